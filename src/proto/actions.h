@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a receiving session asks of its owner, in order. The owner runs the actions on a copy of
+ * the session: when one fails, the copy is thrown away, nothing after the failed action happens,
+ * and the session still stands where it stood. A REPLY is always last: what it acknowledges is
+ * held, and journaled, by then. Freestanding. */
+#ifndef PND_PROTO_ACTIONS_H
+#define PND_PROTO_ACTIONS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum pnd_action_kind {
+    PND_ACT_ADMIT,   /* a new dump asks to begin: does policy let it? If not, refuse by yourself */
+    PND_ACT_OPEN,    /* make the dump's file; once per dump, before its first WRITE */
+    PND_ACT_WRITE,   /* data[0, len) at offset */
+    PND_ACT_SIZE,    /* the file ends at offset: cut off what lies behind it */
+    PND_ACT_FINISH,  /* all is here: make it durable, then tell the session */
+    PND_ACT_ABANDON, /* the dump ends here unfinished: keep what came; why says the reason */
+    PND_ACT_REPLY,   /* send data[0, len) to the peer */
+    PND_ACT_RELEASE, /* nothing is left to remember: the slot is free after this turn */
+};
+
+enum {
+    PND_ACTIONS_CAP = 5,
+    PND_ACTIONS_REPLY_CAP = 144, /* the longest reply of any protocol, in bytes */
+};
+
+struct pnd_action {
+    enum pnd_action_kind kind;
+    uint64_t offset;
+    const uint8_t *data; /* WRITE: in the datagram; REPLY: in pnd_actions.reply */
+    size_t len;
+    const char *why; /* ABANDON: a static English phrase */
+};
+
+struct pnd_actions {
+    unsigned count;
+    struct pnd_action at[PND_ACTIONS_CAP];
+    uint8_t reply[PND_ACTIONS_REPLY_CAP];
+};
+
+#endif
