@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What a crash kernel must know of /proc/vmcore before it sends it: the release of the kernel
+ * that crashed, when, and why. An ELF64 core, little-endian: program headers, the VMCOREINFO
+ * note, and through them the old kernel's log - the ring of records of Linux 5.10 and later, or
+ * the plain buffer before. No symbols are needed.
+ * @source Linux admin-guide/kdump/vmcoreinfo; kernel/printk/printk_ringbuffer. Freestanding. */
+#ifndef PND_IMAGE_VMCORE_H
+#define PND_IMAGE_VMCORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "panicd/err.h"
+
+enum {
+    PND_VMCORE_RELEASE_CAP = 65,
+    PND_VMCORE_REASON_CAP = 200,
+    PND_VMCORE_INFO_CAP = 8192, /* bytes of VMCOREINFO that are kept: it is 3 to 4 KiB */
+};
+
+/* Where the core is read. @return PND_OK all @p len bytes are in @p buf; else the dump cannot be
+ * read there, and the code is passed on. */
+struct pnd_vmcore_source {
+    void *ctx;
+    int (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
+};
+
+struct pnd_vmcore_load {
+    uint64_t vaddr, bytes, offset;
+};
+
+struct pnd_vmcore {
+    struct pnd_vmcore_source source;
+    uint64_t phdr_offset;
+    uint32_t phdr_count;
+    struct pnd_vmcore_load last; /* the segment of the last address */
+    char release[PND_VMCORE_RELEASE_CAP];
+    uint64_t crash_time_s; /* since 1970; 0: not told */
+    size_t info_len;
+    char info[PND_VMCORE_INFO_CAP]; /* lines of key=value */
+};
+
+/* Reads headers and notes.
+ *   @return PND_OK; PND_E_SHORT, PND_E_TYPE not an ELF64 little-endian core; PND_E_FORMAT its
+ *           headers contradict themselves; PND_E_NOTFOUND no VMCOREINFO; what the source returned
+ */
+int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *source);
+
+/* The value of a line of VMCOREINFO: "OSRELEASE", "SYMBOL(prb)". @return false: not there */
+bool pnd_vmcore_info(const struct pnd_vmcore *vmcore, const char *key, const char **ret,
+                     size_t *ret_len);
+
+/* The bytes at a virtual address of the kernel that crashed.
+ *   @return PND_OK; PND_E_NOTFOUND it is not in the dump; what the source returned */
+int pnd_vmcore_read(struct pnd_vmcore *vmcore, uint64_t vaddr, void *buf, size_t len);
+
+/* The last panic message of the log, without "Kernel panic - not syncing: "; of a kernel that
+ * died of an oops and said no such thing, the line that began it. Printable ASCII, what is not is
+ * '?'; NUL-terminated, cut to the size.
+ *   @return PND_OK; PND_E_NOTFOUND no such message, or no log; PND_E_FORMAT the log contradicts
+ *           itself; what the source returned */
+int pnd_vmcore_reason(struct pnd_vmcore *vmcore, char ret[PND_VMCORE_REASON_CAP]);
+
+/* Was it an NMI that ended the kernel (an NMI watchdog's hard lockup is one)? */
+bool pnd_vmcore_reason_is_nmi(const char *reason);
+
+#endif
