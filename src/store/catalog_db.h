@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * SQLite as the catalog uses it: for store/catalog*.c alone. */
+#ifndef PND_STORE_CATALOG_DB_H
+#define PND_STORE_CATALOG_DB_H
+
+#include <sqlite3.h>
+
+#include "store/catalog.h"
+
+struct pnd_catalog {
+    sqlite3 *db;
+    char directory[4096]; /* for messages */
+};
+
+/* The code for what SQLite says, with its words in @p why. @p err is a result of SQLite. */
+__attribute__((format(printf, 4, 5))) int pnd_db_why(const struct pnd_catalog *catalog,
+                                                     struct pnd_why *why, int err, const char *fmt,
+                                                     ...);
+
+/* @return PND_OK; else as pnd_db_why() */
+int pnd_db_exec(const struct pnd_catalog *catalog, const char *sql, struct pnd_why *why);
+int pnd_db_prepare(const struct pnd_catalog *catalog, const char *sql, sqlite3_stmt **ret,
+                   struct pnd_why *why);
+
+/* The columns of pnd_db_columns, in its order, out of a row and into a statement from ?1 on. */
+extern const char pnd_db_columns[];
+void pnd_db_read_row(sqlite3_stmt *stmt, struct pnd_dump *ret);
+int pnd_db_put_row(const struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                   struct pnd_why *why);
+int pnd_db_last_id(const struct pnd_catalog *catalog, uint64_t *ret, struct pnd_why *why);
+
+/* Opens, judges, sets aside, creates, migrates: pnd_catalog_open() without the memory. */
+int pnd_db_open(struct pnd_catalog *catalog, const struct pnd_spool *spool, bool readonly,
+                bool *ret_fresh, struct pnd_why *why);
+
+static inline void pnd_db_finalize(sqlite3_stmt **stmt)
+{
+    sqlite3_finalize(*stmt);
+}
+
+#define PND_AUTO_STMT __attribute__((cleanup(pnd_db_finalize))) /* sqlite3_stmt *stmt = NULL; */
+
+#endif
