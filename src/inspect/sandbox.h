@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A process that can only read one file and answer. What is not there in this kernel (Landlock)
+ * is gone without; seccomp must be there. */
+#ifndef PND_INSPECT_SANDBOX_H
+#define PND_INSPECT_SANDBOX_H
+
+#include <stdint.h>
+
+#include "host/why.h"
+
+enum {
+    PND_SANDBOX_DUMP_FD = 3,   /* the only descriptor that may be read */
+    PND_SANDBOX_ANSWER_FD = 4, /* the only one that may be written */
+};
+
+struct pnd_sandbox {
+    uint64_t memory_max; /* bytes of address space; not under a sanitizer, which needs terabytes */
+    uint64_t cpu_s_max;  /* seconds of CPU time, then SIGXCPU */
+};
+
+/* Closes all descriptors but the two, sets the limits, takes away new privileges, the file system
+ * and the network (Landlock, as much as this kernel knows) and every system call but reading,
+ * answering, memory, clock and exit; any other kills the process with SIGSYS.
+ *   @return PND_OK; PND_E_SYS (the process is then confined in part; it should exit) */
+int pnd_sandbox_enter(const struct pnd_sandbox *sandbox, struct pnd_why *why);
+
+#endif
