@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# bash completion for panicctl(1)
+
+# The numbers of the dumps in the directory that the command line names.
+_panicctl_ids() {
+    "${COMP_WORDS[0]}" "$@" list 2>/dev/null | awk 'NR > 1 && $1 ~ /^[0-9]+$/ { print $1 }'
+    echo latest
+}
+
+_panicctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    local verbs="status list info watch verify export rm help"
+    local verb="" i
+    local -a directory=()
+
+    COMPREPLY=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -D | --directory)
+            directory=(--directory "${COMP_WORDS[i + 1]}")
+            ((i++))
+            ;;
+        -*) ;;
+        *)
+            verb=${COMP_WORDS[i]}
+            break
+            ;;
+        esac
+    done
+
+    case $prev in
+    -D | --directory)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
+    -o | --output)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    -n | --count) return ;;
+    esac
+
+    local words="--json --help"
+    case $verb in
+    "") words="--directory --json --help --version $verbs" ;;
+    help) words=$verbs ;;
+    watch) words+=" --count --until-idle" ;;
+    export) words+=" --output --decompress --force" ;;
+    esac
+    if [[ $cur != -* ]]; then
+        case $verb in
+        info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
+        status | list | watch) words="" ;;
+        esac
+    fi
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    if [[ $verb == verify && $cur != -* ]]; then
+        local -a files
+        mapfile -t files < <(compgen -f -- "$cur")
+        COMPREPLY+=("${files[@]}")
+    fi
+}
+
+complete -F _panicctl panicctl

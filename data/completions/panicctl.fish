@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# fish completion for panicctl(1)
+set -l verbs status list info watch verify export rm help
+
+function __panicctl_ids
+    panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
+    echo latest
+end
+
+complete -c panicctl -f
+complete -c panicctl -s D -l directory -x -a '(__fish_complete_directories)' -d 'The directory of dumps'
+complete -c panicctl -s j -l json -d 'Write JSON'
+complete -c panicctl -s h -l help -d 'Say how it is used'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d 'Say which version this is'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Is a server listening'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'The dumps'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'All that is known of a dump'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'See dumps arrive'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Is a dump whole'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'Copy a dump out'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
+complete -c panicctl -n '__fish_seen_subcommand_from info verify export rm' -a '(__panicctl_ids)'
+complete -c panicctl -n '__fish_seen_subcommand_from verify' -F
+complete -c panicctl -n '__fish_seen_subcommand_from watch' -s n -l count -x -d 'End after N dumps'
+complete -c panicctl -n '__fish_seen_subcommand_from watch' -l until-idle -d 'End when nothing is arriving'
+complete -c panicctl -n '__fish_seen_subcommand_from export' -s o -l output -r -F -d 'Where to'
+complete -c panicctl -n '__fish_seen_subcommand_from export' -s d -l decompress -d 'Undo gzip'
+complete -c panicctl -n '__fish_seen_subcommand_from export' -s f -l force -d 'Replace the file'
+complete -c panicctl -n '__fish_seen_subcommand_from help' -a "$verbs"

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "panicd/checker.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/guard.h"
+#include "host/log.h"
+#include "inspect/check.h"
+
+enum {
+    BATCH = 32,          /* unchecked rows taken from the catalog at a time */
+    VERDICTS = 64,       /* verdicts waiting for the event loop; more are not announced */
+    SOURCES_MAX = 65536, /* sources told apart in the sums; the rest counts in the total only */
+};
+
+struct source {
+    struct pnd_addr addr;
+    uint64_t bytes;
+};
+
+struct usage {
+    uint64_t total;
+    unsigned count, cap, unchecked;
+    struct source *sources;
+};
+
+struct pnd_checker {
+    const struct pnd_spool *spool;
+    struct pnd_catalog *catalog;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    bool stopping, woken;
+    int event_fd, stop_fd;
+    struct usage usage;
+    struct pnd_dump verdicts[VERDICTS];
+    unsigned first, count;
+    struct pnd_dump batch[BATCH];
+    unsigned batch_count;
+};
+
+static bool stopping(struct pnd_checker *checker)
+{
+    bool stop;
+
+    pthread_mutex_lock(&checker->lock);
+    stop = checker->stopping;
+    pthread_mutex_unlock(&checker->lock);
+    return stop;
+}
+
+static bool collect_unchecked(const struct pnd_dump *dump, void *ctx)
+{
+    struct pnd_checker *checker = ctx;
+
+    checker->batch[checker->batch_count++] = *dump;
+    return checker->batch_count < BATCH;
+}
+
+static int compare_sources(const void *a, const void *b)
+{
+    return memcmp(((const struct source *)a)->addr.b, ((const struct source *)b)->addr.b, 16);
+}
+
+static bool add_usage(const struct pnd_dump *dump, void *ctx)
+{
+    struct usage *usage = ctx;
+    struct source source = {.bytes = dump->bytes}, *grown;
+    struct pnd_cidr cidr;
+
+    usage->total += dump->bytes;
+    usage->unchecked += !dump->checked;
+    if (usage->count == SOURCES_MAX || pnd_cidr_parse(dump->peer, &cidr))
+        return true;
+    source.addr = cidr.addr;
+    if (usage->count == usage->cap) {
+        grown = reallocarray(usage->sources, usage->cap ? usage->cap * 2 : 64, sizeof(source));
+        if (!grown)
+            return true;
+        usage->sources = grown;
+        usage->cap = usage->cap ? usage->cap * 2 : 64;
+    }
+    usage->sources[usage->count++] = source;
+    return true;
+}
+
+static void sum_up(struct pnd_checker *checker)
+{
+    struct usage usage = {0}, old;
+    unsigned out = 0;
+
+    if (pnd_catalog_each(checker->catalog, false, add_usage, &usage, NULL)) {
+        free(usage.sources);
+        return;
+    }
+    if (usage.count)
+        qsort(usage.sources, usage.count, sizeof(usage.sources[0]), compare_sources);
+    for (unsigned i = 0; i < usage.count; i++) {
+        if (out && compare_sources(&usage.sources[out - 1], &usage.sources[i]) == 0)
+            usage.sources[out - 1].bytes += usage.sources[i].bytes;
+        else
+            usage.sources[out++] = usage.sources[i];
+    }
+    usage.count = out;
+    pthread_mutex_lock(&checker->lock);
+    old = checker->usage;
+    checker->usage = usage;
+    pthread_mutex_unlock(&checker->lock);
+    free(old.sources);
+}
+
+static void announce(struct pnd_checker *checker, const struct pnd_dump *dump)
+{
+    pthread_mutex_lock(&checker->lock);
+    if (checker->count < VERDICTS)
+        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = *dump;
+    pthread_mutex_unlock(&checker->lock);
+    eventfd_write(checker->event_fd, 1);
+}
+
+/* @return PND_OK; PND_E_ABORTED the server stops; else the check could not be made */
+static int run_child(struct pnd_checker *checker, int fd, struct pnd_check *ret,
+                     struct pnd_why *why)
+{
+    struct pnd_check_child child;
+    struct pollfd fds[2];
+    int err = pnd_check_start(fd, &child, why);
+
+    if (err)
+        return err;
+    fds[0] = (struct pollfd){.fd = child.result_fd, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = checker->stop_fd, .events = POLLIN};
+    while (poll(fds, 2, -1) < 0 && errno == EINTR)
+        ;
+    if (fds[1].revents)
+        kill(child.pid, SIGKILL);
+    err = pnd_check_collect(&child, ret, why);
+    return fds[1].revents ? PND_E_ABORTED : err;
+}
+
+static void take_missing(const struct pnd_check *check, struct pnd_dump *dump)
+{
+    dump->missing_count = 0;
+    for (unsigned i = 0; i < check->missing_count && i < PND_DUMP_MISSING_CAP; i++) {
+        dump->missing[i].start = check->missing[i].start;
+        dump->missing[i].end = check->missing[i].end;
+        dump->missing_count++;
+    }
+}
+
+/* The verdict into the row, and into the file's name when it is not whole after all. */
+static void judge(struct pnd_checker *checker, const struct pnd_check *check, struct pnd_dump *dump)
+{
+    struct pnd_why why;
+
+    snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
+    snprintf(dump->format, sizeof(dump->format), "%s", check->format);
+    dump->bytes = check->bytes;
+    dump->checked = true;
+    take_missing(check, dump);
+    if (dump->state == PND_DUMP_INCOMPLETE) {
+        /* What the container lacks is known better than what the sender left out. */
+        if (dump->missing_count == 0) {
+            dump->missing[0].start = check->bytes;
+            dump->missing[0].end = UINT64_MAX;
+            dump->missing_count = 1;
+        }
+        return;
+    }
+    if (check->verdict == PND_VERDICT_COMPLETE) {
+        dump->state = PND_DUMP_COMPLETE;
+        return;
+    }
+    dump->state = PND_DUMP_INCOMPLETE;
+    snprintf(dump->reason, sizeof(dump->reason), "%s", check->reason);
+    if (pnd_spool_abandon(checker->spool, -1, true, dump->file, &why) ||
+        pnd_spool_sync(checker->spool, &why))
+        pnd_log(PND_ERR, "mark-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+}
+
+/* A row that a person removed during its check must not come back. */
+static bool still_there(struct pnd_checker *checker, uint64_t id)
+{
+    struct pnd_dump row;
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, id);
+    return pnd_catalog_find(checker->catalog, text, &row, NULL) != PND_E_NOTFOUND;
+}
+
+static void check(struct pnd_checker *checker, struct pnd_dump *dump)
+{
+    PND_AUTO_CLOSE int fd = pnd_spool_open_file(checker->spool, dump->file);
+    struct pnd_check result = {0};
+    struct pnd_why why = {0};
+    int err;
+
+    if (fd == PND_E_NOTFOUND) { /* removed by a person meanwhile */
+        pnd_catalog_remove(checker->catalog, dump->id, NULL);
+        return;
+    }
+    err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "open %s", dump->file)
+                 : run_child(checker, fd, &result, &why);
+    if (err == PND_E_ABORTED)
+        return;
+    if (err) {
+        /* The file defeats the check: kept, and said so; nothing else suffers. */
+        pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+        dump->checked = true;
+        dump->state = PND_DUMP_INCOMPLETE;
+        if (!dump->reason[0])
+            snprintf(dump->reason, sizeof(dump->reason), "could not be checked: %.200s", why.text);
+    } else {
+        judge(checker, &result, dump);
+        pnd_catalog_label(fd, dump);
+    }
+    if (!still_there(checker, dump->id))
+        return;
+    if (pnd_catalog_put(checker->catalog, dump, 1, &why))
+        pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+    announce(checker, dump);
+}
+
+static void *run(void *arg)
+{
+    struct pnd_checker *checker = arg;
+    struct timespec until;
+
+    for (;;) {
+        checker->batch_count = 0;
+        pnd_catalog_each(checker->catalog, true, collect_unchecked, checker, NULL);
+        for (unsigned i = 0; i < checker->batch_count && !stopping(checker); i++)
+            check(checker, &checker->batch[i]);
+        sum_up(checker);
+
+        pthread_mutex_lock(&checker->lock);
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += PND_CHECKER_USAGE_S;
+        while (!checker->woken && !checker->stopping && checker->batch_count < BATCH &&
+               pthread_cond_timedwait(&checker->wake, &checker->lock, &until) != ETIMEDOUT)
+            ;
+        checker->woken = false;
+        if (checker->stopping) {
+            pthread_mutex_unlock(&checker->lock);
+            return NULL;
+        }
+        pthread_mutex_unlock(&checker->lock);
+    }
+}
+
+int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, struct pnd_why *why)
+{
+    struct pnd_checker *checker = calloc(1, sizeof(*checker));
+    pthread_condattr_t attr;
+    bool fresh;
+    int err;
+
+    if (!checker)
+        return pnd_why(why, PND_E_SYS, ENOMEM, "checker");
+    checker->spool = spool;
+    checker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    checker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pthread_mutex_init(&checker->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&checker->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    err = pnd_catalog_open(spool, false, &checker->catalog, &fresh, why);
+    if (!err) {
+        sum_up(checker);
+        err = pthread_create(&checker->thread, NULL, run, checker);
+        if (err)
+            err = pnd_why(why, PND_E_SYS, err, "start the checker's thread");
+    }
+    if (err) {
+        pnd_catalog_close(checker->catalog);
+        close(checker->event_fd);
+        close(checker->stop_fd);
+        free(checker->usage.sources);
+        free(checker);
+        return err;
+    }
+    *ret = checker;
+    return PND_OK;
+}
+
+void pnd_checker_stop(struct pnd_checker *checker)
+{
+    if (!checker)
+        return;
+    pthread_mutex_lock(&checker->lock);
+    checker->stopping = true;
+    pthread_cond_signal(&checker->wake);
+    pthread_mutex_unlock(&checker->lock);
+    eventfd_write(checker->stop_fd, 1);
+    pthread_join(checker->thread, NULL);
+    pnd_catalog_close(checker->catalog);
+    pthread_cond_destroy(&checker->wake);
+    pthread_mutex_destroy(&checker->lock);
+    close(checker->event_fd);
+    close(checker->stop_fd);
+    free(checker->usage.sources);
+    free(checker);
+}
+
+void pnd_checker_wake(struct pnd_checker *checker)
+{
+    pthread_mutex_lock(&checker->lock);
+    checker->woken = true;
+    pthread_cond_signal(&checker->wake);
+    pthread_mutex_unlock(&checker->lock);
+}
+
+int pnd_checker_fd(const struct pnd_checker *checker)
+{
+    return checker->event_fd;
+}
+
+bool pnd_checker_next(struct pnd_checker *checker, struct pnd_dump *ret)
+{
+    eventfd_t ignored;
+    bool any;
+
+    eventfd_read(checker->event_fd, &ignored);
+    pthread_mutex_lock(&checker->lock);
+    any = checker->count > 0;
+    if (any) {
+        *ret = checker->verdicts[checker->first];
+        checker->first = (checker->first + 1) % VERDICTS;
+        checker->count--;
+    }
+    pthread_mutex_unlock(&checker->lock);
+    return any;
+}
+
+void pnd_checker_usage(struct pnd_checker *checker, const struct pnd_addr *source,
+                       uint64_t *ret_source, uint64_t *ret_total)
+{
+    struct source key = {.addr = *source}, *found = NULL;
+
+    pthread_mutex_lock(&checker->lock);
+    if (checker->usage.count)
+        found = bsearch(&key, checker->usage.sources, checker->usage.count, sizeof(key),
+                        compare_sources);
+    *ret_source = found ? found->bytes : 0;
+    *ret_total = checker->usage.total;
+    pthread_mutex_unlock(&checker->lock);
+}
+
+unsigned pnd_checker_pending(struct pnd_checker *checker)
+{
+    unsigned pending;
+
+    pthread_mutex_lock(&checker->lock);
+    pending = checker->usage.unchecked;
+    pthread_mutex_unlock(&checker->lock);
+    return pending;
+}

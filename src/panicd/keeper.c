@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "panicd/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/log.h"
+
+enum {
+    ROWS_MAX = 64,            /* jobs that share one directory sync and one transaction */
+    LATE_MAX = 256,           /* rows that a full disk keeps out of the catalog for now */
+    LATE_RETRY_S = 2,         /* between attempts to bring them in */
+    RESERVE_BYTES = 1 << 20,  /* given up when the disk is full, so that the catalog can say so */
+};
+
+struct queue {
+    struct pnd_job *head, *tail;
+};
+
+struct pnd_keeper {
+    const struct pnd_spool *spool;
+    struct pnd_catalog *catalog;
+    int event_fd, reserve_fd;
+    pthread_t thread;
+    bool started, stopping, reserved;
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct queue todo, done, unused;
+    struct pnd_job *pool;
+    struct pnd_dump rows[ROWS_MAX], late[LATE_MAX];
+    size_t late_count;
+};
+
+static void push(struct queue *queue, struct pnd_job *job)
+{
+    job->next = NULL;
+    if (queue->tail)
+        queue->tail->next = job;
+    else
+        queue->head = job;
+    queue->tail = job;
+}
+
+static struct pnd_job *pop(struct queue *queue)
+{
+    struct pnd_job *job = queue->head;
+
+    if (!job)
+        return NULL;
+    queue->head = job->next;
+    if (!queue->head)
+        queue->tail = NULL;
+    job->next = NULL;
+    return job;
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Keeps what came: the job's file as NAME.incomplete, its row as incomplete. */
+static void abandon(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    struct pnd_dump *dump = &job->dump;
+
+    dump->state = PND_DUMP_INCOMPLETE;
+    job->result = pnd_spool_abandon(keeper->spool, job->fd, false, dump->file, &job->why);
+    if (job->result)
+        pnd_log(PND_ERR, "abandon-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
+}
+
+static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    struct pnd_why ignored;
+    struct pnd_dump *dump = &job->dump;
+
+    dump->state = PND_DUMP_RECEIVING;
+    job->result = pnd_spool_finish(keeper->spool, job->fd, dump->file, &job->why);
+    if (job->result == PND_OK)
+        return;
+    pnd_log(PND_ERR, "finish-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
+    dump->state = PND_DUMP_INCOMPLETE;
+    snprintf(dump->reason, sizeof(dump->reason), "could not be made durable: %.200s",
+             job->why.text);
+    pnd_spool_abandon(keeper->spool, -1, false, dump->file, &ignored);
+}
+
+static void discard(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    char part[PND_SPOOL_NAME_CAP + 8];
+
+    snprintf(part, sizeof(part), "%s.part", job->dump.file);
+    unlinkat(keeper->spool->dir_fd, part, 0);
+}
+
+static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    struct stat st;
+
+    if (job->kind == PND_JOB_WRITE_BACK) {
+        sync_file_range(job->fd, (off_t)job->from, (off_t)(job->to - job->from),
+                        SYNC_FILE_RANGE_WRITE);
+        return;
+    }
+    if (job->kind == PND_JOB_DISCARD) {
+        discard(keeper, job);
+    } else {
+        job->dump.received_ms = wall_ms();
+        if (job->fd >= 0) {
+            if (fstat(job->fd, &st) == 0)
+                job->dump.bytes = (uint64_t)st.st_size;
+            pnd_catalog_label(job->fd, &job->dump);
+        }
+        if (job->kind == PND_JOB_FINISH)
+            finish(keeper, job);
+        else
+            abandon(keeper, job);
+    }
+    if (job->fd >= 0)
+        close(job->fd);
+    job->fd = -1;
+}
+
+static bool has_row(const struct pnd_job *job)
+{
+    return job->kind == PND_JOB_FINISH || job->kind == PND_JOB_ABANDON;
+}
+
+static bool give_reserve(struct pnd_keeper *keeper)
+{
+    keeper->reserved = false;
+    return ftruncate(keeper->reserve_fd, 0) == 0;
+}
+
+static void take_reserve(struct pnd_keeper *keeper)
+{
+    if (keeper->reserved)
+        return;
+    keeper->reserved = posix_fallocate(keeper->reserve_fd, 0, RESERVE_BYTES) == 0;
+    if (!keeper->reserved)
+        give_reserve(keeper);
+}
+
+static int put_rows(struct pnd_keeper *keeper, const struct pnd_dump *rows, size_t count)
+{
+    struct pnd_why why;
+    int err = pnd_catalog_put(keeper->catalog, rows, count, &why);
+
+    if (err == PND_E_NOSPACE && give_reserve(keeper))
+        err = pnd_catalog_put(keeper->catalog, rows, count, &why);
+    if (err)
+        pnd_log(PND_ERR, "catalog-behind", "rows=%zu why=\"%s\"", count, why.text);
+    return err;
+}
+
+static void put_late_rows(struct pnd_keeper *keeper)
+{
+    if (keeper->late_count && put_rows(keeper, keeper->late, keeper->late_count) == PND_OK)
+        keeper->late_count = 0;
+    if (!keeper->late_count)
+        take_reserve(keeper);
+}
+
+/* The files are durable once the directory is; a row that cannot be written is tried again, and
+ * at the latest found in the directory at the next start, so it holds nobody's last answer back. */
+static void run_rows(struct pnd_keeper *keeper, struct pnd_job *jobs)
+{
+    struct pnd_why why;
+    size_t count = 0;
+    int err;
+
+    for (struct pnd_job *job = jobs; job; job = job->next)
+        if (has_row(job))
+            keeper->rows[count++] = job->dump;
+    if (!count)
+        return;
+    err = pnd_spool_sync(keeper->spool, &why);
+    if (err) {
+        pnd_log(PND_ERR, "directory-sync-failed", "why=\"%s\"", why.text);
+        for (struct pnd_job *job = jobs; job; job = job->next)
+            if (has_row(job) && job->result == PND_OK)
+                job->result = err;
+    }
+    if (put_rows(keeper, keeper->rows, count) == PND_OK)
+        return;
+    for (size_t i = 0; i < count && keeper->late_count < LATE_MAX; i++)
+        keeper->late[keeper->late_count++] = keeper->rows[i];
+}
+
+/* Waits for jobs; late rows are tried again meanwhile. */
+static void wait_for_jobs(struct pnd_keeper *keeper)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += LATE_RETRY_S;
+    while (!keeper->todo.head && !keeper->stopping) {
+        if (!keeper->late_count)
+            pthread_cond_wait(&keeper->wake, &keeper->lock);
+        else if (pthread_cond_timedwait(&keeper->wake, &keeper->lock, &until) == ETIMEDOUT)
+            return;
+    }
+}
+
+static void *keep(void *arg)
+{
+    struct pnd_keeper *keeper = arg;
+    struct queue batch = {0};
+    struct pnd_job *job;
+
+    for (;;) {
+        pthread_mutex_lock(&keeper->lock);
+        wait_for_jobs(keeper);
+        if (!keeper->todo.head && keeper->stopping) {
+            pthread_mutex_unlock(&keeper->lock);
+            return NULL;
+        }
+        for (unsigned i = 0; i < ROWS_MAX && (job = pop(&keeper->todo)); i++)
+            push(&batch, job);
+        pthread_mutex_unlock(&keeper->lock);
+
+        put_late_rows(keeper);
+        for (job = batch.head; job; job = job->next)
+            run_files(keeper, job);
+        run_rows(keeper, batch.head);
+
+        pthread_mutex_lock(&keeper->lock);
+        while ((job = pop(&batch)))
+            push(&keeper->done, job);
+        pthread_mutex_unlock(&keeper->lock);
+        eventfd_write(keeper->event_fd, 1);
+    }
+}
+
+void pnd_keeper_run(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    job->next = NULL;
+    run_files(keeper, job);
+    run_rows(keeper, job);
+}
+
+int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_keeper **ret,
+                      bool *ret_fresh, struct pnd_why *why)
+{
+    struct pnd_keeper *keeper = calloc(1, sizeof(*keeper));
+    pthread_condattr_t attr;
+    int err;
+
+    if (!keeper)
+        return pnd_why(why, PND_E_SYS, ENOMEM, "keeper");
+    keeper->spool = spool;
+    pthread_mutex_init(&keeper->lock, NULL);
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&keeper->wake, &attr);
+    pthread_condattr_destroy(&attr);
+    keeper->pool = calloc(jobs, sizeof(keeper->pool[0]));
+    keeper->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    keeper->reserve_fd = openat(spool->state_fd, "reserve",
+                                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (!keeper->pool || keeper->event_fd < 0 || keeper->reserve_fd < 0) {
+        err = pnd_why(why, PND_E_SYS, errno, "keeper");
+    } else {
+        take_reserve(keeper);
+        err = pnd_catalog_open(spool, false, &keeper->catalog, ret_fresh, why);
+    }
+    if (err) {
+        pnd_keeper_destroy(keeper);
+        return err;
+    }
+    for (uint32_t i = 0; i < jobs; i++)
+        push(&keeper->unused, &keeper->pool[i]);
+    *ret = keeper;
+    return PND_OK;
+}
+
+int pnd_keeper_start(struct pnd_keeper *keeper, struct pnd_why *why)
+{
+    int err = pthread_create(&keeper->thread, NULL, keep, keeper);
+
+    if (err)
+        return pnd_why(why, PND_E_SYS, err, "start the keeper's thread");
+    keeper->started = true;
+    return PND_OK;
+}
+
+void pnd_keeper_destroy(struct pnd_keeper *keeper)
+{
+    if (!keeper)
+        return;
+    if (keeper->started) {
+        pthread_mutex_lock(&keeper->lock);
+        keeper->stopping = true;
+        pthread_cond_signal(&keeper->wake);
+        pthread_mutex_unlock(&keeper->lock);
+        pthread_join(keeper->thread, NULL);
+    }
+    pnd_catalog_close(keeper->catalog);
+    if (keeper->event_fd >= 0)
+        close(keeper->event_fd);
+    if (keeper->reserve_fd >= 0)
+        close(keeper->reserve_fd);
+    pthread_cond_destroy(&keeper->wake);
+    pthread_mutex_destroy(&keeper->lock);
+    free(keeper->pool);
+    free(keeper);
+}
+
+struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper)
+{
+    struct pnd_job *job = pop(&keeper->unused);
+
+    if (job)
+        *job = (struct pnd_job){.fd = -1, .slot = UINT32_MAX};
+    return job;
+}
+
+void pnd_keeper_submit(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    pthread_mutex_lock(&keeper->lock);
+    push(&keeper->todo, job);
+    pthread_cond_signal(&keeper->wake);
+    pthread_mutex_unlock(&keeper->lock);
+}
+
+int pnd_keeper_fd(const struct pnd_keeper *keeper)
+{
+    return keeper->event_fd;
+}
+
+struct pnd_job *pnd_keeper_done(struct pnd_keeper *keeper)
+{
+    eventfd_t count;
+    struct pnd_job *job;
+
+    eventfd_read(keeper->event_fd, &count);
+    pthread_mutex_lock(&keeper->lock);
+    job = pop(&keeper->done);
+    pthread_mutex_unlock(&keeper->lock);
+    return job;
+}
+
+void pnd_keeper_recycle(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    push(&keeper->unused, job);
+}
+
+struct pnd_catalog *pnd_keeper_catalog(struct pnd_keeper *keeper)
+{
+    return keeper->catalog;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The thread that makes dumps durable, so that the network thread never waits for a disk. Jobs
+ * run in the order they were submitted; those that wait together share one directory sync and
+ * one catalog transaction. The pool of jobs is made at the start. */
+#ifndef PND_PANICD_KEEPER_H
+#define PND_PANICD_KEEPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/why.h"
+#include "store/catalog.h"
+#include "store/spool.h"
+
+enum pnd_job_kind {
+    PND_JOB_WRITE_BACK, /* start writing [from, to) of fd to the disk */
+    PND_JOB_FINISH,     /* fsync, label, rename to the final name, catalog row; closes fd */
+    PND_JOB_ABANDON,    /* the same under NAME.incomplete; fd may be -1 */
+    PND_JOB_DISCARD,    /* an opened file that never got data: remove it; closes fd */
+};
+
+struct pnd_job {
+    struct pnd_job *next;
+    enum pnd_job_kind kind;
+    uint32_t slot; /* PND_SLOT_NONE: nobody waits for the result */
+    uint64_t generation;
+    int fd;
+    uint64_t from, to;
+    struct pnd_dump dump; /* FINISH, ABANDON: file is the name as picked; out: as it is now */
+    int result;           /* PND_OK, or why it is not durable */
+    struct pnd_why why;
+};
+
+struct pnd_keeper;
+
+/* Opens the catalog (creating it: @p ret_fresh), starts no thread yet. */
+int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_keeper **ret,
+                      bool *ret_fresh, struct pnd_why *why);
+int pnd_keeper_start(struct pnd_keeper *keeper, struct pnd_why *why);
+
+/* Ends the thread once every submitted job has run, and frees it. NULL is fine. */
+void pnd_keeper_destroy(struct pnd_keeper *keeper);
+
+/* @return a cleared job with fd -1, or NULL when all are under way */
+struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper);
+void pnd_keeper_submit(struct pnd_keeper *keeper, struct pnd_job *job);
+
+/* Runs one job here and now: only before pnd_keeper_start(). */
+void pnd_keeper_run(struct pnd_keeper *keeper, struct pnd_job *job);
+
+/* Readable when pnd_keeper_done() has something. */
+int pnd_keeper_fd(const struct pnd_keeper *keeper);
+struct pnd_job *pnd_keeper_done(struct pnd_keeper *keeper); /* NULL: no more */
+void pnd_keeper_recycle(struct pnd_keeper *keeper, struct pnd_job *job);
+
+/* For the start-up, before pnd_keeper_start(): the handle that the thread will own. */
+struct pnd_catalog *pnd_keeper_catalog(struct pnd_keeper *keeper);
+
+#endif

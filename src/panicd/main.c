@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * panicd: receives kernel core dumps. Arguments, start-up, the event loop. */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "host/log.h"
+#include "host/text.h"
+#include "inspect/check.h"
+#include "panicd/control.h"
+#include "panicd/server.h"
+
+enum {
+    EXIT_CANNOT = 2,
+    JOBS_PER_SLOT = 2, /* a write-back and an end */
+    JOBS_SPARE = 64,
+    EVENTS = 64,
+};
+
+static const char usage[] =
+    "Usage: panicd [OPTION]... [DIRECTORY]\n"
+    "Receives kernel core dumps into DIRECTORY (default: ./PanicDumps).\n"
+    "\n"
+    "  -a, --address ADDR  listen on this address (may be repeated; default: all)\n"
+    "  -p, --port PORT     UDP port of Apple's protocol (default: 1069)\n"
+    "  -c, --config FILE   read panicd.conf(5) settings from FILE; SIGHUP reads it again\n"
+    "  -v, --verbose       log more\n"
+    "  -q, --quiet         log warnings and errors only\n"
+    "  -h, --help          show this\n"
+    "  -V, --version       show the version\n"
+    "\n"
+    "On a Mac that may panic:\n"
+    "  sudo nvram boot-args=\"debug=0xd44 _panicd_ip=ADDRESS kdp_match_name=en0\"\n"
+    "See what arrives with \"panicctl status\", \"panicctl watch\" and \"panicctl list\".\n";
+
+struct options {
+    const char *config_path, *directory, *addresses[PND_NET_SOCKS_MAX];
+    unsigned address_count;
+    uint64_t port; /* 0: not given */
+    enum pnd_log_level log_level;
+};
+
+static int fail(const struct pnd_why *why)
+{
+    fprintf(stderr, "panicd: %s\n", why->text);
+    return EXIT_CANNOT;
+}
+
+/* @return 0: go on; else the process ends with this code - 1 */
+static int parse_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option longs[] = {
+        {"address", required_argument, NULL, 'a'}, {"port", required_argument, NULL, 'p'},
+        {"config", required_argument, NULL, 'c'},  {"verbose", no_argument, NULL, 'v'},
+        {"quiet", no_argument, NULL, 'q'},         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {0},
+    };
+    int c;
+
+    *ret = (struct options){.log_level = PND_INFO};
+    while ((c = getopt_long(argc, argv, "a:p:c:vqhV", longs, NULL)) != -1) {
+        switch (c) {
+        case 'a':
+            if (ret->address_count == PND_NET_SOCKS_MAX) {
+                fprintf(stderr, "panicd: more than %d addresses\n", PND_NET_SOCKS_MAX);
+                return 1 + EXIT_CANNOT;
+            }
+            ret->addresses[ret->address_count++] = optarg;
+            break;
+        case 'p':
+            if (pnd_text_parse_uint(optarg, &ret->port) || ret->port < 1 || ret->port > 65535) {
+                fprintf(stderr, "panicd: --port takes a number from 1 to 65535\n");
+                return 1 + EXIT_CANNOT;
+            }
+            break;
+        case 'c':
+            ret->config_path = optarg;
+            break;
+        case 'v':
+            ret->log_level = PND_DEBUG;
+            break;
+        case 'q':
+            ret->log_level = PND_WARNING;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 1;
+        case 'V':
+            puts("panicd " PND_VERSION);
+            return 1;
+        default:
+            fputs("panicd: \"panicd --help\" shows what may stand here\n", stderr);
+            return 1 + EXIT_CANNOT;
+        }
+    }
+    if (argc - optind > 1) {
+        fprintf(stderr, "panicd: one DIRECTORY, not %d\n", argc - optind);
+        return 1 + EXIT_CANNOT;
+    }
+    ret->directory = argv[optind];
+    return 0;
+}
+
+static int configure(const struct options *options, struct pnd_config *config, struct pnd_why *why)
+{
+    int err = PND_OK;
+
+    pnd_config_init(config);
+    if (options->config_path)
+        err = pnd_config_read(options->config_path, config, why);
+    if (err)
+        return err;
+    if (options->directory)
+        snprintf(config->directory, sizeof(config->directory), "%s", options->directory);
+    if (!config->directory[0])
+        snprintf(config->directory, sizeof(config->directory), "PanicDumps");
+    if (options->address_count) {
+        config->addresses.count = options->address_count;
+        for (unsigned i = 0; i < options->address_count; i++)
+            snprintf(config->addresses.at[i], sizeof(config->addresses.at[i]), "%s",
+                     options->addresses[i]);
+    }
+    if (options->port)
+        config->port = options->port;
+    return PND_OK;
+}
+
+/* Sockets from the service manager, if it made any; else our own. */
+static int open_sockets(struct pnd_server *server, struct pnd_why *why)
+{
+    int count = sd_listen_fds(1), err = PND_OK;
+
+    server->net = pnd_net_create();
+    if (!server->net)
+        return pnd_why(why, PND_E_SYS, ENOMEM, "network buffers");
+    for (int i = 0; i < count && !err; i++)
+        err = pnd_net_adopt(server->net, SD_LISTEN_FDS_START + i, why);
+    for (unsigned i = 0; count <= 0 && i < server->config.addresses.count && !err; i++)
+        err = pnd_net_bind(server->net, server->config.addresses.at[i],
+                           (uint16_t)server->config.port, why);
+    return err;
+}
+
+static bool claimed(const char *part_file, void *ctx)
+{
+    struct pnd_server *server = ctx;
+    size_t len = strlen(part_file), suffix = strlen(".part");
+
+    if (len <= suffix)
+        return false;
+    for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
+        const struct pnd_slot *slot = pnd_table_at(server->table, i);
+
+        if (slot->class != PND_CLASS_FREE && strlen(slot->file) == len - suffix &&
+            memcmp(slot->file, part_file, len - suffix) == 0)
+            return true;
+    }
+    return false;
+}
+
+static int open_catalog(struct pnd_server *server, struct pnd_why *why)
+{
+    struct pnd_catalog *catalog;
+    uint64_t last_journaled, last_kept;
+    unsigned changed = 0;
+    bool fresh;
+    int err = pnd_keeper_create(&server->spool,
+                                pnd_table_size(server->table) * JOBS_PER_SLOT + JOBS_SPARE,
+                                &server->keeper, &fresh, why);
+
+    if (err)
+        return err;
+    catalog = pnd_keeper_catalog(server->keeper);
+    pnd_server_recover(server, &last_journaled);
+    err = pnd_catalog_last_id(catalog, &last_kept, why);
+    if (err)
+        return err;
+    server->next_id = (last_kept > last_journaled ? last_kept : last_journaled) + 1;
+    err = pnd_catalog_reconcile(catalog, &server->spool, claimed, server, server->next_id, &changed,
+                                why);
+    if (err)
+        return err;
+    if (changed)
+        pnd_log(PND_NOTICE, "reconciled", "rows=%u catalog=%s", changed,
+                fresh ? "rebuilt" : "kept");
+    err = pnd_catalog_last_id(catalog, &last_kept, why);
+    if (!err && last_kept >= server->next_id)
+        server->next_id = last_kept + 1;
+    return err;
+}
+
+int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd_why *why)
+{
+    struct pnd_why note = {0};
+    int err = pnd_spool_open(&server->spool, directory, why);
+
+    if (err)
+        return err;
+    server->started_ms = pnd_wall_ms();
+    server->next_generation = 1;
+    err = pnd_journal_open(&server->spool, (uint32_t)server->config.slots, &server->journal, &note);
+    if (err) {
+        *why = note;
+        return err;
+    }
+    if (note.text[0])
+        pnd_log(PND_WARNING, "journal", "note=\"%s\"", note.text);
+    server->table = pnd_table_create(pnd_journal_slots(server->journal));
+    if (!server->table)
+        return pnd_why(why, PND_E_SYS, ENOMEM, "room for %u transfers",
+                       pnd_journal_slots(server->journal));
+    err = open_catalog(server, why);
+    if (err)
+        return err;
+    err = open_sockets(server, why);
+    if (err)
+        return err;
+    err = pnd_keeper_start(server->keeper, why);
+    if (err)
+        return err;
+    return pnd_checker_start(&server->spool, &server->checker, why);
+}
+
+static void reload(struct pnd_server *server, const struct options *options)
+{
+    struct pnd_config fresh;
+    struct pnd_why why;
+
+    sd_notify(0, "RELOADING=1");
+    if (configure(options, &fresh, &why)) {
+        pnd_log(PND_ERR, "reload-failed", "kept=\"the settings of before\" why=\"%s\"", why.text);
+    } else {
+        server->config.allow = fresh.allow;
+        server->config.transfers_max = fresh.transfers_max;
+        server->config.source_bytes_max = fresh.source_bytes_max;
+        server->config.total_bytes_max = fresh.total_bytes_max;
+        server->config.floor_bytes = fresh.floor_bytes;
+        server->config.limits = fresh.limits;
+        server->next_tick_ms = 0;
+        pnd_log(PND_NOTICE, "reloaded", "allow=%u", fresh.allow.count);
+    }
+    sd_notify(0, "READY=1");
+}
+
+static void say_ready(struct pnd_server *server)
+{
+    char address[PND_PEER_TEXT_CAP], free_text[PND_TEXT_BYTES_CAP];
+    uint16_t port;
+
+    pnd_spool_room(&server->spool, &server->room_free, &server->room_total);
+    for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++) {
+        pnd_net_sock_name(server->net, i, address, &port);
+        pnd_log(
+            PND_NOTICE, "ready",
+            "version=%s protocol=kdp address=%s port=%u directory=\"%s\" free=\"%s\" resumed=%u",
+            PND_VERSION, address, port, server->spool.path,
+            pnd_text_bytes(free_text, sizeof(free_text), server->room_free), server->resumed);
+    }
+    sd_notify(0, "READY=1\nSTATUS=Receiving kernel core dumps");
+}
+
+static int watch_fd(int epoll_fd, int fd, void *tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = tag};
+
+    return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of one write */
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* @return true: the server is to stop */
+static bool on_signal(struct pnd_server *server, const struct options *options, int signal_fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        if (info.ssi_signo == SIGHUP)
+            reload(server, options);
+        else
+            return true;
+    }
+    return false;
+}
+
+static int loop(struct pnd_server *server, const struct options *options, int epoll_fd,
+                int signal_fd)
+{
+    struct epoll_event events[EVENTS];
+    int count, timeout_ms;
+
+    for (;;) {
+        timeout_ms = pnd_server_tick(server);
+        pnd_control_progress(server->control, pnd_now_ms());
+        if (pnd_table_count(server->table, PND_CLASS_BUSY) && timeout_ms > PND_CONTROL_PROGRESS_MS)
+            timeout_ms = PND_CONTROL_PROGRESS_MS;
+        count = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
+        if (count < 0 && errno != EINTR)
+            return EXIT_CANNOT;
+        for (int i = 0; i < count; i++) {
+            void *tag = events[i].data.ptr;
+
+            if (tag == server->keeper)
+                pnd_server_kept(server);
+            else if (tag == server->checker)
+                pnd_server_checked(server);
+            else if (pnd_control_owns(server->control, tag))
+                pnd_control_ready(server->control, tag, events[i].events);
+        }
+        for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
+            pnd_net_receive(server->net, i, pnd_server_datagram, server);
+        if (on_signal(server, options, signal_fd))
+            return EXIT_SUCCESS;
+    }
+}
+
+static int serve(struct pnd_server *server, const struct options *options, int signal_fd)
+{
+    static char sockets, signals; /* tags of epoll events that need no more than a wake-up */
+    struct pnd_why why;
+    int epoll_fd = epoll_create1(EPOLL_CLOEXEC), code;
+
+    if (epoll_fd < 0 || watch_fd(epoll_fd, signal_fd, &signals) < 0 ||
+        watch_fd(epoll_fd, pnd_keeper_fd(server->keeper), server->keeper) < 0 ||
+        watch_fd(epoll_fd, pnd_checker_fd(server->checker), server->checker) < 0) {
+        pnd_why(&why, PND_E_SYS, errno, "event loop");
+        return fail(&why);
+    }
+    for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
+        watch_fd(epoll_fd, pnd_net_sock_fd(server->net, i), &sockets);
+    if (pnd_control_open(server, epoll_fd, &server->control, &why))
+        return fail(&why);
+    say_ready(server);
+    code = loop(server, options, epoll_fd, signal_fd);
+    sd_notify(0, "STOPPING=1");
+    pnd_log(PND_NOTICE, "stopping", "live=%u", pnd_table_count(server->table, PND_CLASS_BUSY));
+    close(epoll_fd);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    static struct pnd_server server = {.spool = {.dir_fd = -1, .state_fd = -1, .lock_fd = -1}};
+    struct options options;
+    struct pnd_why why = {0};
+    int code, signal_fd;
+
+    pnd_check_child_main(argc, argv);
+    code = parse_options(argc, argv, &options);
+    if (code)
+        return code - 1;
+    pnd_log_init(options.log_level);
+    umask(077);
+    if (configure(&options, &server.config, &why))
+        return fail(&why);
+    signal_fd = open_signals(); /* before the threads, which inherit the mask */
+    if (signal_fd < 0) {
+        pnd_why(&why, PND_E_SYS, errno, "signals");
+        return fail(&why);
+    }
+    if (pnd_server_open(&server, server.config.directory, &why))
+        code = fail(&why);
+    else
+        code = serve(&server, &options, signal_fd);
+    pnd_server_close(&server);
+    close(signal_fd);
+    return code;
+}

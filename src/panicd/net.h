@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The daemon's UDP sockets: batches in by recvmmsg (with UDP GRO where the kernel has it),
+ * batches out by sendmmsg. Every reply leaves from the socket, and the address, that its
+ * datagram came to. All buffers are made at open; receiving and sending allocate nothing. */
+#ifndef PND_PANICD_NET_H
+#define PND_PANICD_NET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/why.h"
+#include "panicd/peer.h"
+
+enum {
+    PND_NET_SOCKS_MAX = 8,
+    PND_NET_BATCH = 32,       /* datagrams (or GRO trains) per recvmmsg */
+    PND_NET_BUFFER = 65536,   /* bytes for each of them */
+    PND_NET_REPLY_MAX = 144,  /* bytes of a reply */
+    PND_NET_REPLIES = 256,    /* replies queued before a flush is forced */
+    PND_NET_RCVBUF = 8 << 20, /* socket receive buffer asked for */
+    PND_NET_ROUNDS_MAX = 8,   /* batches taken from one socket before others get their turn */
+};
+
+struct pnd_net;
+
+struct pnd_net_counters {
+    uint64_t datagrams, received_bytes, replies, replies_lost, receive_drops;
+};
+
+struct pnd_net *pnd_net_create(void); /* NULL: no memory */
+void pnd_net_destroy(struct pnd_net *net);
+
+/* Binds one more socket. @p address: "0.0.0.0", "::" (both families), "10.0.40.2".
+ *   @return PND_OK; PND_E_ARG no address; PND_E_FULL; PND_E_BUSY the port is taken (why says how
+ *           to find by whom); PND_E_SYS */
+int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct pnd_why *why);
+
+/* Takes over a bound UDP socket (socket activation). @return PND_OK; PND_E_ARG; PND_E_FULL */
+int pnd_net_adopt(struct pnd_net *net, int fd, struct pnd_why *why);
+
+unsigned pnd_net_sock_count(const struct pnd_net *net);
+int pnd_net_sock_fd(const struct pnd_net *net, unsigned sock);
+void pnd_net_sock_name(const struct pnd_net *net, unsigned sock, char ret_addr[PND_PEER_TEXT_CAP],
+                       uint16_t *ret_port);
+
+/* Reads what is there, at most PND_NET_ROUNDS_MAX batches; @p handle is called per datagram.
+ * Flushes queued replies after every batch. */
+void pnd_net_receive(struct pnd_net *net, unsigned sock,
+                     void (*handle)(const struct pnd_origin *from, const uint8_t *data, size_t len,
+                                    void *ctx),
+                     void *ctx);
+
+/* Queues a reply of at most PND_NET_REPLY_MAX bytes. */
+void pnd_net_reply(struct pnd_net *net, const struct pnd_origin *to, const void *data, size_t len);
+void pnd_net_flush(struct pnd_net *net);
+const struct pnd_net_counters *pnd_net_counters(const struct pnd_net *net);
+
+#endif

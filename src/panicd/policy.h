@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the operator allows: who may send, how many at a time, how much. A dump is let in once
+ * (pnd_policy_admit) and then leased room in steps, so that the packet path asks once per
+ * PND_POLICY_LEASE bytes and not per packet. */
+#ifndef PND_PANICD_POLICY_H
+#define PND_PANICD_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "panicd/server.h"
+#include "wire/kdp.h"
+
+enum { PND_POLICY_LEASE = 4 << 20 };
+
+enum pnd_rule {
+    PND_RULE_NONE,         /* nothing speaks against it */
+    PND_RULE_ALLOW,        /* the address is not in the allow-list */
+    PND_RULE_TRANSFERS,    /* as many dumps arrive already as may */
+    PND_RULE_SOURCE_BYTES, /* this address has sent as much as is kept of one */
+    PND_RULE_TOTAL_BYTES,  /* as much is kept as may be */
+    PND_RULE_FLOOR,        /* the disk would fall below its floor */
+};
+
+enum pnd_rule pnd_policy_admit(struct pnd_server *server, const struct pnd_origin *from);
+
+/* May @p slot's dump take PND_POLICY_LEASE more bytes? Adds them to slot->leased_bytes if so. */
+enum pnd_rule pnd_policy_lease(struct pnd_server *server, struct pnd_slot *slot);
+
+/* The key of panicd.conf(5) that the rule stands for: "allow", "transfers", ... */
+const char *pnd_rule_name(enum pnd_rule rule);
+
+/* What the sender is told: at most 120 characters. */
+const char *pnd_rule_message(enum pnd_rule rule);
+enum pnd_kdp_error pnd_rule_error(enum pnd_rule rule);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The start of a server: whatever the journal knows goes on where it was. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/log.h"
+#include "panicd/server.h"
+#include "wire/cursor.h"
+
+enum { WHO_VERSION = 1 };
+
+_Static_assert((int)PND_KDP_RX_SAVED_BYTES <= (int)PND_JOURNAL_WHERE_CAP, "a session fits its record");
+_Static_assert(64 + (int)PND_KDP_NAME_CAP + (int)PND_SPOOL_NAME_CAP <= (int)PND_JOURNAL_WHO_CAP,
+               "peer and names fit their record");
+
+static void put_text(struct pnd_wr *wr, const char *text)
+{
+    size_t len = strlen(text);
+
+    pnd_wr_be16(wr, (uint16_t)len);
+    pnd_wr_bytes(wr, text, len);
+}
+
+static void get_text(struct pnd_rd *rd, char *ret, size_t cap)
+{
+    size_t len = pnd_rd_be16(rd);
+    const uint8_t *text = pnd_rd_bytes(rd, len);
+
+    memset(ret, 0, cap);
+    if (len >= cap)
+        rd->bad = true;
+    else if (text)
+        memcpy(ret, text, len);
+}
+
+void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
+{
+    uint8_t who[PND_JOURNAL_WHO_CAP];
+    struct pnd_wr wr = pnd_wr(who, sizeof(who));
+
+    pnd_wr_u8(&wr, WHO_VERSION);
+    pnd_wr_u8(&wr, slot->origin.sock);
+    pnd_wr_be16(&wr, slot->origin.port);
+    pnd_wr_bytes(&wr, slot->origin.peer.b, sizeof(slot->origin.peer.b));
+    pnd_wr_bytes(&wr, slot->origin.local.b, sizeof(slot->origin.local.b));
+    pnd_wr_be64(&wr, slot->id);
+    pnd_wr_be64(&wr, (uint64_t)slot->started_ms);
+    put_text(&wr, slot->rx.name);
+    put_text(&wr, slot->file);
+    pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHO, slot->generation, who,
+                    pnd_wr_len(&wr));
+}
+
+/* A record as a slot that stands alone; its file is not opened yet. */
+static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slot *ret)
+{
+    uint8_t who[PND_JOURNAL_WHO_CAP], where[PND_JOURNAL_WHERE_CAP];
+    char name[PND_KDP_NAME_CAP];
+    size_t who_len, where_len;
+    struct pnd_slot slot = {.index = index, .fd = -1};
+    struct pnd_rd rd;
+    uint8_t version;
+    const uint8_t *bytes;
+    int err =
+        pnd_journal_get(server->journal, index, &slot.generation, who, &who_len, where, &where_len);
+
+    if (err)
+        return err;
+    rd = pnd_rd(who, who_len);
+    version = pnd_rd_u8(&rd);
+    slot.origin.sock = pnd_rd_u8(&rd);
+    slot.origin.port = pnd_rd_be16(&rd);
+    bytes = pnd_rd_bytes(&rd, sizeof(slot.origin.peer.b));
+    if (bytes)
+        memcpy(slot.origin.peer.b, bytes, sizeof(slot.origin.peer.b));
+    bytes = pnd_rd_bytes(&rd, sizeof(slot.origin.local.b));
+    if (bytes)
+        memcpy(slot.origin.local.b, bytes, sizeof(slot.origin.local.b));
+    slot.id = pnd_rd_be64(&rd);
+    slot.started_ms = (int64_t)pnd_rd_be64(&rd);
+    get_text(&rd, name, sizeof(name));
+    get_text(&rd, slot.file, sizeof(slot.file));
+    if (!pnd_rd_ok(&rd) || version != WHO_VERSION)
+        return PND_E_FORMAT;
+    err = pnd_kdp_rx_load(&slot.rx, &server->config.limits, where, where_len, name, pnd_now_ms());
+    if (!err)
+        *ret = slot;
+    return err;
+}
+
+static bool exists(const struct pnd_server *server, const char *file, const char *suffix)
+{
+    char path[PND_SPOOL_NAME_CAP + 16];
+
+    snprintf(path, sizeof(path), "%s%s", file, suffix);
+    return faccessat(server->spool.dir_fd, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_job_kind kind,
+                    const char *why)
+{
+    struct pnd_job *job = pnd_keeper_job(server->keeper);
+    bool ok;
+
+    if (!job)
+        return false;
+    job->kind = kind;
+    job->fd = slot->fd;
+    pnd_server_describe(slot, &job->dump);
+    if (why)
+        snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
+    pnd_keeper_run(server->keeper, job);
+    slot->fd = -1;
+    ok = job->result == PND_OK;
+    if (!ok)
+        pnd_log(PND_ERR, "recover-failed", "id=%" PRIu64 " why=\"%s\"", slot->id, job->why.text);
+    pnd_keeper_recycle(server->keeper, job);
+    return ok;
+}
+
+/* EOF had come, the final ACK had not left: end what was begun. The reply goes out when the
+ * sender repeats its EOF. */
+static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
+{
+    uint8_t where[PND_KDP_RX_SAVED_BYTES];
+    struct pnd_actions ignored;
+    struct pnd_why why;
+    bool durable = false;
+
+    if (exists(server, slot->file, ".part") &&
+        pnd_spool_create(&server->spool, slot->file, true, &slot->fd, &why) == PND_OK) {
+        durable = run_job(server, slot, PND_JOB_FINISH, NULL);
+    } else if (exists(server, slot->file, "")) {
+        struct pnd_dump dump;
+        struct stat st;
+
+        pnd_server_describe(slot, &dump);
+        dump.received_ms = pnd_wall_ms();
+        if (fstatat(server->spool.dir_fd, slot->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            dump.bytes = (uint64_t)st.st_size;
+        durable = pnd_spool_sync(&server->spool, &why) == PND_OK;
+        pnd_catalog_put(pnd_keeper_catalog(server->keeper), &dump, 1, &why);
+    }
+    pnd_kdp_rx_finished(&slot->rx, durable, pnd_now_ms(), &ignored);
+    pnd_kdp_rx_save(&slot->rx, where);
+    pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
+                    sizeof(where));
+}
+
+/* @return false: the file is not what the journal says, and the transfer cannot go on */
+static bool recover_live(struct pnd_server *server, struct pnd_slot *slot)
+{
+    struct pnd_why why;
+    struct stat st;
+
+    if (!exists(server, slot->file, ".part") ||
+        pnd_spool_create(&server->spool, slot->file, true, &slot->fd, &why)) {
+        pnd_log(PND_ERR, "part-gone", "id=%" PRIu64, slot->id);
+        return false;
+    }
+    if (fstat(slot->fd, &st) < 0 || (uint64_t)st.st_size < slot->rx.end) {
+        (void)run_job(server, slot, PND_JOB_ABANDON,
+                      "the file is shorter than what had been received");
+        return false;
+    }
+    slot->packets = slot->rx.expected;
+    slot->leased_bytes = slot->rx.bytes;
+    slot->written_back = slot->rx.end;
+    return true;
+}
+
+static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
+{
+    struct pnd_slot *slot = pnd_table_take_at(server->table, record->index, &record->origin);
+    enum pnd_class class = PND_CLASS_ASKED;
+
+    if (!slot)
+        return;
+    slot->generation = record->generation;
+    slot->id = record->id;
+    slot->started_ms = record->started_ms;
+    slot->rx = record->rx;
+    slot->resumed = true;
+    memcpy(slot->file, record->file, sizeof(slot->file));
+    switch (slot->rx.phase) {
+    case PND_KDP_RX_LIVE:
+        class = PND_CLASS_BUSY;
+        if (!recover_live(server, slot)) {
+            pnd_journal_clear(server->journal, slot->index);
+            pnd_table_free(server->table, slot);
+            return;
+        }
+        server->resumed++;
+        pnd_log(PND_INFO, "resumed", "id=%" PRIu64 " bytes=%" PRIu64, slot->id, slot->rx.end);
+        break;
+    case PND_KDP_RX_FINISHING:
+        recover_finishing(server, slot);
+        class = PND_CLASS_RESTING;
+        break;
+    case PND_KDP_RX_DONE:
+    case PND_KDP_RX_FAILED:
+        class = PND_CLASS_RESTING;
+        break;
+    case PND_KDP_RX_NEW:
+    case PND_KDP_RX_ASKED:
+        break;
+    }
+    pnd_table_classify(server->table, slot, class);
+}
+
+void pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id)
+{
+    struct pnd_slot record;
+    int err;
+
+    *ret_last_id = 0;
+    for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
+        err = load_record(server, i, &record);
+        if (err == PND_E_NOTFOUND)
+            continue;
+        if (err) {
+            pnd_log(PND_ERR, "journal-record", "slot=%u why=\"%s\"", i, pnd_err_text(err));
+            pnd_journal_clear(server->journal, i);
+            continue;
+        }
+        if (record.generation >= server->next_generation)
+            server->next_generation = record.generation + 1;
+        if (record.id > *ret_last_id)
+            *ret_last_id = record.id;
+        recover_slot(server, &record);
+    }
+    server->next_tick_ms = 0;
+}
