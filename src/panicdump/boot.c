@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The init of a crash kernel: see boot.h. */
+#include "panicdump/boot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "host/guard.h"
+#include "panicdump/panicdump.h"
+
+static const char modules_path[] = "/lib/panicd/modules";
+
+static void mount_at(const char *type, const char *where)
+{
+    mkdir(where, 0755);
+    /* EBUSY: an initramfs of another make has done it */
+    if (mount(type, where, type, MS_NOSUID, NULL) < 0 && errno != EBUSY)
+        pnd_complain(0, "mount %s on %s: %s", type, where, strerror(errno));
+}
+
+void pnd_boot_init(void)
+{
+    int fd;
+
+    mount_at("devtmpfs", "/dev");
+    fd = open("/dev/console", O_RDWR | O_NOCTTY);
+    if (fd < 0)
+        fd = open("/dev/kmsg", O_WRONLY);
+    if (fd >= 0) {
+        for (int to = STDIN_FILENO; to <= STDERR_FILENO; to++)
+            dup2(fd, to);
+        if (fd > STDERR_FILENO)
+            close(fd);
+    }
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    setvbuf(stderr, NULL, _IOLBF, 0);
+    mount_at("proc", "/proc");
+    mount_at("sysfs", "/sys");
+    setenv("TERM", "dumb", 1); /* a console may be a serial line that somebody records */
+}
+
+static void load_module(char *line)
+{
+    char *params = line + strcspn(line, " \t");
+    PND_AUTO_CLOSE int fd = -1;
+
+    if (*params)
+        *params++ = '\0';
+    fd = open(line, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        pnd_complain(0, "module %s: %s", line, strerror(errno));
+    else if (syscall(SYS_finit_module, fd, params, 0) < 0 && errno != EEXIST)
+        pnd_complain(0, "load module %s: %s", line, strerror(errno));
+}
+
+void pnd_boot_modules(void)
+{
+    PND_AUTO_FCLOSE FILE *list = fopen(modules_path, "re");
+    char line[1024];
+
+    if (!list) {
+        if (errno != ENOENT)
+            pnd_complain(0, "read %s: %s", modules_path, strerror(errno));
+        return;
+    }
+    while (fgets(line, sizeof(line), list)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] && line[0] != '#')
+            load_module(line);
+    }
+}
+
+void pnd_boot_end(enum pnd_after after)
+{
+    static const int commands[] = {
+        [PND_AFTER_REBOOT] = RB_AUTOBOOT,
+        [PND_AFTER_POWEROFF] = RB_POWER_OFF,
+        [PND_AFTER_HALT] = RB_HALT_SYSTEM,
+    };
+
+    fflush(NULL);
+    if (after != PND_AFTER_WAIT) {
+        sync();
+        reboot(commands[after]);
+        pnd_complain(0, "cannot end this kernel: %s", strerror(errno));
+    }
+    for (;;)
+        pause();
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What an init has to do before and after its work, when it is the only program there is. */
+#ifndef PND_PANICDUMP_BOOT_H
+#define PND_PANICDUMP_BOOT_H
+
+enum pnd_after {
+    PND_AFTER_REBOOT,
+    PND_AFTER_POWEROFF,
+    PND_AFTER_HALT,
+    PND_AFTER_WAIT, /* stay as it is, so that somebody can look at the machine */
+};
+
+/* Mounts /proc, /sys and /dev, and takes /dev/console (or, without one, the kernel's log) for
+ * what the program says. */
+void pnd_boot_init(void);
+
+/* Loads the modules that /lib/panicd/modules names: a path and perhaps parameters on each line,
+ * in the order they need. What cannot be loaded is said, and the rest is tried. */
+void pnd_boot_modules(void);
+
+/* Ends this kernel. */
+__attribute__((noreturn)) void pnd_boot_end(enum pnd_after after);
+
+#endif

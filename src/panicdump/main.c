@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * panicdump: runs on the machine that may panic. A table of verbs. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "panicdump/panicdump.h"
+
+#ifndef PND_VERSION
+#error "the build says -DPND_VERSION=\"...\""
+#endif
+
+struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct verb verbs[] = {
+    {"send", pnd_verb_send},
+    {"test", pnd_verb_test},
+    {"capture", pnd_verb_capture},
+};
+
+static const char help[] =
+    "panicdump - send kernel core dumps to a machine where panicd runs\n"
+    "\n"
+    "  panicdump test --server ADDRESS       does the way to the server work?\n"
+    "  panicdump send --server ADDRESS FILE  send a file; - is standard input\n"
+    "  panicdump capture                     in a crash kernel: send /proc/vmcore\n"
+    "\n"
+    "test:    --port N          the server's UDP port (1069)\n"
+    "         --interface NAME  the crash kernel's packet path: raw Ethernet (root)\n"
+    "send:    --port N          the server's UDP port (1069)\n"
+    "         --name NAME       the dump's name there (the file's)\n"
+    "         --gzip            compress on the way, and add .gz to the name\n"
+    "         --no-sparse       send pages of zeros instead of skipping them\n"
+    "         -q, --quiet       no progress\n"
+    "capture: --cmdline TEXT    options from TEXT instead of /proc/cmdline:\n"
+    "                           _panicd_ip= _router_ip= kdp_ip_addr= kdp_match_name=\n"
+    "                           kdp_match_mac= panicd_port= debug= panicd_after=\n"
+    "                           _panicd_corename= panicd_vmcore=\n"
+    "\n"
+    "Exit status: 0 the server holds the dump; 1 it refused, or never answered;\n"
+    "2 wrong usage or an unreadable file; 130, 143 interrupted. See panicdump(8).\n";
+
+/* The kernel starts /init with those words of its command line that it does not know itself: they
+ * are not for us. A container's first process has another name. */
+static bool is_init(const char *arg0)
+{
+    const char *slash = arg0 ? strrchr(arg0, '/') : NULL;
+
+    return getpid() == 1 && slash && strcmp(slash, "/init") == 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (is_init(argv[0]))
+        return pnd_verb_capture(1, argv);
+    if (argc < 2) {
+        fputs(help, stderr);
+        return PND_EXIT_CANNOT;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        fputs(help, stdout);
+        return PND_EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("panicdump " PND_VERSION);
+        return PND_EXIT_OK;
+    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    return pnd_complain(PND_EXIT_CANNOT,
+                        "there is no \"%s\": say test, send or capture; panicdump "
+                        "--help tells more",
+                        argv[1]);
+}

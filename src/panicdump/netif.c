@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Network interfaces: see netif.h. */
+#include "panicdump/netif.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/guard.h"
+#include "panicdump/panicdump.h"
+
+enum {
+    POLL_MS = 20,
+    CARRIER_MS = 4000, /* of several interfaces, how long the first link is waited for */
+};
+
+static int ask(int fd, unsigned long request, const char *name, struct ifreq *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    if (strlen(name) >= sizeof(ret->ifr_name)) {
+        errno = ENODEV;
+        return -1;
+    }
+    memcpy(ret->ifr_name, name, strlen(name));
+    return ioctl(fd, request, ret);
+}
+
+static bool has_mac(int fd, const char *name, const char *mac)
+{
+    struct ifreq ifr;
+    const unsigned char *m;
+    char text[13];
+
+    if (ask(fd, SIOCGIFHWADDR, name, &ifr) < 0)
+        return false;
+    m = (const unsigned char *)ifr.ifr_hwaddr.sa_data;
+    snprintf(text, sizeof(text), "%02x%02x%02x%02x%02x%02x", m[0], m[1], m[2], m[3], m[4], m[5]);
+    return strcasecmp(text, mac) == 0;
+}
+
+static bool is_ethernet(int fd, const char *name)
+{
+    struct ifreq ifr;
+
+    return ask(fd, SIOCGIFHWADDR, name, &ifr) == 0 && ifr.ifr_hwaddr.sa_family == ARPHRD_ETHER;
+}
+
+static bool has_link(int fd, const char *name)
+{
+    struct ifreq ifr;
+
+    return ask(fd, SIOCGIFFLAGS, name, &ifr) == 0 && ifr.ifr_flags & IFF_RUNNING;
+}
+
+static int take_up(int fd, const char *name)
+{
+    struct ifreq ifr;
+
+    if (ask(fd, SIOCGIFFLAGS, name, &ifr) < 0)
+        return -1;
+    if (ifr.ifr_flags & IFF_UP)
+        return 0;
+    ifr.ifr_flags |= IFF_UP;
+    return ioctl(fd, SIOCSIFFLAGS, &ifr);
+}
+
+static bool wanted(int fd, const char *name, const char *match_name, const char *match_mac)
+{
+    if (match_name[0])
+        return strcmp(name, match_name) == 0;
+    if (match_mac[0])
+        return has_mac(fd, name, match_mac);
+    return is_ethernet(fd, name);
+}
+
+/* Takes up all that are wanted. @return how many; @p ret the first with a link, else the first */
+static unsigned look(int fd, const char *match_name, const char *match_mac, char ret[IFNAMSIZ],
+                     bool *ret_link, int *ret_errno)
+{
+    struct if_nameindex *list = if_nameindex();
+    unsigned count = 0;
+
+    *ret_link = false;
+    for (const struct if_nameindex *at = list; at && at->if_name; at++) {
+        bool link;
+
+        if (!wanted(fd, at->if_name, match_name, match_mac))
+            continue;
+        if (take_up(fd, at->if_name) < 0) {
+            *ret_errno = errno;
+            continue;
+        }
+        link = has_link(fd, at->if_name);
+        if (count == 0 || (link && !*ret_link))
+            snprintf(ret, IFNAMSIZ, "%s", at->if_name);
+        *ret_link |= link;
+        count++;
+    }
+    if_freenameindex(list);
+    return count;
+}
+
+int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_ms,
+                   char ret[IFNAMSIZ], struct pnd_why *why)
+{
+    PND_AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint64_t start_us = pnd_clock_us();
+    int errnum = 0;
+
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a socket to look for interfaces");
+    for (;;) {
+        struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
+        uint64_t gone_ms = (pnd_clock_us() - start_us) / 1000;
+        bool link = false;
+        unsigned count = look(fd, match_name, match_mac, ret, &link, &errnum);
+
+        /* The only one is used at once: its link may come while ARP is being asked. */
+        if (count == 1 || (count > 1 && (link || gone_ms >= CARRIER_MS)))
+            return PND_OK;
+        if (gone_ms >= wait_ms)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    if (errnum)
+        return pnd_why(why, PND_E_SYS, errnum, "take up the interface (as root?)");
+    return pnd_why(why, PND_E_LINK, 0,
+                   "no Ethernet interface%s%s%s%s after %u s - is its driver among the modules?",
+                   match_name[0] ? " called " : "", match_name,
+                   !match_name[0] && match_mac[0] ? " with the MAC " : "",
+                   !match_name[0] ? match_mac : "", (unsigned)(wait_ms / 1000));
+}
+
+int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why)
+{
+    PND_AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in sin;
+    struct ifreq ifr;
+
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a socket to ask for an address");
+    if (ask(fd, SIOCGIFADDR, name, &ifr) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "the IPv4 address of %s", name);
+    memcpy(&sin, &ifr.ifr_addr, sizeof(sin));
+    *ret = ntohl(sin.sin_addr.s_addr);
+    return PND_OK;
+}
+
+uint32_t pnd_netif_router(const char *name)
+{
+    PND_AUTO_FCLOSE FILE *routes = fopen("/proc/net/route", "re");
+    char line[256];
+
+    /* interface, destination, gateway: in network order, written as if they were in ours */
+    while (routes && fgets(line, sizeof(line), routes)) {
+        char *at = line + strcspn(line, "\t ");
+        unsigned long destination, gateway;
+
+        if (!*at)
+            continue;
+        *at++ = '\0';
+        destination = strtoul(at, &at, 16);
+        gateway = strtoul(at, &at, 16);
+        if (strcmp(line, name) == 0 && destination == 0 && gateway != 0)
+            return ntohl((uint32_t)gateway);
+    }
+    return 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Network interfaces of this machine: which one, its address, the way out. */
+#ifndef PND_PANICDUMP_NETIF_H
+#define PND_PANICDUMP_NETIF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "host/why.h"
+
+/* Waits until there is the interface asked for, and takes it up: the one called @p match_name; or
+ * with the MAC @p match_mac (12 hexadecimal digits, any case); or, with both empty, an Ethernet
+ * interface - of several the first that gets a link.
+ *   @return PND_OK; PND_E_LINK none such in @p wait_ms; PND_E_SYS it cannot be taken up */
+int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_ms,
+                   char ret[IFNAMSIZ], struct pnd_why *why);
+
+/* Its IPv4 address. @return PND_OK; PND_E_SYS it has none, or does not exist */
+int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why);
+
+/* The default router behind it; 0: none. */
+uint32_t pnd_netif_router(const char *name);
+
+#endif

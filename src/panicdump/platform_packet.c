@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A nic over an AF_PACKET socket: see platform_packet.h. */
+#include "panicdump/platform_packet.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "panicdump/panicdump.h"
+#include "wire/frame.h"
+
+static uint64_t packet_now_us(void *ctx)
+{
+    (void)ctx;
+    return pnd_clock_us();
+}
+
+static int packet_send(void *ctx, const void *frame, size_t len)
+{
+    const struct pnd_packet *packet = ctx;
+
+    if (pnd_stop_signal())
+        return PND_E_ABORTED;
+    if (send(packet->fd, frame, len, 0) >= 0)
+        return PND_OK;
+    /* A full queue, or a link that is not up yet, is a lost frame: it will be repeated. */
+    if (errno == ENOBUFS || errno == EAGAIN || errno == EINTR || errno == ENETDOWN)
+        return PND_OK;
+    return PND_E_LINK;
+}
+
+/* A sender in the same machine leaves the checksum to hardware that it never meets: 0 says that
+ * there is none. */
+static void drop_unready_checksum(uint8_t *frame, size_t len)
+{
+    size_t header = len > PND_ETH_BYTES ? (size_t)(frame[PND_ETH_BYTES] & 0xf) * 4 : 0;
+    size_t at = PND_ETH_BYTES + header + 6;
+
+    if (len < PND_ETH_BYTES + PND_IPV4_BYTES || frame[12] != PND_ETH_IPV4 >> 8 || frame[13] != 0 ||
+        frame[PND_ETH_BYTES + 9] != IPPROTO_UDP || at + 2 > len)
+        return;
+    frame[at] = 0;
+    frame[at + 1] = 0;
+}
+
+static bool checksum_unready(struct msghdr *msg)
+{
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        struct tpacket_auxdata aux;
+
+        if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+            continue;
+        memcpy(&aux, CMSG_DATA(c), sizeof(aux));
+        return aux.tp_status & TP_STATUS_CSUMNOTREADY;
+    }
+    return false;
+}
+
+static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
+{
+    const struct pnd_packet *packet = ctx;
+    struct pollfd pfd = {.fd = packet->fd, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
+                               .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+    } control;
+    struct iovec iov = {.iov_base = buf, .iov_len = cap};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    int n = ppoll(&pfd, 1, &timeout, NULL);
+    ssize_t len;
+
+    if (pnd_stop_signal())
+        return PND_E_ABORTED;
+    if (n <= 0)
+        return n < 0 && errno != EINTR ? PND_E_LINK : PND_E_TIMEOUT;
+    len = recvmsg(packet->fd, &msg, MSG_DONTWAIT);
+    if (len < 0) /* ENETDOWN: somebody took the interface down; it may come back */
+        return errno == EAGAIN || errno == EINTR || errno == ENETDOWN ? PND_E_TIMEOUT : PND_E_LINK;
+    if (checksum_unready(&msg))
+        drop_unready_checksum(buf, (size_t)len);
+    return (int)len;
+}
+
+static int read_interface(struct pnd_packet *packet, const char *name, struct pnd_nic *nic,
+                          struct pnd_why *why)
+{
+    struct ifreq ifr = {0};
+
+    if (strlen(name) >= sizeof(ifr.ifr_name))
+        return pnd_why(why, PND_E_SYS, 0, "\"%s\" is too long for the name of an interface", name);
+    memcpy(ifr.ifr_name, name, strlen(name));
+    if (ioctl(packet->fd, SIOCGIFINDEX, &ifr) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "interface %s", name);
+    packet->ifindex = ifr.ifr_ifindex;
+    if (ioctl(packet->fd, SIOCGIFHWADDR, &ifr) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "the MAC of %s", name);
+    if (ifr.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return pnd_why(why, PND_E_LINK, 0, "%s is not an Ethernet interface", name);
+    memcpy(nic->mac, ifr.ifr_hwaddr.sa_data, sizeof(nic->mac));
+    if (ioctl(packet->fd, SIOCGIFMTU, &ifr) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "the MTU of %s", name);
+    nic->mtu = ifr.ifr_mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)ifr.ifr_mtu;
+    return PND_OK;
+}
+
+/* Bound before it can receive, so that no frame of another interface slips in. */
+static int bind_interface(struct pnd_packet *packet, const char *name, struct pnd_why *why)
+{
+    struct sockaddr_ll sll = {
+        .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = packet->ifindex};
+    int on = 1;
+
+    if (setsockopt(packet->fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)) < 0 ||
+        setsockopt(packet->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &on, sizeof(on)) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "set up a packet socket on %s", name);
+    if (bind(packet->fd, (struct sockaddr *)&sll, sizeof(sll)) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "bind a packet socket to %s", name);
+    return PND_OK;
+}
+
+int pnd_packet_open(struct pnd_packet *packet, const char *name, struct pnd_nic *ret,
+                    struct pnd_why *why)
+{
+    struct pnd_nic nic = {
+        .ctx = packet, .now_us = packet_now_us, .send = packet_send, .receive = packet_receive};
+    int err;
+
+    *packet = (struct pnd_packet){.port_fd = -1};
+    packet->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    if (packet->fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a packet socket (as root?)");
+    err = read_interface(packet, name, &nic, why);
+    if (!err)
+        err = bind_interface(packet, name, why);
+    if (err) {
+        pnd_packet_close(packet);
+        return err;
+    }
+    *ret = nic;
+    return PND_OK;
+}
+
+int pnd_packet_hold_port(struct pnd_packet *packet, uint32_t own_ip, uint16_t *port,
+                         struct pnd_why *why)
+{
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(own_ip)};
+    socklen_t len = sizeof(sin);
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a UDP socket");
+    if (bind(fd, (struct sockaddr *)&sin, sizeof(sin)) < 0 ||
+        getsockname(fd, (struct sockaddr *)&sin, &len) < 0) {
+        pnd_why(why, PND_E_SYS, errno, "hold UDP port %u", *port);
+        close(fd);
+        return PND_E_SYS;
+    }
+    *port = ntohs(sin.sin_port);
+    packet->port_fd = fd;
+    return PND_OK;
+}
+
+void pnd_packet_close(struct pnd_packet *packet)
+{
+    if (packet->fd >= 0)
+        close(packet->fd);
+    if (packet->port_fd >= 0)
+        close(packet->port_fd);
+    packet->fd = packet->port_fd = -1;
+}

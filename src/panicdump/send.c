@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * panicdump send: a file, or what comes through a pipe, byte for byte. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/guard.h"
+#include "host/progress.h"
+#include "host/text.h"
+#include "panicdump/gzip.h"
+#include "panicdump/panicdump.h"
+#include "panicdump/sender.h"
+#include "wire/kdp.h"
+
+enum {
+    READ_BYTES = 256 * 1024, /* a multiple of the page, so that zero pages are seen as such */
+    NAME_CAP = PND_KDP_NAME_CAP,
+    LABEL_CAP = 48,
+};
+
+struct send_options {
+    const char *server, *name, *path;
+    uint16_t port;
+    bool gzip, no_sparse, quiet;
+};
+
+struct send {
+    struct send_options options;
+    struct pnd_sender sender;
+    struct pnd_gzip gzip;
+    struct pnd_progress progress;
+    int fd;
+    bool regular;
+    uint64_t read_bytes, total;
+    char name[NAME_CAP], label[LABEL_CAP];
+    uint8_t buf[READ_BYTES];
+};
+
+static struct send send_state; /* too large for the stack */
+
+static const char usage[] =
+    "usage: panicdump send --server ADDRESS [--port N] [--name NAME] [--gzip] [--no-sparse] [-q] "
+    "FILE|-\n";
+
+static int parse_options(int argc, char **argv, struct send_options *ret)
+{
+    static const struct option longs[] = {
+        {"server", required_argument, NULL, 's'}, {"port", required_argument, NULL, 'p'},
+        {"name", required_argument, NULL, 'n'},   {"gzip", no_argument, NULL, 'z'},
+        {"no-sparse", no_argument, NULL, 'S'},    {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+    struct pnd_why why;
+    int c;
+
+    ret->port = PND_KDP_PORT;
+    while ((c = getopt_long(argc, argv, "s:p:n:zqh", longs, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            ret->server = optarg;
+            break;
+        case 'p':
+            if (pnd_port_parse(optarg, &ret->port, &why))
+                return pnd_complain(PND_EXIT_CANNOT, "--port: %s", why.text);
+            break;
+        case 'n':
+            ret->name = optarg;
+            break;
+        case 'z':
+            ret->gzip = true;
+            break;
+        case 'S':
+            ret->no_sparse = true;
+            break;
+        case 'q':
+            ret->quiet = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return -1;
+        default:
+            fputs(usage, stderr);
+            return PND_EXIT_CANNOT;
+        }
+    }
+    if (optind + 1 != argc) {
+        fputs(usage, stderr);
+        return pnd_complain(PND_EXIT_CANNOT, optind == argc ? "which FILE? (- is standard input)"
+                                                            : "one FILE at a time");
+    }
+    ret->path = argv[optind];
+    if (!ret->server)
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "to which server? Say --server ADDRESS of the machine where panicd "
+                            "runs");
+    return PND_EXIT_OK;
+}
+
+/* The basename as it is: what the name may be is the server's to say, which keeps the original. */
+static int choose_name(struct send *s)
+{
+    const struct send_options *o = &s->options;
+    const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
+    char host[65];
+    int len;
+
+    if (o->name)
+        len = snprintf(s->name, sizeof(s->name), "%s", o->name);
+    else if (strcmp(o->path, "-") == 0)
+        len =
+            snprintf(s->name, sizeof(s->name), "stdin-%s-%" PRIx64 "%s",
+                     pnd_hostname(host, sizeof(host)), (uint64_t)time(NULL), o->gzip ? ".gz" : "");
+    else
+        len = snprintf(s->name, sizeof(s->name), "%s%s", base, o->gzip ? ".gz" : "");
+    if (len <= 0 || (size_t)len >= sizeof(s->name))
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "the dump's name has to be 1 to %d bytes long: choose another with "
+                            "--name",
+                            NAME_CAP - 1);
+    pnd_text_escape(s->label, sizeof(s->label), s->name, strlen(s->name));
+    return PND_EXIT_OK;
+}
+
+static int open_source(struct send *s)
+{
+    struct stat st;
+
+    s->fd = strcmp(s->options.path, "-") == 0 ? STDIN_FILENO
+                                              : open(s->options.path, O_RDONLY | O_CLOEXEC);
+    if (s->fd < 0 || fstat(s->fd, &st) < 0)
+        return pnd_complain(PND_EXIT_CANNOT, "open %s: %s", s->options.path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return pnd_complain(PND_EXIT_CANNOT, "%s is a directory: send a file, or a pipe from tar",
+                            s->options.path);
+    s->regular = S_ISREG(st.st_mode) && lseek(s->fd, 0, SEEK_CUR) == 0;
+    s->total = s->regular ? (uint64_t)st.st_size : 0;
+    return PND_EXIT_OK;
+}
+
+static void on_progress(void *ctx, const struct pnd_client_stats *stats)
+{
+    struct send *s = ctx;
+
+    /* what was read, compressed or not, is what the total counts */
+    pnd_progress_update(&s->progress, s->options.gzip ? s->read_bytes : stats->bytes);
+}
+
+static void on_refused(void *ctx)
+{
+    const struct send *s = ctx;
+
+    if (!s->options.quiet)
+        pnd_complain(0,
+                     "nothing is listening on UDP port %u at %s; trying on for 50 seconds, in "
+                     "case panicd is being restarted there",
+                     s->options.port, s->options.server);
+}
+
+/* Holes of a sparse file need not even be read. A file system that cannot tell says there are
+ * none. */
+static int skip_file_hole(struct send *s)
+{
+    off_t at = (off_t)s->read_bytes, data;
+
+    if (!s->regular || s->options.no_sparse || s->options.gzip || s->read_bytes >= s->total)
+        return PND_OK;
+    data = lseek(s->fd, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        data = (off_t)s->total;
+    lseek(s->fd, data > at ? data : at, SEEK_SET);
+    if (data <= at)
+        return PND_OK;
+    s->read_bytes = (uint64_t)data;
+    return pnd_client_skip(&s->sender.client, (uint64_t)(data - at));
+}
+
+/* Fills the buffer, however small the pieces of a pipe are.
+ *   @return bytes, 0 at the end; -1 unreadable, errno says why (EINTR: a signal asks to stop) */
+static ssize_t fill(struct send *s)
+{
+    size_t have = 0;
+
+    while (have < sizeof(s->buf)) {
+        ssize_t n = read(s->fd, s->buf + have, sizeof(s->buf) - have);
+
+        if (n < 0 && errno == EINTR && !pnd_stop_signal())
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            break;
+        have += (size_t)n;
+    }
+    return (ssize_t)have;
+}
+
+static int pass_on(struct send *s, size_t len)
+{
+    if (s->options.gzip)
+        return pnd_gzip_write(&s->gzip, s->buf, len);
+    if (s->options.no_sparse)
+        return pnd_client_write(&s->sender.client, s->buf, len);
+    return pnd_client_write_sparse(&s->sender.client, s->buf, len);
+}
+
+/* @return PND_OK; PND_E_SOURCE, errno says why; as the client */
+static int send_all(struct send *s)
+{
+    int err = PND_OK;
+
+    for (;;) {
+        ssize_t n;
+
+        err = skip_file_hole(s);
+        if (err)
+            return err;
+        n = fill(s);
+        if (pnd_stop_signal())
+            return PND_E_ABORTED;
+        if (n < 0)
+            return PND_E_SOURCE;
+        if (n == 0)
+            break;
+        s->read_bytes += (uint64_t)n;
+        err = pass_on(s, (size_t)n);
+        if (err)
+            return err;
+    }
+    if (s->options.gzip)
+        err = pnd_gzip_finish(&s->gzip);
+    return err ? err : pnd_client_finish(&s->sender.client);
+}
+
+static void print_result(const struct send *s, uint64_t us)
+{
+    struct pnd_client_stats stats;
+    char rate[PND_TEXT_BYTES_CAP], through[64] = "";
+
+    pnd_client_stats(&s->sender.client, &stats);
+    pnd_text_bytes(rate, sizeof(rate),
+                   us ? (uint64_t)((double)s->read_bytes * 1e6 / (double)us) : 0);
+    if (s->options.gzip)
+        snprintf(through, sizeof(through), " (%" PRIu64 " compressed)", stats.bytes);
+    printf("sent %s: %" PRIu64 " bytes%s in %.2f s, %s/s, %" PRIu64 " retransmissions\n", s->label,
+           s->read_bytes, through, (double)us / 1e6, rate, stats.retransmissions);
+}
+
+static int run(struct send *s)
+{
+    struct pnd_client_config config = {
+        .server = s->sender.server,
+        .name = s->name,
+        .progress = on_progress,
+        .progress_ctx = s,
+    };
+    uint64_t start_us = pnd_clock_us();
+    int err = pnd_client_open(&s->sender.client, &s->sender.link, &config), saved;
+
+    if (!err)
+        err = send_all(s);
+    saved = errno;
+    pnd_progress_clear(&s->progress);
+    if (err == PND_E_SOURCE) {
+        pnd_client_abort(&s->sender.client);
+        return pnd_complain(PND_EXIT_CANNOT, "read %s at byte %" PRIu64 ": %s", s->options.path,
+                            s->read_bytes, strerror(saved));
+    }
+    if (err)
+        return pnd_sender_failed(&s->sender, err);
+    print_result(s, pnd_clock_us() - start_us);
+    return PND_EXIT_OK;
+}
+
+int pnd_verb_send(int argc, char **argv)
+{
+    struct send *s = &send_state;
+    struct pnd_why why;
+    int status = parse_options(argc, argv, &s->options);
+
+    if (status)
+        return status < 0 ? PND_EXIT_OK : status;
+    s->sender.server.port = s->options.port;
+    if (pnd_address_parse(s->options.server, &s->sender.server.ip, &why))
+        return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    status = choose_name(s);
+    if (!status)
+        status = open_source(s);
+    if (status)
+        return status;
+    pnd_stop_init();
+    pnd_progress_init(&s->progress, s->label, s->total, s->options.quiet);
+    if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why) ||
+        (s->options.gzip && pnd_gzip_init(&s->gzip, &s->sender.client, &why)))
+        return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    s->sender.udp.on_refused = on_refused;
+    s->sender.udp.on_refused_ctx = s;
+    status = run(s);
+    if (s->options.gzip)
+        pnd_gzip_deinit(&s->gzip);
+    pnd_udp_close(&s->sender.udp);
+    return status;
+}

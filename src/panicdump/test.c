@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * panicdump test: a small dump, marked as a test, over the very path that a real one takes. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "panicdump/netif.h"
+#include "panicdump/panicdump.h"
+#include "panicdump/platform_packet.h"
+#include "panicdump/sender.h"
+#include "wire/kdp.h"
+
+enum {
+    TEXT_BYTES = 4096,
+    HOLE_BYTES = 8192, /* so that a SEEK is among the packets */
+    REFUSED_MAX = 3,
+    RTO_INITIAL_US = 300000, /* somebody is waiting: three tries within a second */
+    PATIENCE_US = 6000000,
+};
+
+struct test {
+    const char *server_text, *interface;
+    struct pnd_sender sender;
+    struct pnd_packet packet;
+    struct pnd_nic nic;
+    struct pnd_stack stack;
+    char name[PND_KDP_NAME_CAP], text[TEXT_BYTES];
+};
+
+static struct test test_state;
+
+static const char usage[] =
+    "usage: panicdump test --server ADDRESS [--port N] [--interface NAME]\n";
+
+static int parse_options(int argc, char **argv, struct test *t)
+{
+    static const struct option longs[] = {{"server", required_argument, NULL, 's'},
+                                          {"port", required_argument, NULL, 'p'},
+                                          {"interface", required_argument, NULL, 'i'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    struct pnd_why why;
+    int c;
+
+    t->sender.server.port = PND_KDP_PORT;
+    while ((c = getopt_long(argc, argv, "s:p:i:h", longs, NULL)) != -1) {
+        switch (c) {
+        case 's':
+            t->server_text = optarg;
+            break;
+        case 'p':
+            if (pnd_port_parse(optarg, &t->sender.server.port, &why))
+                return pnd_complain(PND_EXIT_CANNOT, "--port: %s", why.text);
+            break;
+        case 'i':
+            t->interface = optarg;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return -1;
+        default:
+            fputs(usage, stderr);
+            return PND_EXIT_CANNOT;
+        }
+    }
+    if (optind != argc || !t->server_text) {
+        fputs(usage, stderr);
+        return pnd_complain(PND_EXIT_CANNOT, "say --server ADDRESS of the machine where panicd "
+                                             "runs, and nothing else");
+    }
+    if (pnd_address_parse(t->server_text, &t->sender.server.ip, &why))
+        return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    return PND_EXIT_OK;
+}
+
+/* The path of a crash kernel: frames of our own, with ARP of our own. */
+static int open_interface(struct test *t)
+{
+    struct pnd_stack_config config = {.server_ip = t->sender.server.ip};
+    struct pnd_why why;
+    int err = pnd_netif_address(t->interface, &config.own_ip, &why);
+
+    if (!err)
+        err = pnd_packet_open(&t->packet, t->interface, &t->nic, &why);
+    if (!err)
+        err = pnd_packet_hold_port(&t->packet, config.own_ip, &config.own_port, &why);
+    if (err)
+        return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    config.router_ip = pnd_netif_router(t->interface);
+    err = pnd_stack_open(&t->stack, &t->nic, &config, &t->sender.link);
+    if (err) {
+        struct pnd_failure failure = {.err = err, .server = t->sender.server};
+        char text[PND_FAILURE_CAP];
+
+        return pnd_complain(pnd_failure_exit(&failure), "%s: %s", t->interface,
+                            pnd_failure_text(text, &failure));
+    }
+    return PND_EXIT_OK;
+}
+
+static void make_text(struct test *t)
+{
+    char host[65];
+    size_t at;
+
+    pnd_hostname(host, sizeof(host));
+    snprintf(t->name, sizeof(t->name), "panicd-test-%s-%" PRIx64, host, (uint64_t)time(NULL));
+    memset(t->text, '\n', sizeof(t->text));
+    at = (size_t)snprintf(t->text, sizeof(t->text),
+                          "This is no kernel dump. It is a test of the way from %s to the dump "
+                          "server,\nmade by `panicdump test`. It can be deleted: `panicctl rm`.\n"
+                          "Two pages of zeros follow this text, and then it stands here again.\n",
+                          host);
+    t->text[at] = '\n'; /* not the NUL of snprintf */
+}
+
+static int send_test(struct test *t)
+{
+    struct pnd_client *client = &t->sender.client;
+    struct pnd_client_config config = {
+        .server = t->sender.server,
+        .name = t->name,
+        .rto_initial_us = RTO_INITIAL_US,
+        .patience_us = PATIENCE_US,
+    };
+    int err = pnd_client_open(client, &t->sender.link, &config);
+
+    if (!err)
+        err = pnd_client_write(client, t->text, sizeof(t->text));
+    if (!err)
+        err = pnd_client_skip(client, HOLE_BYTES);
+    if (!err)
+        err = pnd_client_write(client, t->text, sizeof(t->text));
+    return err ? err : pnd_client_finish(client);
+}
+
+static void print_route(const struct test *t)
+{
+    static const char *const who[] = {
+        [PND_ROUTE_SERVER] = "the server (or a proxy)",
+        [PND_ROUTE_ROUTER] = "the router",
+        [PND_ROUTE_GATEWAY] = "the gateway",
+    };
+    uint8_t m[6];
+    enum pnd_stack_route route = pnd_stack_route(&t->stack, m);
+
+    printf(", on %s by way of %s at %02x:%02x:%02x:%02x:%02x:%02x", t->interface, who[route], m[0],
+           m[1], m[2], m[3], m[4], m[5]);
+}
+
+static int run(struct test *t)
+{
+    uint64_t start_us = pnd_clock_us(), us;
+    struct pnd_client_stats stats;
+    char ip[PND_ADDRESS_CAP];
+    int err = send_test(t);
+
+    if (err)
+        return pnd_sender_failed(&t->sender, err);
+    us = pnd_clock_us() - start_us;
+    pnd_client_stats(&t->sender.client, &stats);
+    printf("ok: %s:%u holds %s, %" PRIu64 " bytes in %.1f ms, round trip %.2f ms",
+           pnd_address_format(ip, t->sender.server.ip), t->sender.server.port, t->name, stats.bytes,
+           (double)us / 1000, (double)stats.rtt_us / 1000);
+    if (stats.retransmissions)
+        printf(", %" PRIu64 " retransmissions", stats.retransmissions);
+    if (t->interface)
+        print_route(t);
+    putchar('\n');
+    return PND_EXIT_OK;
+}
+
+int pnd_verb_test(int argc, char **argv)
+{
+    struct test *t = &test_state;
+    struct pnd_why why;
+    int status = parse_options(argc, argv, t);
+
+    if (status)
+        return status < 0 ? PND_EXIT_OK : status;
+    pnd_stop_init();
+    make_text(t);
+    t->packet.fd = t->packet.port_fd = t->sender.udp.fd = -1;
+    if (t->interface)
+        status = open_interface(t);
+    else if (pnd_udp_open(&t->sender.udp, REFUSED_MAX, &t->sender.link, &why))
+        status = pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    if (!status)
+        status = run(t);
+    pnd_udp_close(&t->sender.udp);
+    pnd_packet_close(&t->packet);
+    return status;
+}
