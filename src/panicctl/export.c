@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * panicctl export */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/guard.h"
+#include "host/text.h"
+#include "image/gzip_header.h"
+#include "panicctl/copy.h"
+#include "panicctl/print.h"
+#include "panicctl/view.h"
+
+struct export
+{
+    const char *output; /* NULL: the sender's name; "-": standard output */
+    bool decompress, force;
+    struct pnd_view view;
+    int in, out;
+    bool inflate; /* asked for, and there is something to inflate */
+    bool created; /* the output is ours to remove when it fails */
+    char path[4096];
+};
+
+/* The name the sender gave, if it can be one here; else that of the file. */
+static void choose_name(const struct export *export, char *ret, size_t cap)
+{
+    const struct pnd_dump *dump = &export->view.dump;
+    size_t len;
+
+    snprintf(ret, cap, "%s", pnd_spool_name_safe(dump->name) ? dump->name : dump->file);
+    len = strlen(ret);
+    if (export->inflate && len > 3 && strcmp(ret + len - 3, ".gz") == 0)
+        ret[len - 3] = '\0';
+}
+
+static int choose_path(struct export *export)
+{
+    char name[PND_SPOOL_NAME_CAP];
+    struct stat st;
+    int len;
+
+    choose_name(export, name, sizeof(name));
+    if (!export->output)
+        len = snprintf(export->path, sizeof(export->path), "%s", name);
+    else if (stat(export->output, &st) == 0 && S_ISDIR(st.st_mode))
+        len = snprintf(export->path, sizeof(export->path), "%s/%s", export->output, name);
+    else
+        len = snprintf(export->path, sizeof(export->path), "%s", export->output);
+    if (len < 0 || (size_t)len >= sizeof(export->path))
+        return pnd_ctl_fail("the name of the output is too long");
+    return PND_EXIT_OK;
+}
+
+/* Anything but a second name for the dump itself, which would be emptied before it is read. */
+static int empty_existing(struct export *export, struct stat *st)
+{
+    struct stat source;
+
+    if (!S_ISREG(st->st_mode))
+        return PND_EXIT_OK;
+    if (fstat(export->in, &source) == 0 && source.st_dev == st->st_dev &&
+        source.st_ino == st->st_ino)
+        return pnd_ctl_fail("%s is the dump itself", export->path);
+    if (ftruncate(export->out, 0) != 0)
+        return pnd_ctl_fail("empty %s: %s", export->path, strerror(errno));
+    return PND_EXIT_OK;
+}
+
+static int open_output(struct export *export)
+{
+    struct stat st;
+    int code;
+
+    if (export->output && strcmp(export->output, "-") == 0) {
+        if (isatty(STDOUT_FILENO) == 1)
+            return pnd_ctl_fail("a dump is nothing for a terminal; name a file with -o, or a pipe");
+        export->out = STDOUT_FILENO;
+        return PND_EXIT_OK;
+    }
+    code = choose_path(export);
+    if (code)
+        return code;
+    /* A core holds what the machine knew: nobody else may read it. */
+    export->out = open(export->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    export->created = export->out >= 0;
+    if (export->out < 0 && errno == EEXIST && export->force)
+        export->out = open(export->path, O_WRONLY | O_CLOEXEC);
+    if (export->out < 0 && errno == EEXIST)
+        return pnd_ctl_fail("%s is there already; --force replaces it, -o names another",
+                            export->path);
+    if (export->out < 0 || fstat(export->out, &st) != 0)
+        return pnd_ctl_fail("create %s: %s", export->path, strerror(errno));
+    return export->created ? PND_EXIT_OK : empty_existing(export, &st);
+}
+
+static bool is_gzip(int fd)
+{
+    uint8_t head[PND_GZIP_HEADER_LEN];
+    ssize_t n = pread(fd, head, sizeof(head), 0);
+
+    return n > 0 && pnd_gzip_is(head, (size_t)n);
+}
+
+static int open_input(struct pnd_ctl *ctl, const char *sel, struct export *export)
+{
+    const struct pnd_dump *dump = &export->view.dump;
+    struct pnd_why why = {0};
+    int err = pnd_ctl_open(ctl, false, &why);
+
+    if (!err)
+        err = pnd_view_find(ctl, sel, &export->view, &why);
+    if (err)
+        return pnd_ctl_fail("%s", why.text);
+    if (export->view.arriving)
+        return pnd_ctl_fail("%s is still arriving; \"panicctl watch --until-idle\" waits for it",
+                            sel);
+    export->in = pnd_spool_open_file(&ctl->spool, dump->file);
+    if (export->in < 0)
+        return pnd_ctl_fail("open %s/%s: %s", ctl->spool.path, dump->file, strerror(errno));
+    export->inflate = export->decompress && is_gzip(export->in);
+    return PND_EXIT_OK;
+}
+
+static void warn(const struct export *export)
+{
+    const struct pnd_dump *dump = &export->view.dump;
+    char reason[PND_PRINT_NAME_CAP];
+
+    if (dump->state != PND_DUMP_COMPLETE)
+        fprintf(stderr, "panicctl: warning: dump %" PRIu64 " is %s%s%s\n", dump->id,
+                dump->state == PND_DUMP_INCOMPLETE ? "incomplete" : "not checked",
+                dump->reason[0] ? ": " : "", pnd_print_name(reason, dump->reason));
+    if (export->decompress && !export->inflate)
+        fprintf(stderr, "panicctl: dump %" PRIu64 " is not compressed; exported as it is\n",
+                dump->id);
+}
+
+static int copy(struct export *export, uint64_t *ret_bytes, struct pnd_why *why)
+{
+    struct pnd_progress progress;
+    struct stat in = {0}, out = {0};
+    struct pnd_copy copy = {.in = export->in, .out = export->out, .progress = &progress};
+    int err;
+
+    if (fstat(export->in, &in) != 0 || fstat(export->out, &out) != 0)
+        return pnd_why(why, PND_E_SYS, errno, "look at the files");
+    copy.sparse = export->out != STDOUT_FILENO && S_ISREG(out.st_mode);
+    pnd_progress_init(&progress, "export", (uint64_t)in.st_size, isatty(STDERR_FILENO) != 1);
+    err = export->inflate ? pnd_copy_inflated(&copy, ret_bytes, why)
+                          : pnd_copy_plain(&copy, ret_bytes, why);
+    pnd_progress_clear(&progress);
+    if (copy.sparse && (err == PND_OK || err == PND_E_SHORT || err == PND_E_FORMAT) &&
+        fsync(export->out) != 0)
+        return pnd_why(why, PND_E_SYS, errno, "fsync %s", export->path);
+    return err;
+}
+
+static int report(struct pnd_ctl *ctl, const struct export *export, uint64_t bytes)
+{
+    const struct pnd_dump *dump = &export->view.dump;
+    char name[PND_PRINT_NAME_CAP], size[PND_TEXT_BYTES_CAP];
+
+    if (export->out == STDOUT_FILENO)
+        return PND_EXIT_OK; /* standard output has the dump, and nothing else */
+    if (ctl->json)
+        return pnd_print_json(json_pack("{s:I, s:o, s:I, s:b}", "id", (json_int_t)dump->id,
+                                        "output", pnd_print_json_text(export->path), "bytes",
+                                        (json_int_t)bytes, "complete",
+                                        dump->state == PND_DUMP_COMPLETE));
+    printf("%s: %s (%" PRIu64 " bytes)\n", pnd_print_name(name, export->path),
+           pnd_text_bytes(size, sizeof(size), bytes), bytes);
+    return PND_EXIT_OK;
+}
+
+static int run(struct pnd_ctl *ctl, const char *sel, struct export *export)
+{
+    struct pnd_why why = {0};
+    uint64_t bytes = 0;
+    int code = open_input(ctl, sel, export), err;
+
+    if (!code)
+        code = open_output(export);
+    if (code)
+        return code;
+    warn(export);
+    err = copy(export, &bytes, &why);
+    if (err == PND_E_SHORT) {
+        fprintf(stderr, "panicctl: warning: %s; what came before it is exported\n", why.text);
+        err = PND_OK;
+    }
+    if (err == PND_E_FORMAT) {
+        pnd_ctl_fail("%s; what comes before it is in %s", why.text,
+                     export->out == STDOUT_FILENO ? "the output" : export->path);
+        return PND_EXIT_NO;
+    }
+    if (err) {
+        if (export->created)
+            unlink(export->path);
+        return pnd_ctl_fail("%s", why.text);
+    }
+    return report(ctl, export, bytes);
+}
+
+int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"decompress", no_argument, NULL, 'd'},
+        {"force", no_argument, NULL, 'f'},        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {0}};
+    struct export export = {.in = -1, .out = -1};
+    int option, code;
+
+    while ((option = getopt_long(argc, argv, "o:dfjh", options, NULL)) != -1) {
+        if (option == 'o')
+            export.output = optarg;
+        else if (option == 'd')
+            export.decompress = true;
+        else if (option == 'f')
+            export.force = true;
+        else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
+            return code;
+    }
+    if (argc - optind != 1)
+        return pnd_ctl_misused(argv[0], "export takes one ID");
+
+    code = run(ctl, argv[optind], &export);
+    pnd_guard_close(&export.in);
+    if (export.out != STDOUT_FILENO)
+        pnd_guard_close(&export.out);
+    return code;
+}

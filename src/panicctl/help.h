@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What "panicctl VERB --help" says below the usage line. The manual says more. */
+#ifndef PND_PANICCTL_HELP_H
+#define PND_PANICCTL_HELP_H
+
+#define PND_HELP_ID                                                                                \
+    "ID is a number of \"panicctl list\", a file name, a sender's name or \"latest\".\n"
+
+#define PND_HELP_STATUS                                                                            \
+    "Says whether a server is listening for this directory, where, how much room\n"                \
+    "there is, what is arriving, and the last dumps.\n\n"                                          \
+    "  --json   one object: listening, directory, room, server, transfers, dumps\n\n"              \
+    "Exit status: 0 a server is listening; 1 none is; 2 could not tell.\n"
+
+#define PND_HELP_LIST                                                                              \
+    "Lists the dumps in the directory, and those that are arriving. Works without a\n"             \
+    "server, too.\n\n"                                                                             \
+    "  --json   {\"dumps\": [...]}, oldest first\n\n"                                              \
+    "Exit status: 0 also when there are none; 2 the directory cannot be read.\n"
+
+#define PND_HELP_INFO                                                                              \
+    "Says all that is known of a dump, and how to open it. A dump that has just ended\n"           \
+    "is waited for, at most 5 seconds, until it has been checked.\n" PND_HELP_ID "\n"              \
+    "  --json   one object, the same fields as \"list --json\" and more\n\n"                       \
+    "Exit status: 0; 2 there is no such dump.\n"
+
+#define PND_HELP_WATCH                                                                             \
+    "Shows dumps as they arrive: progress bars on a terminal, else a line per event.\n"            \
+    "Ends with Ctrl-C, or as said by:\n\n"                                                         \
+    "  -n, --count N   end after N dumps have ended, whole or not\n"                               \
+    "  --until-idle    end as soon as nothing is arriving\n"                                       \
+    "  --json          the server's events, one object per line\n\n"                               \
+    "Exit status: 0; 2 no server is running, or it stopped.\n"
+
+#define PND_HELP_VERIFY                                                                            \
+    "Reads a dump from start to end and says whether it is whole: gzip trailer and\n"              \
+    "checksum, the segments that a Mach-O or ELF core announces, and for a dump of\n"              \
+    "the list the SHA-256 that was taken when it was received.\n" PND_HELP_ID                      \
+    "A FILE has a slash in its name, or is no ID.\n\n"                                             \
+    "  --json   one object: verdict, reason, missing, offset, format, sha256 ...\n\n"              \
+    "Exit status: 0 complete; 1 incomplete or corrupt; 2 could not check.\n"
+
+#define PND_HELP_EXPORT                                                                            \
+    "Copies a dump out of the directory, byte for byte as it was sent; holes "                     \
+    "stay\nholes.\n" PND_HELP_ID "\n"                                                              \
+    "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
+    "                      default: the sender's name, in the current directory\n"                 \
+    "  -d, --decompress    write what gzip has compressed as it was before\n"                      \
+    "  -f, --force         replace FILE if it is there\n"                                          \
+    "  --json              one object: id, output, bytes, complete\n\n"                            \
+    "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \
+    "is damaged, and only what comes before that was written; 2 could not.\n"
+
+#define PND_HELP_RM                                                                                \
+    "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
+    "\n"                                                                                           \
+    "  --json   {\"removed\": [ID, ...]}\n\n"                                                      \
+    "Exit status: 0 all are gone; 2 at least one is not.\n"
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The dumps of a directory as a person sees them: the rows of the catalog, what the server says
+ * is arriving, and, without a server, the .part files that wait for one. */
+#ifndef PND_PANICCTL_VIEW_H
+#define PND_PANICCTL_VIEW_H
+
+#include <jansson.h>
+
+#include "panicctl/panicctl.h"
+
+enum {
+    PND_VIEW_WAIT_MS = 5000, /* for the verdict on a dump that has just ended */
+    PND_VIEW_POLL_MS = 20,
+};
+
+struct pnd_view {
+    struct pnd_dump dump; /* id 0: none known; reason is filled in also while it arrives */
+    bool arriving;        /* bytes may still come: not in the catalog yet */
+    bool resumed;
+    uint64_t rate, idle_ms; /* of a transfer: bytes a second, ms since the last packet */
+};
+
+struct pnd_views {
+    struct pnd_view *at; /* in order of id, those without one last */
+    size_t count, cap;
+    bool serving; /* a server answered */
+};
+
+/* All of them. Rows whose check is under way are waited for, at most @p wait_ms.
+ *   @return PND_OK (free with pnd_views_deinit()); PND_E_SYS */
+int pnd_views_read(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_views *ret,
+                   struct pnd_why *why);
+void pnd_views_deinit(struct pnd_views *views);
+
+/* The one that @p sel names, as pnd_catalog_find() understands it; else among those arriving.
+ * Waits as above, PND_VIEW_WAIT_MS.
+ *   @return PND_OK; PND_E_NOTFOUND; PND_E_SYS */
+int pnd_view_find(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret, struct pnd_why *why);
+
+/* A transfer as the control socket describes it. What is missing or of a wrong type counts as
+ * not known. */
+void pnd_view_from_json(const json_t *transfer, struct pnd_view *ret);
+
+/* The time at @p key, RFC 3339 in UTC with ms. @return ms since 1970; 0 when it is none */
+int64_t pnd_view_time(const json_t *from, const char *key);
+
+#endif
