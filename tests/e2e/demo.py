@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What `./run demo` shows: a real kernel panics, its memory crosses the network and arrives.
+
+    PND_BUILD=build tests/e2e/demo.py [DIRECTORY]     (a new one below /tmp when none is given)
+
+Exits 0 only when the dump is complete; 1 when it is not; 2 when the demo could not run."""
+
+import os
+import pathlib
+import shlex
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True   # the source tree stays as it is
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import lab   # noqa: E402
+
+LAST_WORDS = 12   # lines
+
+
+class Narrator:
+    """Few lines, each with the seconds since the start; one line that changes on a terminal."""
+
+    def __init__(self):
+        self.terminal = sys.stdout.isatty()
+        self.colour = self.terminal and not os.environ.get("NO_COLOR")
+        self.start = time.monotonic()
+        self.first = self.shown = None
+        self.open_line = False
+
+    def say(self, text, strong=False):
+        if self.open_line:
+            print()
+            self.open_line = False
+        if strong and self.colour:
+            text = f"\033[1m{text}\033[0m"
+        print(f"{time.monotonic() - self.start:6.1f} s  {text}", flush=True)
+
+    def progress(self, dump):
+        """The arriving dump: always redrawn on a terminal, every five seconds elsewhere."""
+        now, mib = time.monotonic(), dump["bytes"] / (1 << 20)
+        if self.first is None:
+            self.first, self.shown = (now, mib), now
+            self.say(f"panicd receives {dump['name']}", strong=True)
+            return
+        rate = (mib - self.first[1]) / max(now - self.first[0], 0.001)
+        text = f"  {mib:.0f} MiB, {rate:.1f} MiB/s"
+        if self.terminal:
+            print(f"\r{now - self.start:6.1f} s  {text}   ", end="", flush=True)
+            self.open_line = True
+        elif now - self.shown >= 5:
+            self.shown = now
+            self.say(text)
+
+
+def show_last_words(core):
+    """What the dump says, read by a tool that knows nothing of panicd; left out without it."""
+    try:
+        log = [line.partition("] ")[2] for line in lab.vmcore_dmesg(core).splitlines()]
+    except lab.Skip:
+        return
+    start = next((i for i, line in enumerate(log) if line.startswith("Kernel panic")), None)
+    if start is not None:
+        print("\nThe kernel's last words, read out of the dump by vmcore-dmesg:")
+        print("\n".join(log[start:start + LAST_WORDS]))
+
+
+def demonstrate(directory, work, tell):
+    crash = lab.Crash(after="poweroff", append="init_on_free=1")
+    kernel = lab.guest_kernel()
+    with lab.Receiver(directory, f"{work}/panicd.log") as receiver:
+        tell.say(f"panicd listens on 127.0.0.1, UDP port {receiver.port}; dumps go to {directory}")
+        with lab.Guest(crash, kernel, receiver.port, work) as guest:
+            tell.say(f"a machine boots Linux {kernel.release} in QEMU: {crash.memory_mib} MiB, "
+                     f"{crash.reserve[:-1]} of them set aside for a crash kernel")
+            guest.console.wait("^lab: crash kernel loaded", 120, "the guest")
+            tell.say(f"it is armed: _panicd_ip={lab.SERVER_IP} kdp_match_name=eth0 "
+                     f"panicd_port={receiver.port}")
+            line = guest.console.wait("Kernel panic - not syncing", 60, "the guest")
+            tell.say(line.partition("] ")[2] or line, strong=True)
+            dump = receiver.wait_dump(guest, on_progress=tell.progress)
+        tell.say(f"the dump is {dump['state']}: {dump['bytes'] / (1 << 20):.0f} MiB",
+                 strong=True)
+        if dump["state"] == "complete":
+            show_last_words(dump["path"])
+        print("\n$ panicctl info latest", flush=True)
+        info = receiver.panicctl("info", "latest")
+        print(info.stdout, flush=True)
+        if dump["state"] != "complete":
+            print(f"What panicd said last:\n{receiver.log.tail()}\n"
+                  f"What the machine said last:\n{guest.console.tail()}")
+    return 0 if dump["state"] == "complete" and info.returncode == 0 else 1
+
+
+def main(arguments):
+    if len(arguments) > 1 or arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 2 if len(arguments) > 1 else 0
+    tell = Narrator()
+    lab.end_cleanly_on_sigterm()
+    try:
+        lab.need_qemu()
+        lab.binary("panicd")
+        directory = arguments[0] if arguments else tempfile.mkdtemp(prefix="panicd-demo-")
+        with tempfile.TemporaryDirectory(prefix="panicd-lab-") as work:
+            status = demonstrate(directory, work, tell)
+    except (lab.Skip, lab.LabError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ndemo: interrupted", file=sys.stderr)
+        return 130
+    shown = shlex.quote(str(directory))
+    print(f"The dump stays in {shown}." + ("" if arguments else f" Remove it: rm -r {shown}"))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,500 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The end-to-end lab: a real Linux guest in QEMU that panics, and the real panicd that receives.
+
+Everything runs as an ordinary user on 127.0.0.1, without KVM: `-accel tcg` is fixed, because a
+/dev/kvm that cannot run a stock kernel opens fine and then hangs. Success is judged by what
+arrived, never by QEMU's exit status, which is 0 for a capture kernel that died as well."""
+
+import dataclasses
+import io
+import json
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+
+GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
+SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
+QEMU = "qemu-system-x86_64"
+# In the order in which they must be loaded; a driver built into the kernel has no file.
+MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
+           "failover", "net_failover", "virtio_net")
+
+
+class Skip(Exception):
+    """The lab cannot be had on this machine; the text says why and what to type."""
+
+
+class LabError(Exception):
+    """Something that should have happened did not."""
+
+
+def build_directory():
+    return pathlib.Path(os.environ.get("PND_BUILD", "build")).resolve()
+
+
+def binary(name):
+    """The built program `name`, wherever below the build directory it is."""
+    build = build_directory()
+    for path in (build / name, *build.glob(f"src/*/{name}"), build / "tests/e2e" / name):
+        if path.is_file():
+            return path
+    raise LabError(f"{name} is not in {build}: build it with `meson compile -C {build}`, "
+                   "or name the build directory in PND_BUILD")
+
+
+def need_qemu():
+    if not shutil.which(QEMU):
+        raise Skip(f"{QEMU} is not installed: apt-get install --no-install-recommends "
+                   "qemu-system-x86")
+
+
+# ---------------------------------------------------------------- packages
+
+def cache_directory():
+    path = pathlib.Path(os.environ.get("PND_LAB_CACHE") or build_directory() / "lab")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _apt(*command, cwd=None):
+    try:
+        return subprocess.run(command, cwd=cwd, check=True, text=True, capture_output=True,
+                              env={**os.environ, "LC_ALL": "C"}, timeout=300).stdout
+    except FileNotFoundError:
+        raise Skip(f"{command[0]} is not here: the guest kernel comes from a Debian archive")
+    except subprocess.TimeoutExpired:
+        raise Skip(f"`{' '.join(command)}` did not finish in 300 s")
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise Skip(f"`{' '.join(command)}` failed ({why}): run apt-get update, or copy a "
+                   f"filled {cache_directory()} from another machine")
+
+
+def _unpack(package, pick, directory):
+    """Downloads `package` without installing it; writes each file for which pick(path) names a
+    place below `directory`. Nothing else of the package touches the disk."""
+    with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+        os.chmod(work, 0o755)
+        _apt("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=work)
+        deb = next(pathlib.Path(work).glob("*.deb"))
+        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as dpkg:
+            with tarfile.open(fileobj=dpkg.stdout, mode="r|") as tar:
+                for member in tar:
+                    place = pick(member.name.removeprefix("./")) if member.isfile() else None
+                    if place:
+                        path = pathlib.Path(directory) / place
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        path.write_bytes(tar.extractfile(member).read())
+
+
+def _pick_kernel(path):
+    name = os.path.basename(path)
+    if path.startswith("boot/vmlinuz-"):
+        return name
+    module = re.fullmatch(r"(.+)\.ko(\.xz)?", name)
+    return f"modules/{name}" if module and module[1] in MODULES else None
+
+
+@dataclasses.dataclass
+class Kernel:
+    release: str
+    vmlinuz: bytes
+    modules: list   # (name, bytes), in load order
+
+
+def guest_kernel():
+    """The kernel behind linux-image-cloud-amd64, whatever its version is today. The first call
+    downloads it (about 27 MB); later ones need no network."""
+    place = cache_directory() / "kernel"
+    if not place.is_dir():
+        depends = _apt("apt-cache", "depends", "linux-image-cloud-amd64")
+        package = re.search(r"Depends: (linux-image-\d\S+)", depends)
+        if not package:
+            raise Skip("the archive has no linux-image-cloud-amd64: run apt-get update")
+        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
+            _unpack(package[1], _pick_kernel, f"{work}/kernel")
+            try:
+                os.rename(f"{work}/kernel", place)
+            except OSError:
+                if not place.is_dir():   # else another run of the lab was faster
+                    raise
+    vmlinuz = next(place.glob("vmlinuz-*"), None)
+    if not vmlinuz:
+        raise Skip(f"{place} holds no vmlinuz: remove that directory and run again")
+    modules = []
+    for name in MODULES:
+        for path in place.glob(f"modules/{name}.ko*"):
+            body = path.read_bytes()
+            modules.append((f"{name}.ko", lzma.decompress(body) if path.suffix == ".xz" else body))
+    return Kernel(vmlinuz.name.removeprefix("vmlinuz-"), vmlinuz.read_bytes(), modules)
+
+
+def _vmcore_dmesg_program():
+    """The vmcore-dmesg of kexec-tools: the installed one, or one unpacked here."""
+    installed = shutil.which("vmcore-dmesg", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if installed:
+        return installed
+    path = cache_directory() / "vmcore-dmesg"
+    if not path.is_file():
+        _unpack("kexec-tools", lambda p: "vmcore-dmesg" if p.endswith("bin/vmcore-dmesg") else None,
+                cache_directory())
+        path.chmod(0o755)
+    return str(path)
+
+
+def vmcore_dmesg(core):
+    """The log of the kernel that died, read out of the dump by a program that is not ours."""
+    result = subprocess.run([_vmcore_dmesg_program(), core], stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT, timeout=60)
+    return result.stdout.decode(errors="replace")
+
+
+# ---------------------------------------------------------------- initramfs
+
+def cpio(files):
+    """An initramfs (newc): {path: bytes or str}; directories follow from the paths, and every
+    file is executable, which an initramfs does not mind."""
+    out = io.BytesIO()
+
+    def entry(number, name, mode, body=b""):
+        fields = (number, mode, 0, 0, 1, 0, len(body), 0, 0, 0, 0, len(name) + 1, 0)
+        out.write(b"070701" + b"".join(b"%08x" % f for f in fields) + name.encode() + b"\0")
+        out.write(b"\0" * (-out.tell() % 4) + body)
+        out.write(b"\0" * (-out.tell() % 4))
+
+    directories = {str(p) for name in files for p in pathlib.PurePath(name).parents} - {"."}
+    for number, name in enumerate(sorted(directories | {"dev", "proc", "sys"})):
+        entry(number + 1, name, 0o040755)
+    for number, (name, body) in enumerate(files.items()):
+        entry(number + 1000, name, 0o100755, body.encode() if isinstance(body, str) else body)
+    entry(0, "TRAILER!!!", 0)
+    return out.getvalue()
+
+
+@dataclasses.dataclass
+class Crash:
+    """How the guest comes to its end. `options` goes to the crash kernel, `append` to the first."""
+    trigger: str = "sysrq"
+    memory_mib: int = 256
+    reserve: str = "80M"
+    cpus: int = 1
+    kaslr: bool = False   # the reservation of a small guest is not certain with KASLR
+    pattern_mib: int = 4
+    after: str = "wait"
+    options: str = ""
+    append: str = ""
+    nic_up: bool = False  # load the NIC driver in the kernel that panics too
+
+    def capture_cmdline(self, port):
+        """What the crash kernel is told: panicd's boot-args, as a person would write them."""
+        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+                f"_panicd_ip={SERVER_IP} kdp_ip_addr={GUEST_IP} kdp_match_name=eth0 "
+                f"panicd_port={port} debug=0xd44 panicd_after={self.after} {self.options}").strip()
+
+    def cmdline(self):
+        return ("console=ttyS0 panic=-1 " + ("" if self.kaslr else "nokaslr ")
+                + f"crashkernel={self.reserve} lab_trigger={self.trigger} "
+                f"lab_pattern_mib={self.pattern_mib} {self.append}").strip()
+
+    def initramfs(self, kernel, port):
+        modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
+        listing = "".join(f"/{path}\n" for path in modules)
+        capture = cpio({"init": binary("panicdump-static").read_bytes(),
+                        "lib/panicd/modules": listing, **modules})
+        files = {"init": binary("guest_init").read_bytes(), "vmlinuz": kernel.vmlinuz,
+                 "capture.cpio": capture, "capture.cmdline": self.capture_cmdline(port) + "\n"}
+        if self.nic_up:
+            files.update({"modules": listing, **modules})
+        return cpio(files)
+
+
+# ---------------------------------------------------------------- processes
+
+def end_cleanly_on_sigterm():
+    """So that the with blocks end what they started: no guest outlives its test."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
+def stop_process(process, patience=10):
+    """Ends a process that was started here, and nothing else."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+class Lines:
+    """The lines a program prints, collected by a thread; also written to `path`."""
+
+    def __init__(self, stream, path, on_line=None):
+        self.lines = []
+        self.ended = False
+        self._on_line = on_line
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._read, args=(stream, path), daemon=True)
+        self._thread.start()
+
+    def _read(self, stream, path):
+        with open(path, "wb") as log:
+            for raw in stream:
+                log.write(raw)
+                log.flush()
+                line = raw.decode(errors="replace").rstrip()
+                with self._changed:
+                    self.lines.append(line)
+                    self._changed.notify_all()
+                if self._on_line:
+                    self._on_line(line)
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def wait(self, pattern, seconds, what):
+        """The first line that matches; LabError with the last lines when none comes in time."""
+        deadline, seen = time.monotonic() + seconds, 0
+        with self._changed:
+            while True:
+                for line in self.lines[seen:]:
+                    if re.search(pattern, line):
+                        return line
+                seen = len(self.lines)
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    why = "ended" if self.ended else f"was silent about it for {seconds} s"
+                    raise LabError(f"{what}: no line with /{pattern}/, it {why}; "
+                                   "the last lines:\n" + self.tail())
+                self._changed.wait(left)
+
+    def tail(self, count=15):
+        return "\n".join("    " + line for line in self.lines[-count:])
+
+    def join(self):
+        self._thread.join(5)
+
+
+class Qmp:
+    """QEMU's machine protocol: one command, one answer; events are kept in `events`."""
+
+    def __init__(self, path, patience=60):
+        deadline = time.monotonic() + patience
+        while True:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(patience)
+            try:
+                self._socket.connect(str(path))
+                break
+            except OSError:
+                self._socket.close()
+                if time.monotonic() > deadline:
+                    raise LabError(f"QEMU does not listen on {path}")
+                time.sleep(0.05)
+        self.events = []
+        self._file = self._socket.makefile("rb")
+        self._file.readline()
+        self.execute("qmp_capabilities")
+
+    def execute(self, command, **arguments):
+        self._socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        while True:
+            line = self._file.readline()
+            if not line:
+                raise LabError(f"QEMU closed its socket during {command}")
+            answer = json.loads(line)
+            if "error" in answer:
+                raise LabError(f"QEMU refuses {command}: {answer['error']['desc']}")
+            if "return" in answer:
+                return answer["return"]
+            self.events.append(answer)
+
+    def close(self):
+        self._file.close()
+        self._socket.close()
+
+
+class Guest:
+    """One virtual machine, from power-on to the end of the with block."""
+
+    def __init__(self, crash, kernel, port, work, netdev=None, on_line=None):
+        work = pathlib.Path(work)
+        self.crash, self.work = crash, work
+        (work / "vmlinuz").write_bytes(kernel.vmlinuz)
+        (work / "guest.cpio").write_bytes(crash.initramfs(kernel, port))
+        command = [QEMU, "-accel", "tcg", "-m", str(crash.memory_mib), "-smp", str(crash.cpus),
+                   "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
+                   "-qmp", f"unix:{work}/qmp,server=on,wait=off",
+                   "-kernel", work / "vmlinuz", "-initrd", work / "guest.cpio",
+                   "-append", crash.cmdline(),
+                   "-netdev", netdev or "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.console = Lines(self.process.stdout, work / "console.log", on_line)
+        self.qmp = None
+
+    def __enter__(self):
+        try:
+            self.qmp = Qmp(self.work / "qmp")
+        except LabError:
+            self.__exit__()
+            raise LabError("QEMU did not start:\n" + self.console.tail())
+        return self
+
+    def __exit__(self, *_):
+        if self.qmp:
+            self.qmp.close()
+        stop_process(self.process)
+        self.console.join()
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def panic(self, patience=120):
+        """Waits until the guest has panicked; sends the NMI when the crash is by NMI."""
+        self.console.wait(r"^lab: crash kernel loaded", patience, "the guest")
+        if self.crash.trigger == "nmi":
+            self.console.wait(r"^lab: READY", patience, "the guest")
+            self.qmp.execute("inject-nmi")
+        else:
+            self.console.wait(r"Kernel panic - not syncing", patience, "the guest")
+
+    def wait_end(self, patience=180):
+        """Waits until the machine has switched itself off."""
+        try:
+            self.process.wait(patience)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"the guest still runs after {patience} s:\n{self.console.tail()}")
+        self.console.join()
+
+    def save_memory(self):
+        """Stops the machine and writes its physical memory to a file; the independent witness."""
+        path = self.work / "memory"
+        self.qmp.execute("stop")
+        self.qmp.execute("pmemsave", val=0, size=self.crash.memory_mib << 20, filename=str(path))
+        return path
+
+
+class EtherPeer:
+    """The other end of the guest's cable: answers ARP, relays UDP, and spoils what it is told to
+    (etherpeer's own options). `counters` is what it printed at its end."""
+
+    def __init__(self, port, work, *options):
+        self.counters = ""
+        self._inner, self._outer = f"{work}/cable.peer", f"{work}/cable.qemu"
+        self.process = subprocess.Popen(
+            [binary("etherpeer"), "--cable", self._inner, "--server", SERVER_IP,
+             "--port", str(port), *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Lines(self.process.stdout, pathlib.Path(work) / "etherpeer.log")
+        self.netdev = ("dgram,id=n0,local.type=unix,local.path=" + self._outer
+                       + ",remote.type=unix,remote.path=" + self._inner)
+
+    def __enter__(self):
+        try:
+            self.output.wait("^ready", 10, "etherpeer")
+        except LabError:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.output.join()
+        self.counters = "\n".join(self.output.lines[1:])
+
+
+def free_udp_port():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Receiver:
+    """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
+
+    def __init__(self, directory, log):
+        self.directory, self.port = pathlib.Path(directory), free_udp_port()
+        self._log_path, self._starts = log, 0
+        self._before = set()   # dumps of earlier runs in the same directory
+
+    def _start(self):
+        self._starts += 1
+        self.process = subprocess.Popen(
+            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.log = Lines(self.process.stdout, f"{self._log_path}.{self._starts}")
+        try:
+            self.log.wait(r"(?i)\bready\b", 20, "panicd")
+        except LabError:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        self._start()
+        self._before = {dump["id"] for dump in self.dumps()}
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.log.join()
+
+    def kill_and_restart(self):
+        """As after a crash of panicd: no goodbye, the same port, the same directory."""
+        self.process.kill()
+        self.process.wait()
+        self.log.join()
+        self._start()
+
+    def panicctl(self, *arguments):
+        """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
+        return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=120)
+
+    def dumps(self):
+        """The catalog's entries of what came since the start."""
+        result = self.panicctl("list", "--json")
+        try:
+            return [dump for dump in json.loads(result.stdout)["dumps"]
+                    if dump["id"] not in self._before]
+        except (ValueError, KeyError) as error:
+            raise LabError(f"panicctl list --json: {error!r}: {result.stdout[:500]}")
+
+    def wait_dump(self, guest, patience=300, on_progress=None):
+        """The catalog's entry of the one dump, when it is not `receiving` any more."""
+        deadline = time.monotonic() + patience
+        while True:
+            alive, dumps = guest.alive(), self.dumps()
+            if dumps and on_progress:
+                on_progress(dumps[0])
+            if dumps and dumps[0]["state"] != "receiving":
+                return dumps[0]
+            if self.process.poll() is not None:
+                raise LabError("panicd ended:\n" + self.log.tail())
+            if not alive or time.monotonic() > deadline:
+                why = f"did not arrive in {patience} s" if alive else "never came: QEMU ended"
+                raise LabError(f"the dump {why}; the guest's last lines:\n{guest.console.tail()}\n"
+                               f"panicd's last lines:\n{self.log.tail()}")
+            time.sleep(0.3)
+
+    def wait_bytes(self, guest, more=8 << 20, patience=120):
+        """Waits until `more` bytes have come since the call."""
+        deadline, start = time.monotonic() + patience, None
+        while time.monotonic() < deadline and guest.alive():
+            dumps = self.dumps()
+            if dumps:
+                start = dumps[0]["bytes"] if start is None else start
+                if dumps[0]["bytes"] >= start + more:
+                    return
+            time.sleep(0.2)
+        raise LabError(f"{more} more bytes did not come in {patience} s:\n{guest.console.tail()}")
