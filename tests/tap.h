@@ -63,11 +63,10 @@ static const char *tap_skip;
 static inline void tap_run(const char *name, void (*test)(void))
 {
     char sentence[256];
-    size_t i;
 
-    for (i = 0; name[i] && i < sizeof(sentence) - 1; i++)
-        sentence[i] = name[i] == '_' ? ' ' : name[i];
-    sentence[i] = '\0';
+    snprintf(sentence, sizeof(sentence), "%s", name);
+    for (char *at = sentence; (at = strchr(at, '_')) != NULL;)
+        *at = ' ';
     tap_ok = true;
     tap_skip = NULL;
     test();

@@ -43,7 +43,8 @@ struct pnd_endpoint {
  *            and where it came from. May return early, with PND_E_TIMEOUT, at any time.
  *            @return its length; PND_E_TIMEOUT; PND_E_NOROUTE, PND_E_LINK or PND_E_ABORTED (a
  *            signal, a key) end the dump
- *   dgram_max  the largest datagram it can send whole, in bytes; 0: any */
+ *   dgram_max  the largest datagram it can send whole, in bytes; at least 7, a header and a byte
+ *              of dump; 0: any */
 struct pnd_link {
     void *ctx;
     uint64_t (*now_us)(void *ctx);
@@ -131,8 +132,9 @@ struct pnd_client {
 };
 
 /* Opens a dump: sends the write request and waits for its answer. @p link is copied.
- *   @return PND_OK; PND_E_NAME, PND_E_ARG; PND_E_TIMEOUT the server did not answer; PND_E_REFUSED
- *           it answered with an error, see pnd_client_refusal(); what the link returns */
+ *   @return PND_OK; PND_E_NAME; PND_E_ARG a number out of its bounds, or a dgram_max of 1 to 6;
+ *           PND_E_TIMEOUT the server did not answer; PND_E_REFUSED it answered with an error, see
+ *           pnd_client_refusal(); what the link returns */
 int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
                     const struct pnd_client_config *config);
 

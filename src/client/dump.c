@@ -158,6 +158,8 @@ int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
     c->progress = config->progress;
     c->progress_ctx = config->progress_ctx;
     c->progress_us = config->progress_us ? config->progress_us : PROGRESS_US;
+    if (link->dgram_max && link->dgram_max <= PND_KDP_HEADER_BYTES)
+        return c->err = PND_E_ARG;
     if (link->dgram_max && tx_config.block_max > link->dgram_max - PND_KDP_HEADER_BYTES)
         tx_config.block_max = (uint32_t)(link->dgram_max - PND_KDP_HEADER_BYTES);
     c->err = pnd_kdp_tx_init(&c->tx, &tx_config);

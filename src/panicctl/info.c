@@ -10,21 +10,25 @@
 #include "panicctl/print.h"
 #include "panicctl/view.h"
 
+/* The header does not tell whose core it is. */
+static const char elf_hint[] = "If it is a kernel's, with the vmlinux of that very kernel, one of:";
+
+enum { OPENERS_MAX = 3 };
+
+#define ELF_OPENERS {"crash vmlinux core", "drgn -c core -s vmlinux", "gdb vmlinux core"}
+
 static const struct {
     const char *format, *what;
-    const char *open[2]; /* what a person types next; NULL: nothing is known to open it */
+    const char *hint;              /* what stands before the commands; NULL: nothing */
+    const char *open[OPENERS_MAX]; /* what a person types next; NULL: nothing is known to open it */
 } formats[] = {
-    {"elf", "a Linux or BSD kernel core (ELF)", {"crash vmlinux core", "gdb vmlinux core"}},
-    {"gzip+elf",
-     "a Linux or BSD kernel core (ELF), compressed with gzip",
-     {"crash vmlinux core", "gdb vmlinux core"}},
-    {"macho", "an Apple kernel core (Mach-O)", {"lldb --core core", NULL}},
-    {"gzip+macho",
-     "an Apple kernel core (Mach-O), compressed with gzip",
-     {"lldb --core core", NULL}},
-    {"gzip", "compressed with gzip, and no core inside", {NULL, NULL}},
-    {"data", "no core that is known here", {NULL, NULL}},
-    {"empty", "no bytes at all", {NULL, NULL}},
+    {"elf", "an ELF core", elf_hint, ELF_OPENERS},
+    {"gzip+elf", "an ELF core, compressed with gzip", elf_hint, ELF_OPENERS},
+    {"macho", "a Mach-O core", NULL, {"lldb --core core"}},
+    {"gzip+macho", "a Mach-O core, compressed with gzip", NULL, {"lldb --core core"}},
+    {"gzip", "compressed with gzip, and no core inside", NULL, {NULL}},
+    {"data", "no core that is known here", NULL, {NULL}},
+    {"empty", "no bytes at all", NULL, {NULL}},
 };
 
 enum { FORMAT_COUNT = sizeof(formats) / sizeof(*formats) };
@@ -55,7 +59,7 @@ static json_t *open_json(const struct pnd_dump *dump)
         return list;
     export_line(dump, line, sizeof(line));
     json_array_append_new(list, json_string(line));
-    for (size_t i = 0; i < 2 && formats[format].open[i]; i++)
+    for (size_t i = 0; i < OPENERS_MAX && formats[format].open[i]; i++)
         json_array_append_new(list, json_string(formats[format].open[i]));
     return list;
 }
@@ -110,9 +114,11 @@ static void print_open(const struct pnd_dump *dump)
     if (!dump->id || format < 0 || !formats[format].open[0])
         return;
     export_line(dump, line, sizeof(line));
-    printf("\nTo open it:\n  %s\n  %s\n", line, formats[format].open[0]);
-    if (formats[format].open[1])
-        printf("  %s\n", formats[format].open[1]);
+    printf("\nTo open it:\n  %s\n", line);
+    if (formats[format].hint)
+        puts(formats[format].hint);
+    for (size_t i = 0; i < OPENERS_MAX && formats[format].open[i]; i++)
+        printf("  %s\n", formats[format].open[i]);
 }
 
 static void print_page(const struct pnd_ctl *ctl, const struct pnd_view *view)

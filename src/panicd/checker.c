@@ -73,6 +73,22 @@ static int compare_sources(const void *a, const void *b)
     return memcmp(((const struct source *)a)->addr.b, ((const struct source *)b)->addr.b, 16);
 }
 
+/* One entry for each source. */
+static void merge(struct usage *usage)
+{
+    unsigned out = 0;
+
+    if (usage->count)
+        qsort(usage->sources, usage->count, sizeof(usage->sources[0]), compare_sources);
+    for (unsigned i = 0; i < usage->count; i++) {
+        if (out && compare_sources(&usage->sources[out - 1], &usage->sources[i]) == 0)
+            usage->sources[out - 1].bytes += usage->sources[i].bytes;
+        else
+            usage->sources[out++] = usage->sources[i];
+    }
+    usage->count = out;
+}
+
 static bool add_usage(const struct pnd_dump *dump, void *ctx)
 {
     struct usage *usage = ctx;
@@ -81,10 +97,14 @@ static bool add_usage(const struct pnd_dump *dump, void *ctx)
 
     usage->total += dump->bytes;
     usage->unchecked += !dump->checked;
-    if (usage->count == SOURCES_MAX || pnd_cidr_parse(dump->peer, &cidr))
+    if (pnd_cidr_parse(dump->peer, &cidr))
         return true;
     source.addr = cidr.addr;
-    if (usage->count == usage->cap) {
+    if (usage->count == usage->cap)
+        merge(usage);
+    if (usage->count == SOURCES_MAX)
+        return true;
+    if (usage->count >= usage->cap / 2) { /* merging again soon would gain too little */
         grown = reallocarray(usage->sources, usage->cap ? usage->cap * 2 : 64, sizeof(source));
         if (!grown)
             return true;
@@ -98,21 +118,12 @@ static bool add_usage(const struct pnd_dump *dump, void *ctx)
 static void sum_up(struct pnd_checker *checker)
 {
     struct usage usage = {0}, old;
-    unsigned out = 0;
 
     if (pnd_catalog_each(checker->catalog, false, add_usage, &usage, NULL)) {
         free(usage.sources);
         return;
     }
-    if (usage.count)
-        qsort(usage.sources, usage.count, sizeof(usage.sources[0]), compare_sources);
-    for (unsigned i = 0; i < usage.count; i++) {
-        if (out && compare_sources(&usage.sources[out - 1], &usage.sources[i]) == 0)
-            usage.sources[out - 1].bytes += usage.sources[i].bytes;
-        else
-            usage.sources[out++] = usage.sources[i];
-    }
-    usage.count = out;
+    merge(&usage);
     pthread_mutex_lock(&checker->lock);
     old = checker->usage;
     checker->usage = usage;
@@ -159,15 +170,24 @@ static void take_missing(const struct pnd_check *check, struct pnd_dump *dump)
     }
 }
 
-/* The verdict into the row, and into the file's name when it is not whole after all. */
-static void judge(struct pnd_checker *checker, const struct pnd_check *check, struct pnd_dump *dump)
+/* The file's name says that it is not whole after all. */
+static void mark(struct pnd_checker *checker, struct pnd_dump *dump, const char *reason)
 {
     struct pnd_why why;
 
+    dump->state = PND_DUMP_INCOMPLETE;
+    snprintf(dump->reason, sizeof(dump->reason), "%s", reason);
+    if (pnd_spool_abandon(checker->spool, -1, true, dump->file, &why) ||
+        pnd_spool_sync(checker->spool, &why))
+        pnd_log(PND_ERR, "mark-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+}
+
+/* The verdict into the row. */
+static void judge(struct pnd_checker *checker, const struct pnd_check *check, struct pnd_dump *dump)
+{
     snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
     snprintf(dump->format, sizeof(dump->format), "%s", check->format);
     dump->bytes = check->bytes;
-    dump->checked = true;
     take_missing(check, dump);
     if (dump->state == PND_DUMP_INCOMPLETE) {
         /* What the container lacks is known better than what the sender left out. */
@@ -176,17 +196,11 @@ static void judge(struct pnd_checker *checker, const struct pnd_check *check, st
             dump->missing[0].end = UINT64_MAX;
             dump->missing_count = 1;
         }
-        return;
-    }
-    if (check->verdict == PND_VERDICT_COMPLETE) {
+    } else if (check->verdict == PND_VERDICT_COMPLETE) {
         dump->state = PND_DUMP_COMPLETE;
-        return;
+    } else {
+        mark(checker, dump, check->reason);
     }
-    dump->state = PND_DUMP_INCOMPLETE;
-    snprintf(dump->reason, sizeof(dump->reason), "%s", check->reason);
-    if (pnd_spool_abandon(checker->spool, -1, true, dump->file, &why) ||
-        pnd_spool_sync(checker->spool, &why))
-        pnd_log(PND_ERR, "mark-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
 }
 
 /* A row that a person removed during its check must not come back. */
@@ -199,55 +213,62 @@ static bool still_there(struct pnd_checker *checker, uint64_t id)
     return pnd_catalog_find(checker->catalog, text, &row, NULL) != PND_E_NOTFOUND;
 }
 
-static void check(struct pnd_checker *checker, struct pnd_dump *dump)
+/* @return false: there is no verdict yet, and the row waits for another attempt */
+static bool check(struct pnd_checker *checker, struct pnd_dump *dump)
 {
     PND_AUTO_CLOSE int fd = pnd_spool_open_file(checker->spool, dump->file);
+    char reason[sizeof(dump->reason)];
     struct pnd_check result = {0};
     struct pnd_why why = {0};
     int err;
 
-    if (fd == PND_E_NOTFOUND) { /* removed by a person meanwhile */
-        pnd_catalog_remove(checker->catalog, dump->id, NULL);
-        return;
-    }
-    err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "open %s", dump->file)
+    if (fd == PND_E_NOTFOUND) /* removed by a person meanwhile */
+        return pnd_catalog_remove(checker->catalog, dump->id, NULL) == PND_OK;
+    err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "open the dump")
                  : run_child(checker, fd, &result, &why);
     if (err == PND_E_ABORTED)
-        return;
-    if (err) {
-        /* The file defeats the check: kept, and said so; nothing else suffers. */
+        return false;
+    if (err)
         pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
-        dump->checked = true;
-        dump->state = PND_DUMP_INCOMPLETE;
-        if (!dump->reason[0])
-            snprintf(dump->reason, sizeof(dump->reason), "could not be checked: %.200s", why.text);
-    } else {
+    if (err && err != PND_E_FORMAT) /* this machine's trouble, not the file's */
+        return false;
+    dump->checked = true;
+    if (err && dump->state != PND_DUMP_INCOMPLETE) {
+        /* The file defeats the check: kept, and said so; nothing else suffers. */
+        snprintf(reason, sizeof(reason), "could not be checked: %.200s", why.text);
+        mark(checker, dump, reason);
+    } else if (!err) {
         judge(checker, &result, dump);
         pnd_catalog_label(fd, dump);
     }
     if (!still_there(checker, dump->id))
-        return;
-    if (pnd_catalog_put(checker->catalog, dump, 1, &why))
+        return true;
+    err = pnd_catalog_put(checker->catalog, dump, 1, &why);
+    if (err)
         pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
     announce(checker, dump);
+    return err == PND_OK;
 }
 
 static void *run(void *arg)
 {
     struct pnd_checker *checker = arg;
     struct timespec until;
+    bool more;
 
     for (;;) {
         checker->batch_count = 0;
+        more = false;
         pnd_catalog_each(checker->catalog, true, collect_unchecked, checker, NULL);
         for (unsigned i = 0; i < checker->batch_count && !stopping(checker); i++)
-            check(checker, &checker->batch[i]);
+            more |= check(checker, &checker->batch[i]);
+        more &= checker->batch_count == BATCH;
         sum_up(checker);
 
         pthread_mutex_lock(&checker->lock);
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec += PND_CHECKER_USAGE_S;
-        while (!checker->woken && !checker->stopping && checker->batch_count < BATCH &&
+        while (!checker->woken && !checker->stopping && !more &&
                pthread_cond_timedwait(&checker->wake, &checker->lock, &until) != ETIMEDOUT)
             ;
         checker->woken = false;

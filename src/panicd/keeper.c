@@ -16,10 +16,10 @@
 #include "host/log.h"
 
 enum {
-    ROWS_MAX = 64,            /* jobs that share one directory sync and one transaction */
-    LATE_MAX = 256,           /* rows that a full disk keeps out of the catalog for now */
-    LATE_RETRY_S = 2,         /* between attempts to bring them in */
-    RESERVE_BYTES = 1 << 20,  /* given up when the disk is full, so that the catalog can say so */
+    ROWS_MAX = 64,           /* jobs that share one directory sync and one transaction */
+    LATE_MAX = 256,          /* rows that a full disk keeps out of the catalog for now */
+    LATE_RETRY_S = 2,        /* between attempts to bring them in */
+    RESERVE_BYTES = 1 << 20, /* given up when the disk is full, so that the catalog can say so */
 };
 
 struct queue {
@@ -82,20 +82,25 @@ static void abandon(struct pnd_keeper *keeper, struct pnd_job *job)
         pnd_log(PND_ERR, "abandon-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
 }
 
-static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
+/* EOF came, and the disk failed: the dump is kept, and nobody is told that it is whole. */
+static void not_durable(struct pnd_keeper *keeper, struct pnd_job *job, bool renamed)
 {
     struct pnd_why ignored;
     struct pnd_dump *dump = &job->dump;
 
-    dump->state = PND_DUMP_RECEIVING;
-    job->result = pnd_spool_finish(keeper->spool, job->fd, dump->file, &job->why);
-    if (job->result == PND_OK)
-        return;
     pnd_log(PND_ERR, "finish-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
     dump->state = PND_DUMP_INCOMPLETE;
     snprintf(dump->reason, sizeof(dump->reason), "could not be made durable: %.200s",
              job->why.text);
-    pnd_spool_abandon(keeper->spool, -1, false, dump->file, &ignored);
+    pnd_spool_abandon(keeper->spool, -1, renamed, dump->file, &ignored);
+}
+
+static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    job->dump.state = PND_DUMP_RECEIVING;
+    job->result = pnd_spool_finish(keeper->spool, job->fd, job->dump.file, &job->why);
+    if (job->result)
+        not_durable(keeper, job, false);
 }
 
 static void discard(struct pnd_keeper *keeper, struct pnd_job *job)
@@ -122,6 +127,10 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
         if (job->fd >= 0) {
             if (fstat(job->fd, &st) == 0)
                 job->dump.bytes = (uint64_t)st.st_size;
+            /* A log's junk goes only now that the journal says where the dump ends. */
+            if (job->kind == PND_JOB_FINISH && job->dump.bytes > job->to &&
+                ftruncate(job->fd, (off_t)job->to) == 0)
+                job->dump.bytes = job->to;
             pnd_catalog_label(job->fd, &job->dump);
         }
         if (job->kind == PND_JOB_FINISH)
@@ -179,20 +188,24 @@ static void put_late_rows(struct pnd_keeper *keeper)
 static void run_rows(struct pnd_keeper *keeper, struct pnd_job *jobs)
 {
     struct pnd_why why;
+    bool any = false;
     size_t count = 0;
     int err;
 
     for (struct pnd_job *job = jobs; job; job = job->next)
-        if (has_row(job))
-            keeper->rows[count++] = job->dump;
-    if (!count)
+        any |= has_row(job);
+    if (!any)
         return;
     err = pnd_spool_sync(keeper->spool, &why);
-    if (err) {
-        pnd_log(PND_ERR, "directory-sync-failed", "why=\"%s\"", why.text);
-        for (struct pnd_job *job = jobs; job; job = job->next)
-            if (has_row(job) && job->result == PND_OK)
-                job->result = err;
+    for (struct pnd_job *job = jobs; job; job = job->next) {
+        if (!has_row(job))
+            continue;
+        if (err && job->kind == PND_JOB_FINISH && job->result == PND_OK) {
+            job->result = err;
+            job->why = why;
+            not_durable(keeper, job, true);
+        }
+        keeper->rows[count++] = job->dump;
     }
     if (put_rows(keeper, keeper->rows, count) == PND_OK)
         return;
@@ -269,8 +282,8 @@ int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_k
     pthread_condattr_destroy(&attr);
     keeper->pool = calloc(jobs, sizeof(keeper->pool[0]));
     keeper->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    keeper->reserve_fd = openat(spool->state_fd, "reserve",
-                                O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    keeper->reserve_fd =
+        openat(spool->state_fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (!keeper->pool || keeper->event_fd < 0 || keeper->reserve_fd < 0) {
         err = pnd_why(why, PND_E_SYS, errno, "keeper");
     } else {
@@ -297,17 +310,23 @@ int pnd_keeper_start(struct pnd_keeper *keeper, struct pnd_why *why)
     return PND_OK;
 }
 
+void pnd_keeper_stop(struct pnd_keeper *keeper)
+{
+    if (!keeper->started)
+        return;
+    pthread_mutex_lock(&keeper->lock);
+    keeper->stopping = true;
+    pthread_cond_signal(&keeper->wake);
+    pthread_mutex_unlock(&keeper->lock);
+    pthread_join(keeper->thread, NULL);
+    keeper->started = false;
+}
+
 void pnd_keeper_destroy(struct pnd_keeper *keeper)
 {
     if (!keeper)
         return;
-    if (keeper->started) {
-        pthread_mutex_lock(&keeper->lock);
-        keeper->stopping = true;
-        pthread_cond_signal(&keeper->wake);
-        pthread_mutex_unlock(&keeper->lock);
-        pthread_join(keeper->thread, NULL);
-    }
+    pnd_keeper_stop(keeper);
     pnd_catalog_close(keeper->catalog);
     if (keeper->event_fd >= 0)
         close(keeper->event_fd);
@@ -326,6 +345,11 @@ struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper)
     if (job)
         *job = (struct pnd_job){.fd = -1, .slot = UINT32_MAX};
     return job;
+}
+
+bool pnd_keeper_has_job(const struct pnd_keeper *keeper)
+{
+    return keeper->unused.head;
 }
 
 void pnd_keeper_submit(struct pnd_keeper *keeper, struct pnd_job *job)

@@ -15,7 +15,7 @@
 
 enum pnd_job_kind {
     PND_JOB_WRITE_BACK, /* start writing [from, to) of fd to the disk */
-    PND_JOB_FINISH,     /* fsync, label, rename to the final name, catalog row; closes fd */
+    PND_JOB_FINISH,     /* cut to `to` bytes, fsync, rename, catalog row; closes fd */
     PND_JOB_ABANDON,    /* the same under NAME.incomplete; fd may be -1 */
     PND_JOB_DISCARD,    /* an opened file that never got data: remove it; closes fd */
 };
@@ -39,11 +39,15 @@ int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_k
                       bool *ret_fresh, struct pnd_why *why);
 int pnd_keeper_start(struct pnd_keeper *keeper, struct pnd_why *why);
 
-/* Ends the thread once every submitted job has run, and frees it. NULL is fine. */
+/* Ends the thread once every submitted job has run; their results can still be taken. */
+void pnd_keeper_stop(struct pnd_keeper *keeper);
+
+/* Stops, and frees. NULL is fine. */
 void pnd_keeper_destroy(struct pnd_keeper *keeper);
 
 /* @return a cleared job with fd -1, or NULL when all are under way */
 struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper);
+bool pnd_keeper_has_job(const struct pnd_keeper *keeper);
 void pnd_keeper_submit(struct pnd_keeper *keeper, struct pnd_job *job);
 
 /* Runs one job here and now: only before pnd_keeper_start(). */

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -40,7 +41,7 @@ static const char usage[] =
     "  -V, --version       show the version\n"
     "\n"
     "On a Mac that may panic:\n"
-    "  sudo nvram boot-args=\"debug=0xd44 _panicd_ip=ADDRESS kdp_match_name=en0\"\n"
+    "  sudo nvram boot-args=\"debug=0x24c44 _panicd_ip=ADDRESS kdp_match_name=en0\"\n"
     "See what arrives with \"panicctl status\", \"panicctl watch\" and \"panicctl list\".\n";
 
 struct options {
@@ -206,6 +207,11 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
 
     if (err)
         return err;
+    if (server->spool.foreign)
+        pnd_log(PND_NOTICE, "taken-over",
+                "directory=\"%s\" note=\"it was there already: of its files, only those named like "
+                "dumps are listed\"",
+                server->spool.path);
     server->started_ms = pnd_wall_ms();
     server->next_generation = 1;
     err = pnd_journal_open(&server->spool, (uint32_t)server->config.slots, &server->journal, &note);
@@ -267,6 +273,17 @@ static void say_ready(struct pnd_server *server)
             pnd_text_bytes(free_text, sizeof(free_text), server->room_free), server->resumed);
     }
     sd_notify(0, "READY=1\nSTATUS=Receiving kernel core dumps");
+}
+
+/* A dump that arrives holds a descriptor; the soft limit of a login is too few of them. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
 }
 
 static int watch_fd(int epoll_fd, int fd, void *tag)
@@ -373,6 +390,7 @@ int main(int argc, char **argv)
         return code - 1;
     pnd_log_init(options.log_level);
     umask(077);
+    raise_descriptor_limit();
     if (configure(&options, &server.config, &why))
         return fail(&why);
     signal_fd = open_signals(); /* before the threads, which inherit the mask */

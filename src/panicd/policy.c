@@ -64,11 +64,13 @@ static enum pnd_rule room_rule(struct pnd_server *server, const struct pnd_addr 
 {
     const struct pnd_config *config = &server->config;
     uint64_t of_source, total, free_bytes, disk;
+    uint64_t floor = config->floor_bytes > PND_POLICY_CATALOG_ROOM ? config->floor_bytes
+                                                                   : PND_POLICY_CATALOG_ROOM;
 
     if (pnd_spool_room(&server->spool, &free_bytes, &disk) == PND_OK) {
         server->room_free = free_bytes;
         server->room_total = disk;
-        if (free_bytes < config->floor_bytes || free_bytes - config->floor_bytes < wanted)
+        if (free_bytes < floor || free_bytes - floor < wanted)
             return PND_RULE_FLOOR;
     }
     if (!config->source_bytes_max && !config->total_bytes_max)

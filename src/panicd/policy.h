@@ -12,7 +12,11 @@
 #include "panicd/server.h"
 #include "wire/kdp.h"
 
-enum { PND_POLICY_LEASE = 4 << 20 };
+enum {
+    PND_POLICY_LEASE = 4 << 20,
+    PND_POLICY_CATALOG_ROOM = 2 << 20, /* stays free whatever the floor: the catalog must be able
+                                        * to say that the disk is full */
+};
 
 enum pnd_rule {
     PND_RULE_NONE,         /* nothing speaks against it */

@@ -15,7 +15,8 @@
 
 enum { WHO_VERSION = 1 };
 
-_Static_assert((int)PND_KDP_RX_SAVED_BYTES <= (int)PND_JOURNAL_WHERE_CAP, "a session fits its record");
+_Static_assert((int)PND_KDP_RX_SAVED_BYTES <= (int)PND_JOURNAL_WHERE_CAP,
+               "a session fits its record");
 _Static_assert(64 + (int)PND_KDP_NAME_CAP + (int)PND_SPOOL_NAME_CAP <= (int)PND_JOURNAL_WHO_CAP,
                "peer and names fit their record");
 
@@ -112,6 +113,7 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
         return false;
     job->kind = kind;
     job->fd = slot->fd;
+    job->to = slot->rx.end;
     pnd_server_describe(slot, &job->dump);
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);

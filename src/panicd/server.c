@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "panicd/server.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +111,7 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
     job->slot = kind == PND_JOB_FINISH ? slot->index : PND_SLOT_NONE;
     job->generation = slot->generation;
     job->fd = slot->fd;
+    job->to = slot->rx.end;
     pnd_server_describe(slot, &job->dump);
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
@@ -123,8 +123,10 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
 /* An opening that is given up after its file was made, and before the first byte. */
 static void discard_file(struct pnd_server *server, struct pnd_slot *slot)
 {
-    if (slot->fd >= 0)
-        hand_over(server, slot, PND_JOB_DISCARD, NULL);
+    if (slot->fd < 0 || hand_over(server, slot, PND_JOB_DISCARD, NULL))
+        return;
+    close(slot->fd); /* the next start finds the file */
+    slot->fd = -1;
 }
 
 static struct outcome system_outcome(int err)
@@ -233,13 +235,20 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
     slot->who_dirty = true;
 }
 
+static void mind_deadline(struct pnd_server *server, const struct pnd_kdp_rx *rx)
+{
+    uint64_t deadline_ms = pnd_kdp_rx_deadline_ms(rx);
+
+    if (deadline_ms < server->next_tick_ms)
+        server->next_tick_ms = deadline_ms;
+}
+
 /* The session moves on, and the journal with it; after this a reply may leave. */
 static void commit(struct pnd_server *server, struct pnd_slot *slot, const struct pnd_kdp_rx *next,
                    bool admitted)
 {
     uint8_t where[PND_KDP_RX_SAVED_BYTES];
     bool begins = slot->rx.phase == PND_KDP_RX_ASKED && next->phase == PND_KDP_RX_LIVE;
-    uint64_t deadline_ms;
 
     if (admitted)
         start_anew(server, slot);
@@ -253,9 +262,7 @@ static void commit(struct pnd_server *server, struct pnd_slot *slot, const struc
     pnd_kdp_rx_save(next, where);
     pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
                     sizeof(where));
-    deadline_ms = pnd_kdp_rx_deadline_ms(next);
-    if (deadline_ms < server->next_tick_ms)
-        server->next_tick_ms = deadline_ms;
+    mind_deadline(server, next);
     if (begins) {
         struct pnd_dump dump;
 
@@ -276,16 +283,14 @@ static struct outcome run_action(struct pnd_server *server, struct pnd_slot *slo
         return open_file(server, slot);
     case PND_ACT_WRITE:
         return write_data(server, slot, next, action);
-    case PND_ACT_SIZE:
-        if (ftruncate(slot->fd, (off_t)action->offset) < 0)
-            return system_outcome(errno == ENOSPC ? PND_E_NOSPACE : PND_E_SYS);
-        return fine;
+    case PND_ACT_FINISH:
+        return pnd_keeper_has_job(server->keeper) ? fine : busy;
     case PND_ACT_ABANDON:
         if (slot->fd >= 0 && !hand_over(server, slot, PND_JOB_ABANDON, action->why))
             return busy;
         return fine;
+    case PND_ACT_SIZE: /* the keeper cuts: a server killed in between would miss the bytes */
     case PND_ACT_ADMIT:
-    case PND_ACT_FINISH:
     case PND_ACT_REPLY:
     case PND_ACT_RELEASE:
         break;
@@ -332,8 +337,6 @@ static void run_actions(struct pnd_server *server, struct pnd_slot *slot,
                 return;
             }
             admitted = true;
-        } else if (action->kind == PND_ACT_FINISH) {
-            finish = true;
         } else if (action->kind == PND_ACT_RELEASE) {
             slot->released = true;
         } else if (action->kind == PND_ACT_REPLY) {
@@ -341,6 +344,7 @@ static void run_actions(struct pnd_server *server, struct pnd_slot *slot,
             committed = true;
             pnd_net_reply(server->net, from, action->data, action->len);
         } else {
+            finish |= action->kind == PND_ACT_FINISH;
             outcome = run_action(server, slot, next, action);
             if (outcome.err) {
                 run_failure(server, slot, &outcome, from);
@@ -351,8 +355,8 @@ static void run_actions(struct pnd_server *server, struct pnd_slot *slot,
     if (!committed)
         commit(server, slot, next, admitted);
     /* Journaled as finishing first: a server killed now finishes at its next start. */
-    if (finish && !hand_over(server, slot, PND_JOB_FINISH, NULL))
-        pnd_log(PND_ERR, "no-job", "id=%" PRIu64, slot->id);
+    if (finish)
+        hand_over(server, slot, PND_JOB_FINISH, NULL);
     start_write_back(server, slot);
 }
 
@@ -407,10 +411,12 @@ void pnd_server_datagram(const struct pnd_origin *from, const uint8_t *data, siz
     slot->packets++;
     slot->origin.sock = from->sock;
     slot->origin.local = from->local;
-    if (actions.count)
+    if (actions.count) {
         run_actions(server, slot, &next, &actions, from);
-    else
-        slot->rx = next; /* counters, or a sender's ERROR: nothing that a reply covers */
+    } else { /* counters, or a sender's ERROR: nothing that a reply covers */
+        slot->rx = next;
+        mind_deadline(server, &next);
+    }
     settle(server, slot);
 }
 
@@ -514,8 +520,10 @@ void pnd_server_checked(struct pnd_server *server)
 
 void pnd_server_close(struct pnd_server *server)
 {
-    if (server->net)
-        pnd_net_flush(server->net);
+    if (server->keeper && server->checker) {
+        pnd_keeper_stop(server->keeper);
+        pnd_server_kept(server); /* the last answers of what was finishing */
+    }
     pnd_keeper_destroy(server->keeper);
     pnd_checker_stop(server->checker);
     pnd_control_close(server->control);

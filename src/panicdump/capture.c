@@ -222,7 +222,7 @@ static void say_done(const struct capture *c, uint64_t us)
 static int send_dump(struct capture *c, const char *interface)
 {
     char server[PND_ADDRESS_CAP], text[PND_FAILURE_CAP];
-    struct pnd_failure failure = {.server = c->options.server};
+    struct pnd_failure failure = {.server = c->options.server, .crash_kernel = true};
 
     printf("panicdump: sending %s to %s:%u over %s\n", c->name,
            pnd_address_format(server, c->options.server.ip), c->options.server.port, interface);

@@ -64,6 +64,23 @@ static const char *silence_text(char dst[PND_FAILURE_CAP], const struct pnd_fail
     return dst;
 }
 
+static const char *no_route_text(char dst[PND_FAILURE_CAP], const struct pnd_failure *failure,
+                                 const char *ip)
+{
+    if (failure->crash_kernel)
+        snprintf(dst, PND_FAILURE_CAP,
+                 "no route to %s (no answer to ARP) - check the cable, and on the crash kernel's "
+                 "command line kdp_match_name= (this interface?), kdp_ip_addr= (an address of "
+                 "this network?) and, when the server is in another network, _router_ip=",
+                 ip);
+    else
+        snprintf(dst, PND_FAILURE_CAP,
+                 "no route to %s%s%s - check `ip route get %s`, the cable, and the address", ip,
+                 failure->sys_errno ? ": " : " (no answer to ARP)",
+                 failure->sys_errno ? strerror(failure->sys_errno) : "", ip);
+    return dst;
+}
+
 const char *pnd_failure_text(char dst[PND_FAILURE_CAP], const struct pnd_failure *failure)
 {
     char ip[PND_ADDRESS_CAP], address[PND_ADDRESS_CAP + 8];
@@ -82,12 +99,7 @@ const char *pnd_failure_text(char dst[PND_FAILURE_CAP], const struct pnd_failure
     case PND_E_TIMEOUT:
         return silence_text(dst, failure, address);
     case PND_E_NOROUTE:
-        snprintf(dst, PND_FAILURE_CAP,
-                 "no route to %s%s%s - check `ip route get %s`, the cable, "
-                 "and the address",
-                 ip, failure->sys_errno ? ": " : " (no answer to ARP)",
-                 failure->sys_errno ? strerror(failure->sys_errno) : "", ip);
-        break;
+        return no_route_text(dst, failure, ip);
     case PND_E_ABORTED:
         snprintf(dst, PND_FAILURE_CAP, "interrupted; %s was told", address);
         break;

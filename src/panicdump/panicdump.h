@@ -54,6 +54,7 @@ struct pnd_failure {
     struct pnd_endpoint server;
     bool nobody_listens; /* ICMP said that the port is closed */
     int sys_errno;       /* of the platform; 0: none */
+    bool crash_kernel;   /* nobody can type a command here: only its command line can be changed */
 };
 
 enum { PND_FAILURE_CAP = 1024 };

@@ -144,7 +144,9 @@ static void on_wrq(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint
         }
         break;
     case PND_KDP_RX_LIVE:
-        if (!rx->quit && now_ms - rx->last_ms < rx->limits->takeover_ms) {
+        /* ERROR shortens the wait, no more: anybody can forge that, too. */
+        if (now_ms - rx->last_ms <
+            (rx->quit ? rx->limits->quit_takeover_ms : rx->limits->takeover_ms)) {
             rx->strays++;
             return;
         }

@@ -3,7 +3,7 @@
  * The receiving side of one dump over Apple's protocol: bytes and a time go in, ordered actions
  * come out. Apple's client takes almost any stray packet as success, so a session answers with
  * nothing but the ACK of the block it has just accepted, the ACK of the one before, or an ERROR.
- * PROTOCOL.md#kdp-2. Freestanding. */
+ * PROTOCOL.md#kdp-1. Freestanding. */
 #ifndef PND_PROTO_KDP_RX_H
 #define PND_PROTO_KDP_RX_H
 
@@ -25,15 +25,16 @@ enum pnd_kdp_rx_phase {
 
 /* All times in milliseconds. */
 struct pnd_kdp_rx_limits {
-    uint64_t dump_bytes_max; /* no byte of a dump lies at or behind this offset */
-    uint64_t asked_ms;       /* WRQ without data: forgotten after this silence */
-    uint64_t idle_ms;        /* a live dump: incomplete after this silence */
-    uint64_t quit_ms;        /* the same after the sender said ERROR */
-    uint64_t done_ms;        /* how long a repeated EOF is answered */
-    uint64_t reack_ms;       /* the one timed repetition of an ACK; 0: never */
-    uint64_t repeat_ms;      /* second and later copies of a block are answered this far apart */
-    uint64_t takeover_ms;    /* silence after which a WRQ may replace a live dump */
-    uint64_t stall_ms;       /* how long a full disk is waited out before ERROR 3 */
+    uint64_t dump_bytes_max;   /* no byte of a dump lies at or behind this offset */
+    uint64_t asked_ms;         /* WRQ without data: forgotten after this silence */
+    uint64_t idle_ms;          /* a live dump: incomplete after this silence */
+    uint64_t quit_ms;          /* the same after the sender said ERROR */
+    uint64_t done_ms;          /* how long a repeated EOF is answered */
+    uint64_t reack_ms;         /* the one timed repetition of an ACK; 0: never */
+    uint64_t repeat_ms;        /* second and later copies of a block are answered this far apart */
+    uint64_t takeover_ms;      /* silence after which a WRQ may replace a live dump */
+    uint64_t quit_takeover_ms; /* the same after the sender said ERROR */
+    uint64_t stall_ms;         /* how long a full disk is waited out before ERROR 3 */
 };
 
 /* 46.5 s is the patience of Apple's client for one packet; compressing adds seconds. */
@@ -41,7 +42,7 @@ struct pnd_kdp_rx_limits {
     {                                                                                              \
         .dump_bytes_max = UINT64_C(16) << 40, .asked_ms = 60000, .idle_ms = 120000,                \
         .quit_ms = 15000, .done_ms = 90000, .reack_ms = 2000, .repeat_ms = 5,                      \
-        .takeover_ms = 20000, .stall_ms = 20000                                                    \
+        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000                          \
     }
 
 /* Copied freely; holds no pointer but the limits. */

@@ -90,7 +90,9 @@ int pnd_catalog_remove(struct pnd_catalog *catalog, uint64_t id, struct pnd_why 
  * for a plain name; INCOMPLETE for *.incomplete), a row without its file is removed. Files that
  * start with '.' and what is no regular file are none of ours.
  * *.part files that @p live (may be NULL) does not claim are abandoned: their server died and
- * no journal knows them. @p first_id is the lowest id that may be given to a new row.
+ * no journal knows them. In a directory that was no spool before
+ * (pnd_spool.foreign) only files named like dumps count. @p first_id is the lowest id that may be
+ * given to a new row.
  *   @param ret_changed  rows added or removed */
 int pnd_catalog_reconcile(struct pnd_catalog *catalog, const struct pnd_spool *spool,
                           bool (*live)(const char *part_file, void *ctx), void *ctx,

@@ -34,6 +34,21 @@ static bool ends_in(const char *text, const char *suffix)
     return len > suffix_len && strcmp(text + len - suffix_len, suffix) == 0;
 }
 
+/* A directory that was somebody's before it became a spool: only what is named like a dump is
+ * taken for one, so that "panicd ~/Downloads" leaves the downloads alone. */
+static bool may_be_dump(const struct pnd_spool *spool, const char *file)
+{
+    static const char *const prefixes[] = {"core-",    "paniclog-", "systemlog-",
+                                           "unnamed-", "vmcore",    "panicd-test-"};
+
+    if (!spool->foreign)
+        return true;
+    for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
+        if (strncmp(file, prefixes[i], strlen(prefixes[i])) == 0)
+            return true;
+    return false;
+}
+
 static int list_open(struct pass *pass)
 {
     PND_AUTO_CLOSE int fd = openat(pass->spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -79,7 +94,8 @@ static int abandon_orphans(struct pass *pass)
 
     rewinddir(pass->dir);
     while ((err = list_next(pass, file, &st)) == PND_OK) {
-        if (!ends_in(file, part_suffix) || (pass->live && pass->live(file, pass->ctx)))
+        if (!ends_in(file, part_suffix) || !may_be_dump(pass->spool, file) ||
+            (pass->live && pass->live(file, pass->ctx)))
             continue;
         file[strlen(file) - strlen(part_suffix)] = '\0';
         err = pnd_spool_abandon(pass->spool, -1, false, file, pass->why);
@@ -193,7 +209,7 @@ static int add_file(struct pass *pass, const char *file, const struct stat *st, 
 
     row_from_file(file, st, &dump);
     if (fd < 0 || pnd_dump_read_label(fd, &dump) != PND_OK) {
-        if (labelled) /* its turn comes when all labels have theirs */
+        if (labelled || !may_be_dump(pass->spool, file)) /* labels have their turn first */
             return PND_OK;
         dump.id = 0;
     } else {

@@ -127,9 +127,10 @@ static int take_lock(struct pnd_spool *spool, struct pnd_why *why)
 
 static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *why)
 {
+    bool made = mkdir(path, 0700) == 0;
     int err;
 
-    if (mkdir(path, 0700) < 0 && errno != EEXIST) {
+    if (!made && errno != EEXIST) {
         if (errno == ENOENT)
             return pnd_why(why, PND_E_SYS, 0,
                            "create %s: the directory it is to be in does not exist; type: "
@@ -143,7 +144,9 @@ static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *w
     err = name_directory(spool, path, why);
     if (err)
         return err;
-    if (mkdirat(spool->dir_fd, ".panicd", 0700) < 0 && errno != EEXIST)
+    if (mkdirat(spool->dir_fd, ".panicd", 0700) == 0)
+        spool->foreign = !made;
+    else if (errno != EEXIST)
         return pnd_why(why, err_of(errno), errno, "create %s/.panicd", spool->path);
     spool->state_fd = open_beneath(spool->dir_fd, ".panicd", O_RDONLY | O_DIRECTORY);
     if (spool->state_fd < 0)

@@ -27,6 +27,7 @@ struct pnd_spool {
     int dir_fd;      /* the dumps */
     int state_fd;    /* .panicd */
     int lock_fd;     /* -1: opened for reading only */
+    bool foreign;    /* the directory was there, and was no spool until now */
     char path[4096]; /* absolute where /proc is mounted, for messages */
 };
 

@@ -75,12 +75,12 @@ struct pnd_kdp_packet {
  *           PND_E_TYPE an opcode that is not in enum pnd_kdp_op, or a high byte on anything but
  *           an ACK; PND_E_NAME a WRQ whose name or mode has no NUL; PND_E_MODE a WRQ whose mode
  *           is not "octet" in any case
- *   @source apple.md 1.1 to 1.7, 1.9; PROTOCOL.md#kdp-1 */
+ *   @source PROTOCOL.md#kdp-1.1 to #kdp-1.7, #kdp-1.9 */
 int pnd_kdp_parse(const void *dgram, size_t len, struct pnd_kdp_packet *ret);
 
 /* The offset in a SEEK, 64 bits wide if @p seek64 was granted, else 32.
  *   @return PND_OK; PND_E_SHORT the offset is not all there
- *   @source apple.md 1.5 */
+ *   @source PROTOCOL.md#kdp-1.5 */
 int pnd_kdp_seek_offset(const struct pnd_kdp_packet *seek, bool seek64, uint64_t *ret);
 
 /* Each builder writes one whole packet to @p buf and returns its length in bytes, or PND_E_FULL
@@ -94,11 +94,11 @@ int pnd_kdp_build_seek(void *buf, size_t cap, uint32_t block, uint64_t offset, b
 int pnd_kdp_build_eof(void *buf, size_t cap, uint32_t block);
 
 /* An ERROR with a 32-bit big-endian code and a NUL-terminated message, cut to fit
- * PND_KDP_ERROR_CAP. @source apple.md 1.7 */
+ * PND_KDP_ERROR_CAP. @source PROTOCOL.md#kdp-1.7 */
 int pnd_kdp_build_error(void *buf, size_t cap, enum pnd_kdp_error code, const char *message);
 
 /* The code of a received ERROR, with the 16-bit swap of Apple's server undone.
- *   @source apple.md 1.7, "Quirks of Apple's server" */
+ *   @source PROTOCOL.md#kdp-1.7 */
 uint32_t pnd_kdp_error_code(const struct pnd_kdp_packet *error);
 
 #endif

@@ -44,9 +44,11 @@ static long from_hex(uint8_t *text, size_t len)
         } else if (isspace(text[at])) {
             at++;
         } else {
-            if (at + 1 >= len || hex_digit(text[at]) < 0 || hex_digit(text[at + 1]) < 0)
+            int high = hex_digit(text[at]), low = at + 1 < len ? hex_digit(text[at + 1]) : -1;
+
+            if (high < 0 || low < 0)
                 return -1;
-            text[out++] = (uint8_t)(hex_digit(text[at]) << 4 | hex_digit(text[at + 1]));
+            text[out++] = (uint8_t)(high << 4 | low);
             at += 2;
         }
     }

@@ -38,7 +38,8 @@ def disk_full():
     with SmallDisk(8) as disk:
         if not disk.mounted:
             return 'needs root to mount a small disk'
-        panicd = Panicd(directory=disk.path + '/d', config=QUICK + '[receive]\nslots = 64\n')
+        panicd = Panicd(directory=disk.path + '/d', config='[receive]\nslots = 64\n'
+                        '[policy]\nfloor = 0\n[time]\nstall = 2s\n')
         panicd.start()
         try:
             small, big = Sender(panicd.port), Sender(panicd.port, patience=20)
@@ -84,7 +85,7 @@ def disk_full_for_a_while():
         try:
             ballast = disk.path + '/ballast'
             with open(ballast, 'wb') as f:
-                f.write(b'x' * (6 << 20))
+                f.write(b'x' * (4 << 20))
             content = os.urandom(3 << 20)
             sender = Sender(panicd.port, patience=30)
             timer = threading.Timer(2.0, os.unlink, [ballast])
@@ -432,8 +433,8 @@ def spoofed_takeover():
         sender = Sender(panicd.port)
         sender.open('core-x')
         sender.data(b'one')
-        sender.sock.sendto(wrq('other'), sender.to)
-        sender.sock.sendto(packet(ERROR, 0, b'die\0'), sender.to)
+        for forged in (wrq('other'), packet(ERROR, 0, b'die\0'), wrq('other'), wrq('core-x')):
+            sender.sock.sendto(forged, sender.to)
         assert sender.receive(0.3) is None
         sender.data(b'two')
         sender.eof()

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from kdp import PANICD, Panicd, Refused, Sender, Tap
+from kdp import EOF, PANICD, Panicd, Refused, Sender, Tap, packet
 
 
 def refusal(panicd, name='core-x', content=b'x', bind=None):
@@ -168,6 +168,51 @@ def part_without_journal():
         assert panicd.files() == ['core-x.incomplete']
 
 
+def somebodys_directory():
+    """in a directory that was somebody's, other people's files are neither listed nor renamed"""
+    d = tempfile.mkdtemp(prefix='panicd-test-')
+    for name in ('notes.txt', 'movie.part'):
+        with open(os.path.join(d, name), 'w') as f:
+            f.write('mine')
+    panicd = Panicd(directory=d)
+    try:
+        panicd.start()
+        assert refusal(panicd, 'core-x') is None
+        assert [r['file'] for r in panicd.settled(1)] == ['core-x']
+        assert panicd.files() == ['core-x', 'movie.part', 'notes.txt']
+    finally:
+        panicd.remove()
+        shutil.rmtree(d)
+
+
+def last_answer():
+    """SIGTERM while a dump is finishing: its sender still gets the final ACK"""
+    for _ in range(5):
+        with Panicd() as panicd:
+            sender = Sender(panicd.port)
+            sender.open('core-x')
+            for _ in range(200):
+                sender.data(b'x' * 1406)
+            sender.sock.sendto(packet(EOF, sender.block), sender.to)
+            time.sleep(0.001)
+            assert panicd.stop() == 0
+            got = sender.receive(1)
+            if 'core-x' in panicd.files():
+                assert got == packet(4, sender.block), (got, panicd.log())
+            sender.close()
+
+
+def file_size_limit():
+    """a file size limit ends one dump with ERROR 3, not the server"""
+    panicd = Panicd(config='[receive]\nslots = 16\n[policy]\nfloor = 0\n')
+    try:
+        panicd.start(wrapper=['prlimit', '--fsize=2000000'])
+        assert refusal(panicd, content=b'x' * 2100000).code == 3
+        assert panicd.process.poll() is None
+    finally:
+        panicd.remove()
+
+
 def shortened_part():
     """a .part that somebody shortened while the server was down is not continued"""
     with Panicd() as panicd:
@@ -283,7 +328,8 @@ def ready_notification():
 
 
 ALL = [allow_list, most_transfers, most_bytes, disk_floor, default_floor, reload, wrong_settings,
-       terminated, lost_catalog, part_without_journal, shortened_part, file_modes, events,
+       terminated, lost_catalog, part_without_journal, somebodys_directory,
+       last_answer, file_size_limit, shortened_part, file_modes, events,
        rude_clients, socket_activation, ready_notification]
 
 if __name__ == '__main__':

@@ -24,8 +24,13 @@ static void open_catalog(void)
 
 static void setup(void)
 {
+    char state_dir[sizeof(tmp_path) + 16];
+
     tmp_make();
+    snprintf(state_dir, sizeof(state_dir), "%s/.panicd", tmp_path);
+    CHECK_EQ(mkdir(state_dir, 0700), 0); /* it has been a spool before */
     CHECK_EQ(pnd_spool_open(&spool, tmp_path, &why), PND_OK);
+    CHECK(!spool.foreign);
     open_catalog();
 }
 
@@ -205,7 +210,7 @@ static void names_of_any_bytes_come_back_from_rows_and_labels(void)
         char file[32], sel[32];
 
         snprintf(file, sizeof(file), "f%d", (int)id);
-        strcpy(dump.file, file);
+        snprintf(dump.file, sizeof(dump.file), "%s", file);
         CHECK_EQ(pnd_catalog_put(catalog, &dump, 1, &why), PND_OK);
         snprintf(sel, sizeof(sel), "%d", (int)id);
         CHECK_EQ(find(sel), PND_OK);
@@ -428,6 +433,24 @@ static bool is_live(const char *part_file, void *ctx)
     return strcmp(part_file, "live.part") == 0;
 }
 
+static void a_directory_that_was_no_spool_keeps_its_files_to_itself(void)
+{
+    tmp_make();
+    tmp_write("notes.txt", "x", 1);
+    tmp_write("movie.part", "x", 1);
+    tmp_write("core-xnu-1", "x", 1);
+    tmp_write("core-xnu-2.part", "x", 1);
+    CHECK_EQ(pnd_spool_open(&spool, tmp_path, &why), PND_OK);
+    CHECK(spool.foreign);
+    open_catalog();
+    CHECK_EQ(reconcile(), 2);
+    CHECK_EQ(find("core-xnu-1"), PND_OK);
+    CHECK_EQ(find("core-xnu-2"), PND_OK);
+    CHECK_EQ(find("notes.txt"), PND_E_NOTFOUND);
+    CHECK(tmp_exists("movie.part") && tmp_exists("notes.txt"));
+    teardown();
+}
+
 static void a_part_that_nobody_claims_is_abandoned(void)
 {
     unsigned asked = 0;
@@ -528,7 +551,7 @@ static bool bad_was_set_aside(void)
     pipe = popen(command, "r");
     CHECK(pipe && fgets(line, sizeof(line), pipe));
     pclose(pipe);
-    return atoi(line) == 1;
+    return strtol(line, NULL, 10) == 1;
 }
 
 static void damage(off_t offset, size_t len)
@@ -908,6 +931,7 @@ int main(void)
     RUN(files_without_rows_or_labels_get_rows);
     RUN(rows_without_files_go);
     RUN(a_part_that_nobody_claims_is_abandoned);
+    RUN(a_directory_that_was_no_spool_keeps_its_files_to_itself);
     RUN(a_label_is_believed_as_far_as_name_and_size_bear_it_out);
     RUN(a_copied_file_gets_an_id_of_its_own_and_a_bad_label_is_none);
     RUN(a_damaged_catalog_is_set_aside_by_the_server_and_rebuilt);

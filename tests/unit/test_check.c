@@ -338,7 +338,7 @@ static void finds_every_cut_of_a_gzip_member_incomplete(void)
 
 static bool inflates_to(const uint8_t *packed, size_t len, const uint8_t *want, size_t want_len)
 {
-    uint8_t got[1024];
+    uint8_t got[1024] = {0};
     z_stream z = {0};
     bool same;
 
@@ -656,7 +656,7 @@ static void act_write_elsewhere(void)
 
 static void act_exec_memory(void)
 {
-    mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 static void act_signal(void)

@@ -451,6 +451,25 @@ static void a_link_of_short_datagrams_gets_short_blocks(void)
     CHECK_EQ(server.data_packets, 4); /* 542 * 3 + 374 */
 }
 
+static void a_link_without_room_for_a_byte_of_dump_is_refused(void)
+{
+    struct pnd_client_config config = {.server = {.ip = SERVER}, .name = "x"};
+    struct pnd_link tiny = link_;
+
+    reset(3);
+    for (tiny.dgram_max = 1; tiny.dgram_max <= PND_KDP_HEADER_BYTES; tiny.dgram_max++) {
+        CHECK_EQ(pnd_client_open(&client, &tiny, &config), PND_E_ARG);
+        CHECK_EQ(pnd_client_write(&client, "x", 1), PND_E_ARG);
+        pnd_client_abort(&client);
+        CHECK_EQ(pnd_client_finish(&client), PND_E_ARG);
+    }
+    CHECK_EQ(server.datagrams, 0);
+    CHECK_EQ(pnd_client_open(&client, &tiny, &config), PND_OK);
+    CHECK_EQ(pnd_client_write(&client, "abc", 3), PND_OK);
+    CHECK_EQ(pnd_client_finish(&client), PND_OK);
+    CHECK_EQ(server.data_packets, 3);
+}
+
 static void unusable_names_and_sizes_are_refused(void)
 {
     struct pnd_client_config config = {.server = {.ip = SERVER}, .name = ""};
@@ -485,6 +504,7 @@ int main(void)
     RUN(a_refusal_keeps_the_servers_words);
     RUN(progress_is_told_now_and_then_and_at_the_end);
     RUN(a_link_of_short_datagrams_gets_short_blocks);
+    RUN(a_link_without_room_for_a_byte_of_dump_is_refused);
     RUN(unusable_names_and_sizes_are_refused);
     return tap_done();
 }

@@ -108,7 +108,7 @@ static void a_record_is_read_back_as_it_was_last_put_also_after_a_restart(void)
     setup(16);
     put(3, PND_JOURNAL_WHO, 9, 'w', 100);
     for (int i = 0; i < 7; i++) {
-        put(3, PND_JOURNAL_WHERE, 9, i, (size_t)(i * 17));
+        put(3, PND_JOURNAL_WHERE, 9, i, (size_t)i * 17);
         for (int restarted = 0; restarted < 2; restarted++) {
             CHECK_EQ(get(3), PND_OK);
             CHECK_EQ(got.generation, 9);

@@ -167,11 +167,10 @@ static void an_ack_carries_its_features_in_the_high_byte(void)
 
 static void data_keeps_every_byte_that_came_and_may_be_empty(void)
 {
-    uint8_t built[10];
+    uint8_t built[10] = {0, 0, 0, 0, 0, 0, 'w', 'x', 'y', 'z'};
     struct pnd_kdp_packet packet;
 
     CHECK_EQ(pnd_kdp_build_data_header(built, sizeof(built), 0x80000001), 6);
-    memcpy(built + 6, "wxyz", 4);
     CHECK_EQ(PARSE(built, &packet), PND_OK);
     CHECK_EQ(packet.op, PND_KDP_DATA);
     CHECK_EQ(packet.block, 0x80000001);

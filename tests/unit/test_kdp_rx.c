@@ -451,8 +451,9 @@ static void a_name_longer_than_is_kept_still_opens_one_dump(void)
     struct bench bench;
 
     memset(wrq, 'n', sizeof(wrq));
-    memcpy(wrq, "\0\2", 2);
-    memcpy(wrq + 402, "\0octet\0", 7);
+    wrq[0] = 0;
+    wrq[1] = PND_KDP_WRQ;
+    memcpy(wrq + 402, "\0octet", 7);
     bench_open(&bench);
     CHECK_STR(bench_send(&bench, wrq, sizeof(wrq)), "ack 0");
     CHECK_EQ(strlen(bench.owner.rx.name), 255);

@@ -161,7 +161,7 @@ static void a_second_server_is_told_who_holds_the_directory(void)
     CHECK_EQ(second_server(), -PND_E_BUSY);
     fd = open(tmp_file(".panicd/lock"), O_RDONLY);
     CHECK(read(fd, text, sizeof(text) - 1) > 0);
-    CHECK_EQ(atol(text), getpid());
+    CHECK_EQ(strtol(text, NULL, 10), getpid());
     close(fd); /* which gives the lock up: see the contract */
     CHECK_EQ(second_server(), 0);
     teardown();
@@ -169,7 +169,7 @@ static void a_second_server_is_told_who_holds_the_directory(void)
 
 static void a_killed_server_leaves_the_directory_free_though_a_child_of_it_lives_on(void)
 {
-    int ready[2], hold[2];
+    int ready[2] = {-1, -1}, hold[2] = {-1, -1};
     pid_t server, orphan = 0;
 
     tmp_make();
@@ -398,13 +398,13 @@ static void names_of_255_bytes_are_cut_to_make_room(void)
     file[255] = '\0';
     memcpy(file + 252, ".gz", 3);
     tmp_write(file, "x", 1);
-    strcpy(name, file);
+    snprintf(name, sizeof(name), "%s", file);
     CHECK_EQ(pnd_spool_abandon(&spool, -1, true, name, &why), PND_OK);
     CHECK_EQ(strlen(name), 255);
     CHECK_STR(name + 255 - 15, "n.gz.incomplete");
     CHECK(tmp_exists(name));
     tmp_write(file, "y", 1);
-    strcpy(name, file);
+    snprintf(name, sizeof(name), "%s", file);
     CHECK_EQ(pnd_spool_abandon(&spool, -1, true, name, &why), PND_OK);
     CHECK_EQ(strlen(name), 255);
     CHECK_STR(name + 255 - 17, "n.1.gz.incomplete");
@@ -412,7 +412,7 @@ static void names_of_255_bytes_are_cut_to_make_room(void)
     CHECK_EQ(errno, ENAMETOOLONG);
     file[250] = '\0';
     CHECK_EQ(pnd_spool_create(&spool, file, false, &fd, &why), PND_OK);
-    strcpy(name, file);
+    snprintf(name, sizeof(name), "%s", file);
     CHECK_EQ(pnd_spool_finish(&spool, fd, name, &why), PND_OK);
     CHECK_EQ(strlen(name), 244);
     close(fd);
