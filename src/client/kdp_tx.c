@@ -97,17 +97,24 @@ bool pnd_kdp_tx_can_seek(const struct pnd_kdp_tx *tx, uint64_t offset)
     return offset <= UINT32_MAX || tx->granted & PND_KDP_SEEK64;
 }
 
-bool pnd_kdp_tx_seek(struct pnd_kdp_tx *tx, uint64_t offset)
+/* For what is no DATA: is it its turn? It gets the next number. A block that is not full goes out
+ * first. */
+static bool may_launch(struct pnd_kdp_tx *tx)
 {
-    int len;
-
     if (tx->phase != PND_KDP_TX_READY)
         return false;
     if (data_len(tx) > 0) {
         launch_data(tx);
         return false;
     }
-    if (!next_block(tx))
+    return next_block(tx);
+}
+
+bool pnd_kdp_tx_seek(struct pnd_kdp_tx *tx, uint64_t offset)
+{
+    int len;
+
+    if (!may_launch(tx))
         return false;
     len = pnd_kdp_build_seek(tx->packet, sizeof(tx->packet), tx->block, offset,
                              tx->granted & PND_KDP_SEEK64);
@@ -122,13 +129,7 @@ bool pnd_kdp_tx_seek(struct pnd_kdp_tx *tx, uint64_t offset)
 
 bool pnd_kdp_tx_eof(struct pnd_kdp_tx *tx)
 {
-    if (tx->phase != PND_KDP_TX_READY)
-        return false;
-    if (data_len(tx) > 0) {
-        launch_data(tx);
-        return false;
-    }
-    if (!next_block(tx))
+    if (!may_launch(tx))
         return false;
     launch(tx, PND_KDP_EOF, (size_t)pnd_kdp_build_eof(tx->packet, sizeof(tx->packet), tx->block));
     return true;

@@ -3,25 +3,16 @@
  * Progress on a terminal or in a log: see progress.h. */
 #include "host/progress.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/text.h"
 
 enum { BAR_MIN = 10, BAR_MAX = 40, COLUMNS_DEFAULT = 80 };
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static bool is_terminal(void)
 {
@@ -30,18 +21,18 @@ static bool is_terminal(void)
     return isatty(STDERR_FILENO) && term && term[0] && strcmp(term, "dumb") != 0;
 }
 
-static unsigned columns_of_terminal(void)
+unsigned pnd_progress_columns(int fd)
 {
     struct winsize size;
 
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col;
     return COLUMNS_DEFAULT;
 }
 
 void pnd_progress_init(struct pnd_progress *progress, const char *label, uint64_t total, bool quiet)
 {
-    uint64_t now = now_ms();
+    uint64_t now = pnd_clock_ms();
 
     *progress = (struct pnd_progress){
         .label = label, .total = total, .quiet = quiet, .terminal = is_terminal()};
@@ -49,21 +40,11 @@ void pnd_progress_init(struct pnd_progress *progress, const char *label, uint64_
     progress->next_ms = now + (progress->terminal ? 0 : PND_PROGRESS_LINE_MS);
 }
 
-/* "0:42", "1:02:03" */
-static void format_duration(char *dst, size_t cap, uint64_t s)
-{
-    if (s >= 3600)
-        snprintf(dst, cap, "%" PRIu64 ":%02u:%02u", s / 3600, (unsigned)(s / 60 % 60),
-                 (unsigned)(s % 60));
-    else
-        snprintf(dst, cap, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
-}
-
 /* What stands behind the bar: percentage, bytes, rate, time left. */
 static void format_numbers(char *dst, size_t cap, uint64_t total, uint64_t done,
                            uint64_t elapsed_ms)
 {
-    char bytes[PND_TEXT_BYTES_CAP], rate[PND_TEXT_BYTES_CAP], left[32] = "";
+    char bytes[PND_TEXT_BYTES_CAP], rate[PND_TEXT_BYTES_CAP], left[PND_TEXT_TIME_CAP] = "";
     double per_s = elapsed_ms ? (double)done * 1000 / (double)elapsed_ms : 0;
 
     pnd_text_bytes(bytes, sizeof(bytes), done);
@@ -75,7 +56,7 @@ static void format_numbers(char *dst, size_t cap, uint64_t total, uint64_t done,
     if (done > total)
         done = total;
     if (per_s >= 1)
-        format_duration(left, sizeof(left), (uint64_t)((double)(total - done) / per_s));
+        pnd_text_duration(left, sizeof(left), (uint64_t)((double)(total - done) / per_s));
     snprintf(dst, cap, " %3u %%  %s  %s/s%s%s%s", (unsigned)((double)done * 100 / (double)total),
              bytes, rate, left[0] ? "  " : "", left, left[0] ? " left" : "");
 }
@@ -111,11 +92,11 @@ void pnd_progress_update(struct pnd_progress *progress, uint64_t done)
 
     if (progress->quiet)
         return;
-    now = now_ms();
+    now = pnd_clock_ms();
     if (now < progress->next_ms)
         return;
     progress->next_ms = now + (progress->terminal ? PND_PROGRESS_REDRAW_MS : PND_PROGRESS_LINE_MS);
-    pnd_progress_format(line, progress->terminal ? columns_of_terminal() - 1 : COLUMNS_DEFAULT,
+    pnd_progress_format(line, progress->terminal ? pnd_progress_columns(STDERR_FILENO) - 1 : COLUMNS_DEFAULT,
                         progress, done, now - progress->start_ms);
     fprintf(stderr, progress->terminal ? "\r%s\x1b[K" : "%s\n", line);
     fflush(stderr);

@@ -31,6 +31,9 @@ void pnd_progress_update(struct pnd_progress *progress, uint64_t done);
 /* Removes the bar from the terminal, so that what is said next stands alone. */
 void pnd_progress_clear(struct pnd_progress *progress);
 
+/* How wide the terminal at @p fd is; 80 when it does not say. */
+unsigned pnd_progress_columns(int fd);
+
 /* The line alone, at most @p columns wide: "label  [#####     ] 53 % 1.2 GiB 3.4 MiB/s 0:42 left".
  *   @return @p dst */
 const char *pnd_progress_format(char *dst, unsigned columns, const struct pnd_progress *progress,

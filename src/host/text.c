@@ -123,6 +123,16 @@ const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes)
     return dst;
 }
 
+const char *pnd_text_duration(char *dst, size_t cap, uint64_t s)
+{
+    if (s >= 3600)
+        snprintf(dst, cap, "%" PRIu64 ":%02u:%02u", s / 3600, (unsigned)(s / 60 % 60),
+                 (unsigned)(s % 60));
+    else
+        snprintf(dst, cap, "%u:%02u", (unsigned)(s / 60), (unsigned)(s % 60));
+    return dst;
+}
+
 const char *pnd_text_time_utc(char *dst, size_t cap, int64_t ms)
 {
     int64_t rest = ms % 1000 < 0 ? ms % 1000 + 1000 : ms % 1000;

@@ -11,7 +11,7 @@
 
 enum {
     PND_TEXT_BYTES_CAP = 16, /* fits every pnd_text_bytes() */
-    PND_TEXT_TIME_CAP = 32,  /* fits every pnd_text_time_utc() */
+    PND_TEXT_TIME_CAP = 32,  /* fits every pnd_text_time_utc() and pnd_text_duration() */
 };
 
 /* @p src, of any bytes, as something that can be printed between quotes on a terminal and in a
@@ -24,6 +24,9 @@ const char *pnd_text_escape(char *dst, size_t cap, const void *src, size_t len);
 /* "0 B", "1023 B", "1.4 GiB": rounded down so that nothing looks fuller
  * or more done than it is. */
 const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes);
+
+/* "0:42", "1:02:03" */
+const char *pnd_text_duration(char *dst, size_t cap, uint64_t s);
 
 /* RFC 3339, "2026-11-22T06:30:00.123Z". @p ms since 1970; "" outside the years 0 to 9999. */
 const char *pnd_text_time_utc(char *dst, size_t cap, int64_t ms);

@@ -18,7 +18,7 @@ __attribute__((format(printf, 4, 5))) int pnd_why(struct pnd_why *why, int err, 
                                                   const char *fmt, ...);
 
 /* Prepends "context: ". @return @p err */
-__attribute__((format(printf, 3, 4))) int pnd_why_add(struct pnd_why *why, int err,
-                                                      const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) int pnd_why_add(struct pnd_why *why, int err, const char *fmt,
+                                                      ...);
 
 #endif

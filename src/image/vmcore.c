@@ -32,11 +32,12 @@ static int read_ehdr(struct pnd_vmcore *vm)
 {
     static const uint8_t magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
     uint8_t buf[EHDR_BYTES];
-    struct pnd_rd rd = pnd_rd(buf, sizeof(buf));
+    struct pnd_rd rd;
     int err = read_at(vm, 0, buf, sizeof(buf));
 
     if (err)
         return err;
+    rd = pnd_rd(buf, sizeof(buf));
     if (memcmp(pnd_rd_bytes(&rd, 16), magic, sizeof(magic)) != 0 || pnd_rd_le16(&rd) != ET_CORE)
         return PND_E_TYPE;
     pnd_rd_bytes(&rd, 2 + 4 + 8); /* machine, version, entry */
@@ -53,11 +54,12 @@ static int read_ehdr(struct pnd_vmcore *vm)
 static int read_phdr(const struct pnd_vmcore *vm, uint32_t index, struct phdr *ret)
 {
     uint8_t buf[PHDR_BYTES];
-    struct pnd_rd rd = pnd_rd(buf, sizeof(buf));
+    struct pnd_rd rd;
     int err = read_at(vm, vm->phdr_offset + (uint64_t)index * PHDR_BYTES, buf, sizeof(buf));
 
     if (err)
         return err;
+    rd = pnd_rd(buf, sizeof(buf));
     ret->type = pnd_rd_le32(&rd);
     pnd_rd_le32(&rd); /* flags */
     ret->load.offset = pnd_rd_le64(&rd);

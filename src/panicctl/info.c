@@ -15,7 +15,10 @@ static const char elf_hint[] = "If it is a kernel's, with the vmlinux of that ve
 
 enum { OPENERS_MAX = 3 };
 
-#define ELF_OPENERS {"crash vmlinux core", "drgn -c core -s vmlinux", "gdb vmlinux core"}
+#define ELF_OPENERS                                                                                \
+    {                                                                                              \
+        "crash vmlinux core", "drgn -c core -s vmlinux", "gdb vmlinux core"                        \
+    }
 
 static const struct {
     const char *format, *what;

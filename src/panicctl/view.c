@@ -13,18 +13,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 #include "panicctl/socket.h"
 
 static const char part_suffix[] = ".part";
-
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static int views_add(struct pnd_views *views, const struct pnd_view *view)
 {
@@ -141,13 +134,13 @@ static void nap(void)
 /* A script that sends and then lists wants the verdict, not the moment before it. */
 static int wait_for_checks(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_why *why)
 {
-    uint64_t until = now_ms() + wait_ms;
+    uint64_t until = pnd_clock_ms() + wait_ms;
 
     for (;;) {
         bool found = false;
         int err = pnd_catalog_each(ctl->catalog, true, note_unchecked, &found, why);
 
-        if (err || !found || now_ms() >= until)
+        if (err || !found || pnd_clock_ms() >= until)
             return err;
         nap();
     }
@@ -324,7 +317,7 @@ int pnd_view_find(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret, st
 {
     struct pnd_view view = {0};
     struct pnd_why other;
-    uint64_t until = now_ms() + PND_VIEW_WAIT_MS;
+    uint64_t until = pnd_clock_ms() + PND_VIEW_WAIT_MS;
     bool serving = false;
     int err = pnd_catalog_find(ctl->catalog, sel, &view.dump, why);
 
@@ -337,7 +330,7 @@ int pnd_view_find(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret, st
     }
     if (!err && is_unchecked(&view.dump))
         serving = is_serving(ctl);
-    while (!err && serving && is_unchecked(&view.dump) && now_ms() < until) {
+    while (!err && serving && is_unchecked(&view.dump) && pnd_clock_ms() < until) {
         char id[24];
 
         nap();

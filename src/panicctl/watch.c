@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"
@@ -24,15 +24,19 @@ enum {
     LINE_MAX_LEN = 1 << 20, /* bytes of one event */
     SHOWN_MAX = 16,         /* transfers drawn below one another */
     ASK_AGAIN_MS = 1000,    /* --until-idle: silence after which the server is asked */
-    COLUMNS_DEFAULT = 80,
-    NUMBERS_WIDTH = 56, /* of a line, besides the name */
+    NUMBERS_WIDTH = 52, /* of a line, besides the name and the sender */
+    PEER_WIDTH = 17,
+    PEER_COLUMNS = 110, /* narrower terminals show no sender: most names hold it */
     NAME_MIN = 12,
+    BAR_WIDTH = 10,
+    BAR_MARK = 3, /* what moves in the bar */
     IDLE_SHOWN_MS = 2000,
 };
 
 struct live {
     struct pnd_view view;
     uint64_t said_ms; /* when its progress was last a line */
+    unsigned step;    /* of its bar: one for every progress that brought bytes */
 };
 
 struct watch {
@@ -48,24 +52,7 @@ struct watch {
     unsigned drawn; /* lines on the terminal that are ours to draw over */
 };
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* ---- drawing ---- */
-
-static unsigned columns(void)
-{
-    struct winsize size;
-
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return COLUMNS_DEFAULT;
-}
 
 static void undraw(struct watch *watch)
 {
@@ -74,34 +61,61 @@ static void undraw(struct watch *watch)
     watch->drawn = 0;
 }
 
-static void draw_one(const struct pnd_view *view, unsigned width)
+/* The protocol never says how long a dump will be, so the bar shows that bytes come, not how many
+ * are left: a mark runs to and fro while they do, and stands still while they do not. */
+static const char *format_bar(char dst[BAR_WIDTH + 1], unsigned step, bool full)
 {
-    char name[PND_PRINT_NAME_CAP], peer[80], bytes[PND_TEXT_BYTES_CAP], rate[PND_TEXT_BYTES_CAP];
-    size_t cap = width > NUMBERS_WIDTH + NAME_MIN ? width - NUMBERS_WIDTH : NAME_MIN;
-    const struct pnd_dump *dump = &view->dump;
+    unsigned way = BAR_WIDTH - BAR_MARK, at = step % (2 * way);
+
+    memset(dst, full ? '=' : ' ', BAR_WIDTH);
+    memset(dst + (at <= way ? at : 2 * way - at), '=', BAR_MARK);
+    dst[BAR_WIDTH] = '\0';
+    return dst;
+}
+
+/* Bytes a second; or why there are none. */
+static void format_pace(char *dst, size_t cap, const struct pnd_view *view)
+{
+    char rate[PND_TEXT_BYTES_CAP];
+
+    if (view->dump.reason[0])
+        snprintf(dst, cap, "finishing");
+    else if (view->idle_ms >= IDLE_SHOWN_MS)
+        snprintf(dst, cap, "%" PRIu64 "s silent", view->idle_ms / 1000);
+    else
+        snprintf(dst, cap, "%s/s", pnd_text_bytes(rate, sizeof(rate), view->rate));
+}
+
+static void draw_one(const struct live *live, unsigned width)
+{
+    char name[PND_PRINT_NAME_CAP], peer[80], bytes[PND_TEXT_BYTES_CAP], pace[32];
+    char time_text[PND_TEXT_TIME_CAP] = "", bar[BAR_WIDTH + 1];
+    const struct pnd_dump *dump = &live->view.dump;
+    unsigned taken = NUMBERS_WIDTH + (width >= PEER_COLUMNS ? PEER_WIDTH : 0);
+    size_t cap = width > taken + NAME_MIN ? width - taken : NAME_MIN;
+    int64_t lasts_ms = (int64_t)time(NULL) * 1000 - dump->started_ms;
 
     cap = cap < sizeof(name) ? cap : sizeof(name);
-    printf("%6" PRIu64 "  %-*s", dump->id, (int)cap,
+    printf("%6" PRIu64 "  %-*s", dump->id, (int)cap - 1,
            pnd_text_escape(name, cap, dump->name, strlen(dump->name)));
-    printf(" %15.39s %10s ", pnd_text_escape(peer, sizeof(peer), dump->peer, strlen(dump->peer)),
-           pnd_text_bytes(bytes, sizeof(bytes), dump->bytes));
-    if (dump->reason[0])
-        printf("finishing\n");
-    else if (view->idle_ms >= IDLE_SHOWN_MS)
-        printf("silent %" PRIu64 " s\n", view->idle_ms / 1000);
-    else
-        printf("%9s/s\n", pnd_text_bytes(rate, sizeof(rate), view->rate));
+    if (width >= PEER_COLUMNS)
+        printf("  %15.39s", pnd_text_escape(peer, sizeof(peer), dump->peer, strlen(dump->peer)));
+    format_pace(pace, sizeof(pace), &live->view);
+    if (dump->started_ms && lasts_ms >= 0)
+        pnd_text_duration(time_text, sizeof(time_text), (uint64_t)lasts_ms / 1000);
+    printf(" %8s  %10s  %7s  [%s]\n", pnd_text_bytes(bytes, sizeof(bytes), dump->bytes), pace,
+           time_text, format_bar(bar, live->step, dump->reason[0] != '\0'));
 }
 
 static void draw(struct watch *watch)
 {
     size_t shown = watch->live_count < SHOWN_MAX ? watch->live_count : SHOWN_MAX;
-    unsigned width = columns();
+    unsigned width = pnd_progress_columns(STDOUT_FILENO);
 
     if (!watch->redraw)
         return;
     for (size_t i = 0; i < shown; i++)
-        draw_one(&watch->live[i].view, width);
+        draw_one(&watch->live[i], width);
     watch->drawn = (unsigned)shown;
     if (shown < watch->live_count) {
         printf("        and %zu more\n", watch->live_count - shown);
@@ -142,7 +156,9 @@ static struct live *put_live(struct watch *watch, const struct pnd_view *view)
         return NULL;
     if (at == watch->live_count) {
         watch->live_count++;
-        watch->live[at].said_ms = 0;
+        watch->live[at] = (struct live){0};
+    } else if (view->dump.bytes != watch->live[at].view.dump.bytes) {
+        watch->live[at].step++;
     }
     watch->live[at].view = *view;
     return &watch->live[at];
@@ -213,10 +229,10 @@ static void take_transfer(struct watch *watch, const char *event, const json_t *
         return;
     if (strcmp(event, "begin") == 0 || !known) {
         say_dump(known ? event : "begin", &view, transfer);
-        live->said_ms = now_ms();
-    } else if (!watch->redraw && now_ms() - live->said_ms >= PND_PROGRESS_LINE_MS) {
+        live->said_ms = pnd_clock_ms();
+    } else if (!watch->redraw && pnd_clock_ms() - live->said_ms >= PND_PROGRESS_LINE_MS) {
         say_dump(event, &view, transfer);
-        live->said_ms = now_ms();
+        live->said_ms = pnd_clock_ms();
     }
 }
 

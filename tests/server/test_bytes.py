@@ -47,6 +47,7 @@ def blocks(path):
             f.seek(at)
             while at < end:
                 n = f.readinto(buffer[:min(BLOCK, end - at)])
+                assert n, '%s has shrunk' % path
                 at += n
                 yield buffer[:n]
 
@@ -365,7 +366,7 @@ def one_flipped_byte():
 
 
 def truncated_gzip():
-    """a gzip file without its end arrives whole, and is incomplete: the end of the core is missing"""
+    """a gzip file that was cut before it was sent is incomplete, and its reason is the trailer"""
     with Bench() as bench:
         content = random.Random(4).randbytes(200000)
         packed = gzip.compress(content, 1)

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "store/journal.h"
-#include "tmpdir.h"
+#include "unit/tmpdir.h"
 
 enum { HEADER_BYTES = 4096, RECORD_BYTES = 2048 };
 

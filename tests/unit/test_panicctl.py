@@ -5,6 +5,7 @@
 # server. Usage: test_panicctl.py PANICCTL (or $PND_PANICCTL). Speaks TAP.
 
 import contextlib
+import fcntl
 import gzip
 import hashlib
 import json
@@ -15,9 +16,11 @@ import re
 import shutil
 import socket
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -131,6 +134,28 @@ class Server:
     def __exit__(self, *_):
         self.stop()
         os.unlink(self.place.path(".panicd/control"))
+
+
+def on_terminal(place, *args, columns=80, **env):
+    """What the program writes to a terminal of so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    environment = {**os.environ, "TERM": "xterm", "TZ": "UTC", **env}
+    process = subprocess.Popen([PANICCTL, *args], cwd=place.root, env=environment, stdout=slave,
+                               stderr=slave, stdin=slave)
+    os.close(slave)
+    out = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        out += piece
+    os.close(master)
+    process.wait(timeout=30)
+    return out
 
 
 def transfer(number, name, bytes_=1000, **more):
@@ -589,6 +614,28 @@ def ends_the_watch_when_nothing_arrives(place):
 
 
 @test
+def draws_a_bar_that_moves_while_bytes_come_on_a_terminal(place):
+    def at(bytes_, **more):
+        return [{"event": "progress", "transfer": transfer(3, "core-w", bytes_, **more)}, 0.2]
+    end = {**transfer(3, "core-w", 9000), "state": "complete", "reason": ""}
+    events = [*at(10), *at(2000), *at(3000), *at(3000, idle_ms=7000), *at(3000, phase="finishing"),
+              {"event": "complete", "dump": end}]
+    for columns in 80, 120:
+        with Server(place, [], events):
+            seen = on_terminal(place, "watch", "--count", "1", columns=columns).decode()
+        lines = [line.removeprefix("\x1b[J") for line in re.split(r"[\r\n]+", seen)
+                 if line.endswith("]")]
+        assert all(len(line) < columns for line in lines), lines
+        assert all(re.search(r" core-w .* \d+:\d\d:\d\d  \[", line) for line in lines), lines
+        assert ("10.0.40.7" in lines[0]) == (columns == 120), lines
+        assert [line[-12:] for line in lines] == [
+            "[===       ]", "[ ===      ]", "[  ===     ]", "[  ===     ]", "[==========]"], lines
+        for line, words in zip(lines, ("10 B 500 B/s", "1.9 KiB 500 B/s", "2.9 KiB 500 B/s",
+                                       "2.9 KiB 7s silent", "2.9 KiB finishing")):
+            assert words in " ".join(line.split()), lines
+
+
+@test
 def says_that_there_is_nothing_to_watch_without_a_server(place):
     place.run("watch", code=2)
     assert "panicd PanicDumps" in place.err
@@ -612,26 +659,6 @@ def answers_two_to_what_it_does_not_understand(place):
                  ["export"], ["help", "frob"], ["--frob"]):
         place.run(*args, code=2)
         assert "panicctl" in place.err, args
-
-
-def on_terminal(place, *args, **env):
-    master, slave = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "TZ": "UTC", **env}
-    process = subprocess.Popen([PANICCTL, *args], cwd=place.root, env=environment, stdout=slave,
-                               stderr=slave, stdin=slave)
-    os.close(slave)
-    out = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        out += piece
-    os.close(master)
-    process.wait(timeout=30)
-    return out
 
 
 @test

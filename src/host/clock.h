@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The clock that only goes forward. */
+#ifndef PND_HOST_CLOCK_H
+#define PND_HOST_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+/* Milliseconds since some start. */
+static inline uint64_t pnd_clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+#endif
