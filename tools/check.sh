@@ -31,12 +31,13 @@ configured() { # DIRECTORY MESON-OPTION...
 }
 
 suites() { # LABEL DIRECTORY MESON-TEST-ARGUMENT...: every test of these suites counts for itself
-    local label=$1 dir=$2 counts
+    local label=$1 dir=$2 counts log
     shift 2
+    log=$(echo "$label" | tr ' ' -)
     echo "== $label"
-    meson test -C "$dir" --no-rebuild --print-errorlogs "$@" 2>&1 |
+    meson test -C "$dir" --no-rebuild --print-errorlogs --logbase "$log" "$@" 2>&1 |
         grep -vE '^(ninja|$)' | tail -n 400
-    counts=$(/usr/bin/python3 - "$dir/meson-logs/testlog.json" "$label" <<'PY'
+    counts=$(/usr/bin/python3 - "$dir/meson-logs/$log.json" "$label" <<'PY'
 import json, sys
 passed = failed = skipped = 0
 names = []

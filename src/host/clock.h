@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The clock that only goes forward. */
+ * The clock that only goes forward, and the one on the wall. */
 #ifndef PND_HOST_CLOCK_H
 #define PND_HOST_CLOCK_H
 
@@ -14,6 +14,15 @@ static inline uint64_t pnd_clock_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Milliseconds since 1970, as far as this machine knows. */
+static inline int64_t pnd_clock_wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 #endif

@@ -96,8 +96,9 @@ void pnd_progress_update(struct pnd_progress *progress, uint64_t done)
     if (now < progress->next_ms)
         return;
     progress->next_ms = now + (progress->terminal ? PND_PROGRESS_REDRAW_MS : PND_PROGRESS_LINE_MS);
-    pnd_progress_format(line, progress->terminal ? pnd_progress_columns(STDERR_FILENO) - 1 : COLUMNS_DEFAULT,
-                        progress, done, now - progress->start_ms);
+    pnd_progress_format(
+        line, progress->terminal ? pnd_progress_columns(STDERR_FILENO) - 1 : COLUMNS_DEFAULT,
+        progress, done, now - progress->start_ms);
     fprintf(stderr, progress->terminal ? "\r%s\x1b[K" : "%s\n", line);
     fflush(stderr);
     progress->drawn = progress->terminal;

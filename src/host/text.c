@@ -178,17 +178,25 @@ int pnd_text_parse_uint(const char *text, uint64_t *ret)
     return PND_OK;
 }
 
+/* A number before a unit; one blank may stand between. */
+static int parse_amount(const char *text, uint64_t *ret, const char **ret_unit)
+{
+    int err = parse_number(text, ret, ret_unit);
+
+    if (!err && **ret_unit == ' ')
+        ++*ret_unit;
+    return err;
+}
+
 int pnd_text_parse_size(const char *text, uint64_t *ret)
 {
     static const char units[] = "KMGTPE";
     uint64_t value;
     const char *rest;
-    int err = parse_number(text, &value, &rest);
+    int err = parse_amount(text, &value, &rest);
 
     if (err)
         return err;
-    if (*rest == ' ')
-        rest++;
     if (*rest && strcasecmp(rest, "B") != 0) {
         const char *unit = strchr(units, toupper((unsigned char)*rest));
 
@@ -212,12 +220,10 @@ int pnd_text_parse_duration(const char *text, uint64_t *ret_ms)
     };
     uint64_t value;
     const char *rest;
-    int err = parse_number(text, &value, &rest);
+    int err = parse_amount(text, &value, &rest);
 
     if (err)
         return err;
-    if (*rest == ' ')
-        rest++;
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (strcmp(rest, units[i].name) != 0)
             continue;

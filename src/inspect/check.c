@@ -37,6 +37,7 @@ struct run {
     uint8_t *in, *out, *head;
     size_t head_len;
     uint64_t stored, content; /* bytes so far */
+    uint64_t data_end;        /* of the data that is being read; behind it may be a hole */
     z_stream z;
     bool z_ready;
     uint64_t member_end;              /* in the file as stored */
@@ -160,13 +161,13 @@ static int take_block(struct run *run, const uint8_t *data, size_t len)
     return err;
 }
 
-/* Fills the block as far as the file goes. @return bytes; -1 with errno */
-static ssize_t read_block(int fd, uint8_t *buf)
+/* Fills @p len bytes as far as the file goes. @return bytes; -1 with errno */
+static ssize_t read_block(int fd, uint8_t *buf, size_t len)
 {
     size_t have = 0;
 
-    while (have < BLOCK_LEN) {
-        ssize_t n = read(fd, buf + have, BLOCK_LEN - have);
+    while (have < len) {
+        ssize_t n = read(fd, buf + have, len - have);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -179,13 +180,48 @@ static ssize_t read_block(int fd, uint8_t *buf)
     return (ssize_t)have;
 }
 
+/* The bytes of a hole, without reading them: that would fill the page cache with zeros. A file
+ * system that cannot tell says there are none.
+ *   @return bytes of the hole in the block; 0: there is data here, or the end */
+static size_t hole_block(struct run *run, int fd)
+{
+    off_t at = (off_t)run->stored, data, end;
+    size_t len;
+
+    if (run->stored < run->data_end)
+        return 0;
+    data = lseek(fd, at, SEEK_DATA);
+    if (data < 0 && errno == ENXIO)
+        data = lseek(fd, 0, SEEK_END);
+    if (data > at) {
+        len = data - at < BLOCK_LEN ? (size_t)(data - at) : (size_t)BLOCK_LEN;
+        memset(run->in, 0, len);
+        lseek(fd, at + (off_t)len, SEEK_SET);
+        return len;
+    }
+    end = lseek(fd, at, SEEK_HOLE);
+    run->data_end = end > at ? (uint64_t)end : UINT64_MAX;
+    lseek(fd, at, SEEK_SET);
+    return 0;
+}
+
+/* Fills the block as far as the file, or a hole, goes. @return bytes; -1 with errno */
+static ssize_t next_block(struct run *run, int fd)
+{
+    size_t hole = hole_block(run, fd);
+    uint64_t left = run->data_end - run->stored;
+
+    return hole ? (ssize_t)hole
+                : read_block(fd, run->in, left < BLOCK_LEN ? (size_t)left : (size_t)BLOCK_LEN);
+}
+
 static int read_all(struct run *run, int fd, void (*progress)(uint64_t done, void *ctx), void *ctx,
                     struct pnd_why *why)
 {
     uint64_t told = 0;
     ssize_t n;
 
-    while ((n = read_block(fd, run->in)) > 0) {
+    while ((n = next_block(run, fd)) > 0) {
         if (run->stored == 0 && pnd_gzip_is(run->in, (size_t)n))
             run->mode = MODE_MEMBER;
         if (EVP_DigestUpdate(run->md, run->in, (size_t)n) != 1)

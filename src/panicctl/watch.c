@@ -24,7 +24,7 @@ enum {
     LINE_MAX_LEN = 1 << 20, /* bytes of one event */
     SHOWN_MAX = 16,         /* transfers drawn below one another */
     ASK_AGAIN_MS = 1000,    /* --until-idle: silence after which the server is asked */
-    NUMBERS_WIDTH = 52, /* of a line, besides the name and the sender */
+    NUMBERS_WIDTH = 52,     /* of a line, besides the name and the sender */
     PEER_WIDTH = 17,
     PEER_COLUMNS = 110, /* narrower terminals show no sender: most names hold it */
     NAME_MIN = 12,

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/text.h"
 #include "panicd/server.h"
 
@@ -70,7 +71,7 @@ static json_t *json_dump_row(const struct pnd_server *server, const struct pnd_d
 
 static json_t *json_transfer(struct pnd_server *server, const struct pnd_slot *slot)
 {
-    uint64_t now_ms = pnd_now_ms();
+    uint64_t now_ms = pnd_clock_ms();
     struct pnd_dump dump;
     json_t *json;
 

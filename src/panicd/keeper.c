@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/log.h"
 
 enum {
@@ -61,14 +62,6 @@ static struct pnd_job *pop(struct queue *queue)
         queue->tail = NULL;
     job->next = NULL;
     return job;
-}
-
-static int64_t wall_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Keeps what came: the job's file as NAME.incomplete, its row as incomplete. */
@@ -123,7 +116,7 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
     if (job->kind == PND_JOB_DISCARD) {
         discard(keeper, job);
     } else {
-        job->dump.received_ms = wall_ms();
+        job->dump.received_ms = pnd_clock_wall_ms();
         if (job->fd >= 0) {
             if (fstat(job->fd, &st) == 0)
                 job->dump.bytes = (uint64_t)st.st_size;
@@ -285,7 +278,8 @@ int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_k
     keeper->reserve_fd =
         openat(spool->state_fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (!keeper->pool || keeper->event_fd < 0 || keeper->reserve_fd < 0) {
-        err = pnd_why(why, PND_E_SYS, errno, "keeper");
+        err = PND_E_SYS;
+        pnd_why(why, err, errno, "keeper");
     } else {
         take_reserve(keeper);
         err = pnd_catalog_open(spool, false, &keeper->catalog, ret_fresh, why);

@@ -13,8 +13,10 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/log.h"
 #include "host/text.h"
 #include "inspect/check.h"
@@ -26,6 +28,8 @@ enum {
     JOBS_PER_SLOT = 2, /* a write-back and an end */
     JOBS_SPARE = 64,
     EVENTS = 64,
+    BIND_PATIENCE_MS = 1000,
+    BIND_PAUSE_MS = 10,
 };
 
 static const char usage[] =
@@ -43,6 +47,9 @@ static const char usage[] =
     "On a Mac that may panic:\n"
     "  sudo nvram boot-args=\"debug=0x24c44 _panicd_ip=ADDRESS kdp_match_name=en0\"\n"
     "See what arrives with \"panicctl status\", \"panicctl watch\" and \"panicctl list\".\n";
+
+/* What an epoll event is about, where no object stands for it. */
+static char socket_tag, signal_tag;
 
 struct options {
     const char *config_path, *directory, *addresses[PND_NET_SOCKS_MAX];
@@ -136,6 +143,21 @@ static int configure(const struct options *options, struct pnd_config *config, s
     return PND_OK;
 }
 
+/* A server that was killed may leave a child that has its sockets for the moment until it starts
+ * its own program: the port is waited for, as the directory's lock says that nobody serves it. */
+static int bind_patiently(struct pnd_server *server, const char *address, struct pnd_why *why)
+{
+    const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
+    uint64_t end_ms = pnd_clock_ms() + BIND_PATIENCE_MS;
+    int err;
+
+    while ((err = pnd_net_bind(server->net, address, (uint16_t)server->config.port, why)) ==
+               PND_E_BUSY &&
+           pnd_clock_ms() < end_ms)
+        nanosleep(&pause, NULL);
+    return err;
+}
+
 /* Sockets from the service manager, if it made any; else our own. */
 static int open_sockets(struct pnd_server *server, struct pnd_why *why)
 {
@@ -147,8 +169,7 @@ static int open_sockets(struct pnd_server *server, struct pnd_why *why)
     for (int i = 0; i < count && !err; i++)
         err = pnd_net_adopt(server->net, SD_LISTEN_FDS_START + i, why);
     for (unsigned i = 0; count <= 0 && i < server->config.addresses.count && !err; i++)
-        err = pnd_net_bind(server->net, server->config.addresses.at[i],
-                           (uint16_t)server->config.port, why);
+        err = bind_patiently(server, server->config.addresses.at[i], why);
     return err;
 }
 
@@ -182,7 +203,9 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
     if (err)
         return err;
     catalog = pnd_keeper_catalog(server->keeper);
-    pnd_server_recover(server, &last_journaled);
+    err = pnd_server_recover(server, &last_journaled, why);
+    if (err)
+        return err;
     err = pnd_catalog_last_id(catalog, &last_kept, why);
     if (err)
         return err;
@@ -212,7 +235,7 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
                 "directory=\"%s\" note=\"it was there already: of its files, only those named like "
                 "dumps are listed\"",
                 server->spool.path);
-    server->started_ms = pnd_wall_ms();
+    server->started_ms = pnd_clock_wall_ms();
     server->next_generation = 1;
     err = pnd_journal_open(&server->spool, (uint32_t)server->config.slots, &server->journal, &note);
     if (err) {
@@ -322,51 +345,62 @@ static bool on_signal(struct pnd_server *server, const struct options *options, 
     return false;
 }
 
+/* One round of events. @return true: the server is to stop */
+static bool turn(struct pnd_server *server, const struct options *options, int signal_fd,
+                 const struct epoll_event *events, int count)
+{
+    bool datagrams = false, stop = false;
+
+    for (int i = 0; i < count; i++) {
+        void *tag = events[i].data.ptr;
+
+        if (tag == &socket_tag)
+            datagrams = true;
+        else if (tag == &signal_tag)
+            stop = on_signal(server, options, signal_fd);
+        else if (tag == server->keeper)
+            pnd_server_kept(server);
+        else if (tag == server->checker)
+            pnd_server_checked(server);
+        else if (pnd_control_owns(server->control, tag))
+            pnd_control_ready(server->control, tag, events[i].events);
+    }
+    for (unsigned i = 0; datagrams && i < pnd_net_sock_count(server->net); i++)
+        pnd_net_receive(server->net, i, pnd_server_datagram, server);
+    return stop;
+}
+
 static int loop(struct pnd_server *server, const struct options *options, int epoll_fd,
                 int signal_fd)
 {
     struct epoll_event events[EVENTS];
     int count, timeout_ms;
 
-    for (;;) {
+    do {
         timeout_ms = pnd_server_tick(server);
-        pnd_control_progress(server->control, pnd_now_ms());
+        pnd_control_progress(server->control, pnd_clock_ms());
         if (pnd_table_count(server->table, PND_CLASS_BUSY) && timeout_ms > PND_CONTROL_PROGRESS_MS)
             timeout_ms = PND_CONTROL_PROGRESS_MS;
         count = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
         if (count < 0 && errno != EINTR)
             return EXIT_CANNOT;
-        for (int i = 0; i < count; i++) {
-            void *tag = events[i].data.ptr;
-
-            if (tag == server->keeper)
-                pnd_server_kept(server);
-            else if (tag == server->checker)
-                pnd_server_checked(server);
-            else if (pnd_control_owns(server->control, tag))
-                pnd_control_ready(server->control, tag, events[i].events);
-        }
-        for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
-            pnd_net_receive(server->net, i, pnd_server_datagram, server);
-        if (on_signal(server, options, signal_fd))
-            return EXIT_SUCCESS;
-    }
+    } while (!turn(server, options, signal_fd, events, count));
+    return EXIT_SUCCESS;
 }
 
 static int serve(struct pnd_server *server, const struct options *options, int signal_fd)
 {
-    static char sockets, signals; /* tags of epoll events that need no more than a wake-up */
     struct pnd_why why;
     int epoll_fd = epoll_create1(EPOLL_CLOEXEC), code;
 
-    if (epoll_fd < 0 || watch_fd(epoll_fd, signal_fd, &signals) < 0 ||
+    if (epoll_fd < 0 || watch_fd(epoll_fd, signal_fd, &signal_tag) < 0 ||
         watch_fd(epoll_fd, pnd_keeper_fd(server->keeper), server->keeper) < 0 ||
         watch_fd(epoll_fd, pnd_checker_fd(server->checker), server->checker) < 0) {
         pnd_why(&why, PND_E_SYS, errno, "event loop");
         return fail(&why);
     }
     for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
-        watch_fd(epoll_fd, pnd_net_sock_fd(server->net, i), &sockets);
+        watch_fd(epoll_fd, pnd_net_sock_fd(server->net, i), &socket_tag);
     if (pnd_control_open(server, epoll_fd, &server->control, &why))
         return fail(&why);
     say_ready(server);

@@ -5,15 +5,20 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/log.h"
 #include "panicd/server.h"
 #include "wire/cursor.h"
 
-enum { WHO_VERSION = 1 };
+enum {
+    WHO_VERSION = 1,
+    WHERE_BYTES = PND_KDP_RX_SAVED_BYTES + 8, /* the session, and its turn */
+};
 
 _Static_assert((int)PND_KDP_RX_SAVED_BYTES <= (int)PND_JOURNAL_WHERE_CAP,
                "a session fits its record");
@@ -58,6 +63,18 @@ void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
                     pnd_wr_len(&wr));
 }
 
+void pnd_server_save_where(struct pnd_server *server, struct pnd_slot *slot)
+{
+    uint8_t where[WHERE_BYTES];
+    struct pnd_wr wr = pnd_wr(where + PND_KDP_RX_SAVED_BYTES, 8);
+
+    slot->turn = server->next_turn++;
+    pnd_kdp_rx_save(&slot->rx, where);
+    pnd_wr_be64(&wr, slot->turn);
+    pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
+                    sizeof(where));
+}
+
 /* A record as a slot that stands alone; its file is not opened yet. */
 static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slot *ret)
 {
@@ -87,9 +104,12 @@ static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slo
     slot.started_ms = (int64_t)pnd_rd_be64(&rd);
     get_text(&rd, name, sizeof(name));
     get_text(&rd, slot.file, sizeof(slot.file));
-    if (!pnd_rd_ok(&rd) || version != WHO_VERSION)
+    if (!pnd_rd_ok(&rd) || version != WHO_VERSION || where_len != WHERE_BYTES)
         return PND_E_FORMAT;
-    err = pnd_kdp_rx_load(&slot.rx, &server->config.limits, where, where_len, name, pnd_now_ms());
+    rd = pnd_rd(where + PND_KDP_RX_SAVED_BYTES, 8);
+    slot.turn = pnd_rd_be64(&rd);
+    err = pnd_kdp_rx_load(&slot.rx, &server->config.limits, where, PND_KDP_RX_SAVED_BYTES, name,
+                          pnd_clock_ms());
     if (!err)
         *ret = slot;
     return err;
@@ -130,7 +150,6 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
  * sender repeats its EOF. */
 static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
 {
-    uint8_t where[PND_KDP_RX_SAVED_BYTES];
     struct pnd_actions ignored;
     struct pnd_why why;
     bool durable = false;
@@ -143,16 +162,14 @@ static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
         struct stat st;
 
         pnd_server_describe(slot, &dump);
-        dump.received_ms = pnd_wall_ms();
+        dump.received_ms = pnd_clock_wall_ms();
         if (fstatat(server->spool.dir_fd, slot->file, &st, AT_SYMLINK_NOFOLLOW) == 0)
             dump.bytes = (uint64_t)st.st_size;
         durable = pnd_spool_sync(&server->spool, &why) == PND_OK;
         pnd_catalog_put(pnd_keeper_catalog(server->keeper), &dump, 1, &why);
     }
-    pnd_kdp_rx_finished(&slot->rx, durable, pnd_now_ms(), &ignored);
-    pnd_kdp_rx_save(&slot->rx, where);
-    pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
-                    sizeof(where));
+    pnd_kdp_rx_finished(&slot->rx, durable, pnd_clock_ms(), &ignored);
+    pnd_server_save_where(server, slot);
 }
 
 /* @return false: the file is not what the journal says, and the transfer cannot go on */
@@ -185,6 +202,7 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     if (!slot)
         return;
     slot->generation = record->generation;
+    slot->turn = record->turn;
     slot->id = record->id;
     slot->started_ms = record->started_ms;
     slot->rx = record->rx;
@@ -216,12 +234,25 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     pnd_table_classify(server->table, slot, class);
 }
 
-void pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id)
+struct found {
+    uint64_t turn;
+    uint32_t index;
+};
+
+static int compare_found(const void *a, const void *b)
+{
+    const struct found *one = a, *two = b;
+
+    return (one->turn > two->turn) - (one->turn < two->turn);
+}
+
+/* The records that can be read, those that were used longest ago first. */
+static uint32_t find_records(struct pnd_server *server, struct found *ret, uint64_t *ret_last_id)
 {
     struct pnd_slot record;
+    uint32_t count = 0;
     int err;
 
-    *ret_last_id = 0;
     for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
         err = load_record(server, i, &record);
         if (err == PND_E_NOTFOUND)
@@ -233,9 +264,32 @@ void pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id)
         }
         if (record.generation >= server->next_generation)
             server->next_generation = record.generation + 1;
+        if (record.turn >= server->next_turn)
+            server->next_turn = record.turn + 1;
         if (record.id > *ret_last_id)
             *ret_last_id = record.id;
-        recover_slot(server, &record);
+        ret[count++] = (struct found){record.turn, i};
     }
+    qsort(ret, count, sizeof(ret[0]), compare_found);
+    return count;
+}
+
+/* In the order in which they were used, as the table displaces in that order: the dump that has
+ * just ended is the one whose sender may still ask for its last answer. */
+int pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id, struct pnd_why *why)
+{
+    struct found *found = calloc(pnd_table_size(server->table), sizeof(*found));
+    struct pnd_slot record;
+    uint32_t count;
+
+    *ret_last_id = 0;
+    if (!found)
+        return pnd_why(why, PND_E_SYS, errno, "read the journal");
+    count = find_records(server, found, ret_last_id);
+    for (uint32_t i = 0; i < count; i++)
+        if (load_record(server, found[i].index, &record) == PND_OK)
+            recover_slot(server, &record);
+    free(found);
     server->next_tick_ms = 0;
+    return PND_OK;
 }

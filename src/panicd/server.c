@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/log.h"
 #include "host/text.h"
 #include "panicd/control.h"
@@ -21,22 +22,6 @@ struct outcome {
 };
 
 static const struct outcome fine;
-
-uint64_t pnd_now_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-int64_t pnd_wall_ms(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret)
 {
@@ -71,7 +56,7 @@ static void log_dump(const char *event, const struct pnd_dump *dump)
 /* A flood of openings must not become a flood of log lines. */
 static void log_refusal(struct pnd_server *server, const char *peer, enum pnd_rule rule)
 {
-    uint64_t now_s = pnd_now_ms() / 1000;
+    uint64_t now_s = pnd_clock_ms() / 1000;
 
     server->counters.refused++;
     pnd_control_refused(server->control, peer, rule);
@@ -153,7 +138,7 @@ static struct outcome open_file(struct pnd_server *server, struct pnd_slot *slot
     pnd_addr_text(&slot->origin.peer, label);
     for (unsigned tries = 0; tries < PND_SPOOL_TRIES_MAX; tries++) {
         if (!resume)
-            err = pnd_spool_pick(&server->spool, slot->rx.name, label, pnd_wall_ms() / 1000,
+            err = pnd_spool_pick(&server->spool, slot->rx.name, label, pnd_clock_wall_ms() / 1000,
                                  slot->file, &why);
         if (err)
             break;
@@ -228,7 +213,7 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
     slot->generation = server->next_generation++;
     slot->id = 0;
     slot->file[0] = '\0';
-    slot->started_ms = pnd_wall_ms();
+    slot->started_ms = pnd_clock_wall_ms();
     slot->packets = slot->leased_bytes = slot->written_back = 0;
     slot->rate = slot->rate_bytes = slot->rate_ms = 0;
     slot->resumed = slot->stall_logged = slot->write_back_pending = false;
@@ -247,7 +232,6 @@ static void mind_deadline(struct pnd_server *server, const struct pnd_kdp_rx *rx
 static void commit(struct pnd_server *server, struct pnd_slot *slot, const struct pnd_kdp_rx *next,
                    bool admitted)
 {
-    uint8_t where[PND_KDP_RX_SAVED_BYTES];
     bool begins = slot->rx.phase == PND_KDP_RX_ASKED && next->phase == PND_KDP_RX_LIVE;
 
     if (admitted)
@@ -259,9 +243,7 @@ static void commit(struct pnd_server *server, struct pnd_slot *slot, const struc
     if (slot->who_dirty)
         pnd_server_save_who(server, slot);
     slot->who_dirty = false;
-    pnd_kdp_rx_save(next, where);
-    pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
-                    sizeof(where));
+    pnd_server_save_where(server, slot);
     mind_deadline(server, next);
     if (begins) {
         struct pnd_dump dump;
@@ -312,7 +294,7 @@ static void run_failure(struct pnd_server *server, struct pnd_slot *slot,
     if (!slot->stall_logged)
         pnd_log(PND_WARNING, "stalled", "id=%" PRIu64 " why=\"%s\"", slot->id, outcome->message);
     slot->stall_logged = true;
-    pnd_kdp_rx_refuse_write(&next, pnd_now_ms(), outcome->final, outcome->error, outcome->message,
+    pnd_kdp_rx_refuse_write(&next, pnd_clock_ms(), outcome->final, outcome->error, outcome->message,
                             &actions);
     run_actions(server, slot, &next, &actions, from);
     if (next.phase == PND_KDP_RX_FAILED)
@@ -407,7 +389,7 @@ void pnd_server_datagram(const struct pnd_origin *from, const uint8_t *data, siz
         }
     }
     next = slot->rx;
-    pnd_kdp_rx_datagram(&next, data, len, pnd_now_ms(), &actions);
+    pnd_kdp_rx_datagram(&next, data, len, pnd_clock_ms(), &actions);
     slot->packets++;
     slot->origin.sock = from->sock;
     slot->origin.local = from->local;
@@ -435,7 +417,7 @@ static void tick_slot(struct pnd_server *server, struct pnd_slot *slot, uint64_t
 
 int pnd_server_tick(struct pnd_server *server)
 {
-    uint64_t now_ms = pnd_now_ms(), next_ms = UINT64_MAX, deadline_ms;
+    uint64_t now_ms = pnd_clock_ms(), next_ms = UINT64_MAX, deadline_ms;
 
     if (now_ms >= server->next_tick_ms) {
         for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
@@ -495,7 +477,7 @@ void pnd_server_kept(struct pnd_server *server)
             struct pnd_kdp_rx next = slot->rx;
             struct pnd_origin to = slot->origin;
 
-            pnd_kdp_rx_finished(&next, job->result == PND_OK, pnd_now_ms(), &actions);
+            pnd_kdp_rx_finished(&next, job->result == PND_OK, pnd_clock_ms(), &actions);
             run_actions(server, slot, &next, &actions, &to);
             settle(server, slot);
         }

@@ -37,7 +37,7 @@ struct pnd_server {
     struct pnd_keeper *keeper;
     struct pnd_checker *checker;
     struct pnd_control *control;
-    uint64_t next_id, next_generation;
+    uint64_t next_id, next_generation, next_turn;
     uint64_t next_tick_ms; /* no slot has a deadline before this */
     int64_t started_ms;    /* wall clock */
     uint64_t room_free, room_total;
@@ -45,9 +45,6 @@ struct pnd_server {
     uint64_t refusals_s, refusals_logged, refusals_unlogged;
     struct pnd_counters counters;
 };
-
-uint64_t pnd_now_ms(void); /* monotonic */
-int64_t pnd_wall_ms(void); /* since 1970 */
 
 /* Spool, journal, catalog, slots, and what the journal says was under way; no sockets yet.
  *   @return PND_OK; PND_E_BUSY another server has the directory; PND_E_NOSPACE; PND_E_SYS */
@@ -71,9 +68,10 @@ void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret);
 
 /* Takes the journal's records into the table (recover.c).
  *   @param ret_last_id  the highest dump id seen */
-void pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id);
+int pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id, struct pnd_why *why);
 
-/* The slot's "who" into the journal: peer, names, ids. */
+/* The slot's "who" into the journal: peer, names, ids; and its "where": the session. */
 void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot);
+void pnd_server_save_where(struct pnd_server *server, struct pnd_slot *slot);
 
 #endif

@@ -31,6 +31,7 @@ struct pnd_slot {
     enum pnd_class class;
     struct pnd_origin origin;
     uint64_t generation; /* of the journal's record; another for every dump */
+    uint64_t turn;       /* when it was last journaled, in turns of the server */
     uint64_t id;         /* 0 until the dump has a file */
     struct pnd_kdp_rx rx;
     int fd;                        /* of the .part file, or -1 */

@@ -11,6 +11,7 @@ import json
 import lzma
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -414,9 +415,15 @@ class EtherPeer:
 
 
 def free_udp_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the kernel gives to senders, so that none takes it during a restart."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
 
 
 class Receiver:

@@ -55,7 +55,7 @@ static void step(void)
     type name params;                                                                              \
     type name params                                                                               \
     {                                                                                              \
-        static type(*next) params;                                                                 \
+        static type(*next) params; /* NOLINT(bugprone-macro-parentheses): a type */                \
         if (!next)                                                                                 \
             *(void **)&next = real(#name);                                                         \
         step();                                                                                    \
@@ -74,8 +74,7 @@ WRAP(int, linkat, (int from_fd, const char *from, int to_fd, const char *to, int
      (from_fd, from, to_fd, to, flags))
 WRAP(int, renameat, (int from_fd, const char *from, int to_fd, const char *to),
      (from_fd, from, to_fd, to))
-WRAP(int, renameat2,
-     (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
+WRAP(int, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
      (from_fd, from, to_fd, to, flags))
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
 WRAP(int, fsetxattr, (int fd, const char *name, const void *value, size_t len, int flags),

@@ -2,11 +2,13 @@
 """A sender of Apple's protocol and a panicd to send to, for tests of the real daemon."""
 import json
 import os
+import random
 import select
 import shutil
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -19,9 +21,16 @@ RRQ, WRQ, DATA, ACK, ERROR, SEEK, EOF = range(1, 8)
 
 
 def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+    """Below the ports that the kernel gives to senders: one of theirs could be ours when the
+    server that is to be restarted is down."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            try:
+                s.bind(('127.0.0.1', port))
+                return port
+            except OSError:
+                continue
 
 
 def wrq(name, mask=3, size=1406, mode=b'octet'):
@@ -247,6 +256,7 @@ class Tap:
             self.failed += 1
             for line in traceback.format_exc().splitlines():
                 print('# ' + line)
+                print(line, file=sys.stderr)
             print('not ok %d - %s' % (self.count, name), flush=True)
             del e
             return

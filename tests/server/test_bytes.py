@@ -70,8 +70,12 @@ class Bench:
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix='panicd-bytes-')
         self.panicd = Panicd(base=self.dir)
-        self.panicd.start()
         self.count = 0
+        try:
+            self.panicd.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

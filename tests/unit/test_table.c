@@ -58,10 +58,10 @@ static void every_slot_can_be_taken_freed_and_found_in_any_order(void)
 {
     setup();
     for (unsigned round = 0; round < 3; round++) {
-        for (uint16_t i = 0; i < SLOTS; i++)
+        for (unsigned i = 0; i < SLOTS; i++)
             CHECK(take(i, PND_CLASS_BUSY) && displaced.class == PND_CLASS_FREE);
         CHECK(!take(999, PND_CLASS_BUSY));
-        for (uint16_t i = 0; i < SLOTS; i++) {
+        for (unsigned i = 0; i < SLOTS; i++) {
             struct pnd_origin from = origin((uint16_t)(i * 37 % SLOTS));
             struct pnd_slot *slot = pnd_table_find(table, &from);
 
@@ -76,10 +76,10 @@ static void every_slot_can_be_taken_freed_and_found_in_any_order(void)
 static void what_arrives_is_never_displaced(void)
 {
     setup();
-    for (uint16_t i = 0; i < SLOTS - 1; i++)
+    for (unsigned i = 0; i < SLOTS - 1; i++)
         take(i, PND_CLASS_BUSY);
     take(100, PND_CLASS_ASKED);
-    for (uint16_t i = 200; i < 300; i++) {
+    for (unsigned i = 200; i < 300; i++) {
         CHECK(take(i, PND_CLASS_ASKED) != NULL);
         CHECK_EQ(displaced.class, PND_CLASS_ASKED);
     }
@@ -90,9 +90,9 @@ static void what_arrives_is_never_displaced(void)
 static void few_openings_displace_what_ended_longest_ago(void)
 {
     setup();
-    for (uint16_t i = 0; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++)
         take(i, PND_CLASS_RESTING);
-    for (uint16_t i = 0; i < SLOTS / PND_TABLE_ASKED_SHARE; i++) {
+    for (unsigned i = 0; i < SLOTS / PND_TABLE_ASKED_SHARE; i++) {
         take((uint16_t)(100 + i), PND_CLASS_ASKED);
         CHECK_EQ(displaced.class, PND_CLASS_RESTING);
         CHECK_EQ(displaced.origin.port, i);
@@ -105,9 +105,9 @@ static void a_flood_of_openings_displaces_openings_oldest_first(void)
     unsigned resting;
 
     setup();
-    for (uint16_t i = 0; i < SLOTS; i++)
+    for (unsigned i = 0; i < SLOTS; i++)
         take(i, PND_CLASS_RESTING);
-    for (uint16_t i = 0; i < 1000; i++)
+    for (unsigned i = 0; i < 1000; i++)
         take((uint16_t)(1000 + i), PND_CLASS_ASKED);
     resting = pnd_table_count(table, PND_CLASS_RESTING);
     CHECK_EQ(resting, SLOTS - SLOTS / PND_TABLE_ASKED_SHARE);

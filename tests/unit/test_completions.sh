@@ -1,0 +1,51 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# usage: test_completions.sh COMPLETIONS-DIRECTORY PANICCTL
+# What bash offers behind a command that has been begun. Speaks TAP.
+completions=$1 panicctl=$2 count=0 failures=0
+framework=/usr/share/bash-completion/bash_completion
+
+offers() { # SENTENCE EXPECTED FUNCTION WORD...: the last word is the one under the cursor
+    local sentence=$1 expected=$2 function=$3 got
+    shift 3
+    COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMPREPLY=()
+    COMP_POINT=${#COMP_LINE}
+    $function "$1" "${*: -1}" "${COMP_WORDS[COMP_CWORD - 1]}"
+    got=$(printf '%s\n' "${COMPREPLY[@]}" | LC_ALL=C sort | paste -sd' ')
+    count=$((count + 1))
+    if [ "$got" = "$expected" ]; then
+        echo "ok $count - $sentence"
+    else
+        failures=$((failures + 1))
+        echo "# offered: $got"
+        echo "not ok $count - $sentence"
+    fi
+}
+
+dumps=$(mktemp -d)
+trap 'rm -rf "$dumps"' EXIT
+chmod 700 "$dumps"
+mkdir -m 700 "$dumps/.panicd"
+echo a >"$dumps/core-a"
+echo b >"$dumps/core-b"
+"$panicctl" -D "$dumps" --json list >/dev/null # gives them their numbers
+
+. "$completions/panicctl.bash"
+offers "panicctl: a verb" "list" _panicctl panicctl li
+offers "panicctl: a verb's options" "--count --help --json --until-idle" _panicctl panicctl watch --
+offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
+    _panicctl "$panicctl" -D "$dumps" info ""
+offers "panicctl: a directory" "$dumps" _panicctl panicctl --directory "${dumps%?}"
+
+if [ -r $framework ]; then
+    . $framework
+    . "$completions/panicdump.bash"
+    offers "panicdump: a verb" "capture" _panicdump panicdump ca
+    offers "panicdump: a verb's options" "--name --no-sparse" _panicdump panicdump send --n
+    offers "panicdump: a file" "$dumps/core-a $dumps/core-b" _panicdump panicdump send "$dumps/co"
+else
+    count=$((count + 1))
+    echo "ok $count - panicdump # SKIP bash-completion is not installed"
+fi
+echo "1..$count"
+[ $failures = 0 ]
