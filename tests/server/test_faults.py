@@ -119,6 +119,29 @@ def final_ack_lost():
         assert [r['state'] for r in rows] == ['complete'] and panicd.files() == ['core-x']
 
 
+def forgotten_in_order():
+    """a full table forgets the dump that ended longest ago, also after a restart"""
+    with Panicd(config='[policy]\nfloor = 0\n[receive]\nslots = 16\n') as panicd:
+        last = Sender(panicd.port)
+        last.open('core-last')
+        last.data(b'last')
+        for i in range(15):
+            sender = Sender(panicd.port)
+            sender.dump('core-%d' % i, b'x')
+            sender.close()
+        last.eof()
+        panicd.kill()
+        panicd.start()
+        for i in range(3):
+            sender = Sender(panicd.port)
+            sender.dump('core-new-%d' % i, b'x')
+            sender.close()
+        eof = packet(EOF, last.block - 1)
+        last.sock.sendto(eof, last.to)
+        assert last.receive(2) == packet(4, last.block - 1)
+        last.close()
+
+
 def killed_in_the_middle():
     """server killed in the middle: the same sender goes on, the file has its name once"""
     with Panicd() as panicd:
@@ -465,7 +488,8 @@ def port_taken():
         assert second.returncode == 2 and 'ss -ulpn' in second.stderr, second
 
 
-ALL = [disk_full, disk_full_for_a_while, final_ack_lost, killed_in_the_middle, sender_powered_off,
+ALL = [disk_full, disk_full_for_a_while, final_ack_lost,
+       forgotten_in_order, killed_in_the_middle, sender_powered_off,
        same_name_at_once, duplicate_wrq, duplicated_packets, no_name_service, forged_requests,
        garbage, stale_and_future_blocks, seek_to_the_moon, bad_names, dangling_link, ten_senders,
        hundred_senders, five_hundred_senders, spoofed_takeover, two_servers, port_taken]
