@@ -131,11 +131,12 @@ class Sender:
 class Panicd:
     """The real daemon in a directory of its own."""
 
-    def __init__(self, directory=None, port=None, config='', args=(), base=None):
+    def __init__(self, directory=None, port=None, config='', args=(), address='127.0.0.1'):
         self.own = directory is None
-        self.directory = directory or tempfile.mkdtemp(prefix='panicd-test-', dir=base)
+        self.directory = directory or tempfile.mkdtemp(prefix='panicd-test-')
         self.port = port or free_port()
         self.args = list(args)
+        self.address = address
         self.log_path = self.directory.rstrip('/') + '.log'
         self.config_path = self.directory.rstrip('/') + '.conf'
         self.process = None
@@ -148,7 +149,7 @@ class Panicd:
     def start(self, env=None, wait=True, wrapper=()):
         log = open(self.log_path, 'ab')
         self.process = subprocess.Popen(
-            list(wrapper) + [PANICD, '--address', '127.0.0.1', '--port', str(self.port),
+            list(wrapper) + [PANICD, '--address', self.address, '--port', str(self.port),
                              '--config', self.config_path, *self.args, self.directory],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
         log.close()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What goes wrong around a dump receiver, each fault against the real daemon, with the outcome
 that a person needs."""
+import gzip
 import os
 import random
 import socket
@@ -466,6 +467,23 @@ def spoofed_takeover():
         assert panicd.read('core-x') == b'onetwo'
 
 
+def forged_data():
+    """a forged block with the sender's address and number is taken; the check of the dump tells"""
+    with Panicd() as panicd:
+        content = gzip.compress(os.urandom(20000))
+        sender = Sender(panicd.port)
+        sender.open('core-x.gz')
+        sender.data(content[:1406])
+        sender.sock.sendto(packet(DATA, 2, os.urandom(1406)), sender.to)
+        time.sleep(0.1)
+        for at in range(1406, len(content), 1406):
+            sender.data(content[at:at + 1406])
+        sender.eof()
+        sender.close()
+        row = panicd.settled(1)[0]
+        assert row['state'] == 'incomplete' and row['reason'], row
+
+
 def two_servers():
     """two servers on one directory: the second says so and exits"""
     with Panicd() as panicd:
@@ -492,7 +510,7 @@ ALL = [disk_full, disk_full_for_a_while, final_ack_lost,
        forgotten_in_order, killed_in_the_middle, sender_powered_off,
        same_name_at_once, duplicate_wrq, duplicated_packets, no_name_service, forged_requests,
        garbage, stale_and_future_blocks, seek_to_the_moon, bad_names, dangling_link, ten_senders,
-       hundred_senders, five_hundred_senders, spoofed_takeover, two_servers, port_taken]
+       hundred_senders, five_hundred_senders, spoofed_takeover, forged_data, two_servers, port_taken]
 
 if __name__ == '__main__':
     tap = Tap()

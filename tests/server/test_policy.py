@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from kdp import EOF, PANICD, Panicd, Refused, Sender, Tap, packet
+from kdp import EOF, PANICD, Panicd, Refused, Sender, Tap, packet, wrq
 
 
 def refusal(panicd, name='core-x', content=b'x', bind=None):
@@ -244,6 +244,23 @@ def file_modes():
     shutil.rmtree(fresh)
 
 
+def every_address():
+    """on all addresses the answer comes from the one that was asked, also over IPv6"""
+    for address, ask in (('0.0.0.0', '127.0.0.5'), ('::', '127.0.0.5'), ('::', '::1')):
+        panicd = Panicd(address=address)
+        family = socket.AF_INET6 if ':' in ask else socket.AF_INET
+        with panicd, socket.socket(family, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            for request, answer in ((wrq('core-x'), b'\3\4\0\0\0\0'),
+                                    (packet(3, 1, b'x'), packet(4, 1)),
+                                    (packet(EOF, 2), packet(4, 2))):
+                sock.sendto(request, (ask, panicd.port))
+                got, source = sock.recvfrom(2048)
+                assert got == answer and source[:2] == (ask, panicd.port), (got, source)
+            row = panicd.settled(1)[0]
+            assert row['peer'] == ('::1' if ':' in ask else '127.0.0.1'), row
+
+
 def events():
     """the control socket streams begin, progress, complete and checked"""
     with Panicd() as panicd:
@@ -329,7 +346,7 @@ def ready_notification():
 
 ALL = [allow_list, most_transfers, most_bytes, disk_floor, default_floor, reload, wrong_settings,
        terminated, lost_catalog, part_without_journal, somebodys_directory,
-       last_answer, file_size_limit, shortened_part, file_modes, events,
+       last_answer, file_size_limit, shortened_part, file_modes, every_address, events,
        rude_clients, socket_activation, ready_notification]
 
 if __name__ == '__main__':
