@@ -227,8 +227,12 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     case PND_KDP_RX_FAILED:
         class = PND_CLASS_RESTING;
         break;
-    case PND_KDP_RX_NEW:
     case PND_KDP_RX_ASKED:
+        if (slot->file[0]) /* made, but its first block was not acknowledged: it comes again */
+            run_job(server, slot, PND_JOB_DISCARD, NULL);
+        slot->file[0] = '\0';
+        break;
+    case PND_KDP_RX_NEW:
         break;
     }
     pnd_table_classify(server->table, slot, class);

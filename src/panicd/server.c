@@ -124,28 +124,25 @@ static struct outcome system_outcome(int err)
     return (struct outcome){err, false, PND_KDP_E_UNDEFINED, "the server cannot write its disk"};
 }
 
-/* The name is journaled before the file exists: a server killed in between finds its own file
- * again instead of leaving a stranger's. */
+/* The name is journaled before the file exists: a server killed in between knows its own file. */
 static struct outcome open_file(struct pnd_server *server, struct pnd_slot *slot)
 {
     struct pnd_why why;
     char label[PND_PEER_TEXT_CAP];
-    bool resume = slot->file[0] != '\0';
     int err = PND_OK;
 
     if (slot->fd >= 0)
         return fine;
     pnd_addr_text(&slot->origin.peer, label);
     for (unsigned tries = 0; tries < PND_SPOOL_TRIES_MAX; tries++) {
-        if (!resume)
-            err = pnd_spool_pick(&server->spool, slot->rx.name, label, pnd_clock_wall_ms() / 1000,
-                                 slot->file, &why);
+        err = pnd_spool_pick(&server->spool, slot->rx.name, label, pnd_clock_wall_ms() / 1000,
+                             slot->file, &why);
         if (err)
             break;
         if (!slot->id)
             slot->id = server->next_id++;
         pnd_server_save_who(server, slot);
-        err = pnd_spool_create(&server->spool, slot->file, resume, &slot->fd, &why);
+        err = pnd_spool_create(&server->spool, slot->file, false, &slot->fd, &why);
         if (err != PND_E_EXISTS)
             break;
     }
