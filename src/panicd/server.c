@@ -211,7 +211,8 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
     slot->id = 0;
     slot->file[0] = '\0';
     slot->started_ms = pnd_clock_wall_ms();
-    slot->packets = slot->leased_bytes = slot->written_back = 0;
+    slot->packets = 1;
+    slot->leased_bytes = slot->written_back = 0;
     slot->rate = slot->rate_bytes = slot->rate_ms = 0;
     slot->resumed = slot->stall_logged = slot->write_back_pending = false;
     slot->who_dirty = true;
