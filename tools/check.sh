@@ -78,8 +78,8 @@ fi
 suites "gcc" build --suite unit --suite sim --suite cut --suite fuzz
 suites "end to end" build --suite e2e
 
-count "configure with clang and sanitizers" env CC=clang meson setup --reconfigure build-sanitize \
-    -Db_sanitize=address,undefined -Db_lundef=false -Dbuildtype=debugoptimized
+CC=clang count "configure with clang and sanitizers" configured build-sanitize \
+    -Db_sanitize=address,undefined -Db_lundef=false
 count "build with clang -Werror, ASan and UBSan" ninja -C build-sanitize --quiet
 suites "sanitizers" build-sanitize --suite unit --suite sim --suite cut --suite fuzz
 
