@@ -131,9 +131,10 @@ class Sender:
 class Panicd:
     """The real daemon in a directory of its own."""
 
-    def __init__(self, directory=None, port=None, config='', args=(), address='127.0.0.1'):
+    def __init__(self, directory=None, port=None, config='', args=(), address='127.0.0.1',
+                 base=None):
         self.own = directory is None
-        self.directory = directory or tempfile.mkdtemp(prefix='panicd-test-')
+        self.directory = directory or tempfile.mkdtemp(prefix='panicd-test-', dir=base)
         self.port = port or free_port()
         self.args = list(args)
         self.address = address
