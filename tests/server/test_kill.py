@@ -31,8 +31,8 @@ def sender_loop(panicd, index, stop, sent, errors):
         number += 1
 
 
-def killed_two_hundred_times():
-    """eight senders lose nothing to 200 kill -9 of the server"""
+def killed_again_and_again():
+    """eight senders lose nothing to kill -9 of the server, again and again"""
     panicd = Panicd().start()
     stop, sent, errors = threading.Event(), {}, []
     threads = [threading.Thread(target=sender_loop, args=(panicd, i, stop, sent, errors))
@@ -66,5 +66,5 @@ def killed_two_hundred_times():
 
 if __name__ == '__main__':
     tap = Tap()
-    tap.run(killed_two_hundred_times)
+    tap.run(killed_again_and_again)
     sys.exit(tap.done())
