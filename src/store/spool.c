@@ -3,6 +3,7 @@
  * Opening the directory and the files in it. Their names are spool_name.c's. */
 #include "store/spool.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -125,6 +126,25 @@ static int take_lock(struct pnd_spool *spool, struct pnd_why *why)
     return PND_OK;
 }
 
+/* Is there anything in the directory but what we have just made? */
+static bool has_files(const struct pnd_spool *spool)
+{
+    PND_AUTO_CLOSE int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const struct dirent *entry;
+    bool any = false;
+    DIR *dir;
+
+    dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!dir) /* whoever cannot look must be careful */
+        return true;
+    pnd_steal_fd(&fd);
+    while (!any && (entry = readdir(dir)))
+        any = strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+              strcmp(entry->d_name, ".panicd") != 0;
+    closedir(dir);
+    return any;
+}
+
 static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *why)
 {
     bool made = mkdir(path, 0700) == 0;
@@ -145,7 +165,7 @@ static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *w
     if (err)
         return err;
     if (mkdirat(spool->dir_fd, ".panicd", 0700) == 0)
-        spool->foreign = !made;
+        spool->foreign = !made && has_files(spool);
     else if (errno != EEXIST)
         return pnd_why(why, err_of(errno), errno, "create %s/.panicd", spool->path);
     spool->state_fd = open_beneath(spool->dir_fd, ".panicd", O_RDONLY | O_DIRECTORY);

@@ -27,7 +27,7 @@ struct pnd_spool {
     int dir_fd;      /* the dumps */
     int state_fd;    /* .panicd */
     int lock_fd;     /* -1: opened for reading only */
-    bool foreign;    /* the directory was there, and was no spool until now */
+    bool foreign;    /* the directory was no spool until now, and has files in it */
     char path[4096]; /* absolute where /proc is mounted, for messages */
 };
 
