@@ -3,7 +3,10 @@
  * What a receiving session asks of its owner, in order. The owner runs the actions on a copy of
  * the session: when one fails, the copy is thrown away, nothing after the failed action happens,
  * and the session still stands where it stood. A REPLY is always last: what it acknowledges is
- * held, and journaled, by then. Freestanding. */
+ * held, and journaled, by then.
+ * An OPEN whose turn fails later comes again with the sender's repetition; if that never comes, no
+ * ABANDON does either, and the owner removes the file that got no byte. A WRITE that failed half
+ * way may leave the file longer than what the session holds: FINISH cuts it. Freestanding. */
 #ifndef PND_PROTO_ACTIONS_H
 #define PND_PROTO_ACTIONS_H
 
