@@ -11,7 +11,6 @@
 enum {
     PND_GZIP_MAGIC_LEN = 3, /* ID1, ID2 and the method, which is always deflate */
     PND_GZIP_HEADER_LEN = 10,
-    PND_GZIP_TRAILER_LEN = 8,
 };
 
 /* @return true when the first PND_GZIP_MAGIC_LEN of @p len bytes are those of a gzip member, and

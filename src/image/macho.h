@@ -19,7 +19,6 @@ enum {
     PND_MACHO_LC_SEGMENT_64 = 0x19,
     PND_MACHO_LC_NOTE = 0x31,
     PND_MACHO_COMMANDS_MAX = 1 << 20, /* 72 MiB of commands; a kernel has thousands */
-    PND_MACHO_MAGIC_LEN = 4,
 };
 
 struct pnd_macho {

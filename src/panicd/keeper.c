@@ -70,6 +70,8 @@ static void abandon(struct pnd_keeper *keeper, struct pnd_job *job)
     struct pnd_dump *dump = &job->dump;
 
     dump->state = PND_DUMP_INCOMPLETE;
+    if (job->fd >= 0)
+        pnd_catalog_label(job->fd, dump);
     job->result = pnd_spool_abandon(keeper->spool, job->fd, false, dump->file, &job->why);
     if (job->result)
         pnd_log(PND_ERR, "abandon-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
@@ -88,10 +90,25 @@ static void not_durable(struct pnd_keeper *keeper, struct pnd_job *job, bool ren
     pnd_spool_abandon(keeper->spool, -1, renamed, dump->file, &ignored);
 }
 
+/* A log's junk goes only now that the journal says where the dump ends. */
+static int cut(struct pnd_job *job)
+{
+    if (job->dump.bytes <= job->to)
+        return PND_OK;
+    if (ftruncate(job->fd, (off_t)job->to) < 0)
+        return pnd_why(&job->why, PND_E_SYS, errno, "cut the file to its end");
+    job->dump.bytes = job->to;
+    return PND_OK;
+}
+
 static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
 {
     job->dump.state = PND_DUMP_RECEIVING;
-    job->result = pnd_spool_finish(keeper->spool, job->fd, job->dump.file, &job->why);
+    job->result = cut(job);
+    if (!job->result)
+        pnd_catalog_label(job->fd, &job->dump);
+    if (!job->result)
+        job->result = pnd_spool_finish(keeper->spool, job->fd, job->dump.file, &job->why);
     if (job->result)
         not_durable(keeper, job, false);
 }
@@ -117,15 +134,8 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
         discard(keeper, job);
     } else {
         job->dump.received_ms = pnd_clock_wall_ms();
-        if (job->fd >= 0) {
-            if (fstat(job->fd, &st) == 0)
-                job->dump.bytes = (uint64_t)st.st_size;
-            /* A log's junk goes only now that the journal says where the dump ends. */
-            if (job->kind == PND_JOB_FINISH && job->dump.bytes > job->to &&
-                ftruncate(job->fd, (off_t)job->to) == 0)
-                job->dump.bytes = job->to;
-            pnd_catalog_label(job->fd, &job->dump);
-        }
+        if (job->fd >= 0 && fstat(job->fd, &st) == 0)
+            job->dump.bytes = (uint64_t)st.st_size;
         if (job->kind == PND_JOB_FINISH)
             finish(keeper, job);
         else

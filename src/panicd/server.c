@@ -105,12 +105,15 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
     return true;
 }
 
-/* An opening that is given up after its file was made, and before the first byte. */
-static void discard_file(struct pnd_server *server, struct pnd_slot *slot)
+/* The slot's file is given up: ABANDON keeps it as incomplete, DISCARD is for an opening that never
+ * got a byte. Without a free job it stays as it is, and the next start finds it. */
+static void let_go(struct pnd_server *server, struct pnd_slot *slot, enum pnd_job_kind kind,
+                   const char *why)
 {
-    if (slot->fd < 0 || hand_over(server, slot, PND_JOB_DISCARD, NULL))
+    if (slot->fd < 0 || hand_over(server, slot, kind, why))
         return;
-    close(slot->fd); /* the next start finds the file */
+    pnd_log(PND_ERR, "left-behind", "id=%" PRIu64, slot->id);
+    close(slot->fd);
     slot->fd = -1;
 }
 
@@ -215,7 +218,6 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
     slot->leased_bytes = slot->written_back = 0;
     slot->rate = slot->rate_bytes = slot->rate_ms = 0;
     slot->resumed = slot->stall_logged = slot->write_back_pending = false;
-    slot->who_dirty = true;
 }
 
 static void mind_deadline(struct pnd_server *server, const struct pnd_kdp_rx *rx)
@@ -238,9 +240,8 @@ static void commit(struct pnd_server *server, struct pnd_slot *slot, const struc
     pnd_table_classify(server->table, slot, class_of(next));
     if (next->phase == PND_KDP_RX_NEW)
         return;
-    if (slot->who_dirty)
+    if (admitted)
         pnd_server_save_who(server, slot);
-    slot->who_dirty = false;
     pnd_server_save_where(server, slot);
     mind_deadline(server, next);
     if (begins) {
@@ -266,8 +267,7 @@ static struct outcome run_action(struct pnd_server *server, struct pnd_slot *slo
     case PND_ACT_FINISH:
         return pnd_keeper_has_job(server->keeper) ? fine : busy;
     case PND_ACT_ABANDON:
-        if (slot->fd >= 0 && !hand_over(server, slot, PND_JOB_ABANDON, action->why))
-            return busy;
+        let_go(server, slot, PND_JOB_ABANDON, action->why);
         return fine;
     case PND_ACT_SIZE: /* the keeper cuts: a server killed in between would miss the bytes */
     case PND_ACT_ADMIT:
@@ -296,7 +296,7 @@ static void run_failure(struct pnd_server *server, struct pnd_slot *slot,
                             &actions);
     run_actions(server, slot, &next, &actions, from);
     if (next.phase == PND_KDP_RX_FAILED)
-        discard_file(server, slot);
+        let_go(server, slot, PND_JOB_DISCARD, NULL);
 }
 
 static void run_actions(struct pnd_server *server, struct pnd_slot *slot,
@@ -345,7 +345,7 @@ static void settle(struct pnd_server *server, struct pnd_slot *slot)
 {
     if (!slot->released && slot->rx.phase != PND_KDP_RX_NEW)
         return;
-    discard_file(server, slot);
+    let_go(server, slot, PND_JOB_DISCARD, NULL);
     pnd_journal_clear(server->journal, slot->index);
     pnd_table_free(server->table, slot);
 }
@@ -355,7 +355,7 @@ static struct pnd_slot *take_slot(struct pnd_server *server, const struct pnd_or
     struct pnd_slot displaced, *slot = pnd_table_take(server->table, from, &displaced);
 
     if (displaced.class != PND_CLASS_FREE) {
-        discard_file(server, &displaced);
+        let_go(server, &displaced, PND_JOB_DISCARD, NULL);
         pnd_journal_clear(server->journal, displaced.index);
     }
     if (slot)

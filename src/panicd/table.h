@@ -41,7 +41,6 @@ struct pnd_slot {
     uint64_t leased_bytes;   /* DATA bytes that policy has let through so far */
     uint64_t written_back;   /* write-back was started up to here */
     bool write_back_pending; /* a keeper's job for it is under way */
-    bool who_dirty;          /* the journal's "who" must be written before the next reply */
     bool resumed;            /* carried over a restart */
     bool stall_logged;
     bool released;                      /* freed at the end of this turn */

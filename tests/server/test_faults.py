@@ -467,6 +467,23 @@ def spoofed_takeover():
         assert panicd.read('core-x') == b'onetwo'
 
 
+def junk_behind_a_log():
+    """the junk that Apple's kernel drags behind a panic log never reaches the file"""
+    with Panicd() as panicd:
+        name = 'paniclog-xnu-1228.5.20-10.0.0.7-3f2a'
+        text = os.urandom(3000)
+        junk = b'Y' * (len(name) + 1)
+        sender = Sender(panicd.port)
+        sender.open(name)
+        for at in range(0, len(text), sender.size):
+            sender.data(text[at:at + sender.size] + junk)
+        sender.eof()
+        sender.close()
+        row = panicd.settled(1)[0]
+        assert row['state'] == 'complete' and row['bytes'] == len(text), row
+        assert panicd.read(name) == text
+
+
 def forged_data():
     """a forged block with the sender's address and number is taken; the check of the dump tells"""
     with Panicd() as panicd:
@@ -510,7 +527,7 @@ ALL = [disk_full, disk_full_for_a_while, final_ack_lost,
        forgotten_in_order, killed_in_the_middle, sender_powered_off,
        same_name_at_once, duplicate_wrq, duplicated_packets, no_name_service, forged_requests,
        garbage, stale_and_future_blocks, seek_to_the_moon, bad_names, dangling_link, ten_senders,
-       hundred_senders, five_hundred_senders, spoofed_takeover, forged_data, two_servers, port_taken]
+       hundred_senders, five_hundred_senders, spoofed_takeover, junk_behind_a_log, forged_data, two_servers, port_taken]
 
 if __name__ == '__main__':
     tap = Tap()
