@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Boot-args: see parse.h. */
-#include "bootargs/parse.h"
+ * The line of boot-args: see bootargs.h. */
+#include "panicd/bootargs.h"
 
 #include <string.h>
 
@@ -115,8 +115,10 @@ static void set_value(struct pnd_bootarg *arg, const char *text, size_t len)
 static bool match(const char *at, size_t len, const char *name, size_t name_len,
                   struct pnd_bootarg *ret)
 {
-    struct pnd_bootarg out = {.text = "1", .len = 1, .is_number = true, .number = 1};
+    struct pnd_bootarg out = {.len = 1, .is_number = true, .number = 1};
     const char *next;
+
+    out.text = "1"; /* not above: gcc makes writable data of an initializer with an address */
 
     if (len < name_len || memcmp(at, name, name_len) != 0)
         return false;

@@ -5,12 +5,7 @@
 
 #include <string.h>
 
-#include "bootargs/parse.h"
-
-enum {
-    DB_REBOOT_POST_CORE = 0x4000,
-    DB_REBOOT_ALWAYS = 0x100000,
-};
+#include "panicd/bootargs.h"
 
 /* An address; absent is fine. */
 static int parse_ip(const char *cmdline, const char *name, uint32_t *ret, struct pnd_why *why)
@@ -39,7 +34,7 @@ static int parse_after(const char *cmdline, enum pnd_after *ret, struct pnd_why 
 
     *ret = PND_AFTER_REBOOT;
     if (pnd_bootargs_integer(cmdline, "debug", 4, &debug) == PND_OK &&
-        !(debug & (DB_REBOOT_POST_CORE | DB_REBOOT_ALWAYS)))
+        !(debug & (PND_DB_REBOOT_POST_CORE | PND_DB_REBOOT_ALWAYS)))
         *ret = PND_AFTER_POWEROFF;
     if (pnd_bootargs_string(cmdline, "panicd_after", text, sizeof(text)) != PND_OK)
         return PND_OK;

@@ -3,7 +3,7 @@
  * The rules of boot-args, row by row. */
 #include "tap.h"
 
-#include "bootargs/parse.h"
+#include "panicd/bootargs.h"
 
 static const char *string(const char *line, const char *name)
 {
