@@ -8,11 +8,11 @@ set -eu
 nm=$1
 shift
 for archive in "$@"; do # a thin archive names its members; nm must see them all
-    [ -s "$archive" ] || { echo "check-freestanding: $archive is missing"; exit 1; }
+    [ -s "$archive" ] || { echo "check-freestanding: $archive is missing" >&2; exit 1; }
 done
 undefined=$("$nm" -u "$@" 2>/dev/null | awk 'NF == 2 && $1 == "U" { print $2 }' | sort -u)
 defined=$("$nm" --defined-only "$@" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u)
-[ -n "$defined" ] || { echo "check-freestanding: no symbols in $*"; exit 1; }
+[ -n "$defined" ] || { echo "check-freestanding: no symbols in $*" >&2; exit 1; }
 bad=0
 for symbol in $undefined; do
     case $symbol in
@@ -21,7 +21,7 @@ for symbol in $undefined; do
     _GLOBAL_OFFSET_TABLE_) continue ;;
     esac
     if ! printf '%s\n' "$defined" | grep -qx "$symbol"; then
-        echo "freestanding code needs $symbol: only memcpy memmove memset memcmp are allowed"
+        echo "freestanding code needs $symbol: only memcpy memmove memset memcmp are allowed" >&2
         bad=1
     fi
 done

@@ -15,49 +15,56 @@ allowed() { # layer -> the layers it may include
     bootargs) echo "include wire bootargs" ;;
     client) echo "include wire proto bootargs client" ;;
     image) echo "include wire image" ;;
+    codec) echo "include wire codec" ;;
     host) echo "include wire host" ;;
     inspect) echo "include wire image host inspect" ;;
     store) echo "include wire image host store" ;;
-    *) echo "include wire proto bootargs client image host inspect store $1" ;;
+    *) echo "include wire proto bootargs client image codec host inspect store $1" ;;
     esac
 }
 
-layer_of() { # "wire/kdp.h" -> wire; "panicd/err.h" -> include or panicd, by where the file is
-    if [ -e "include/$1" ]; then
-        echo include
-    else
-        echo "${1%%/*}"
-    fi
+place_of() { # FILE TARGET: "panicd/err.h" is in include/, what has no folder is a neighbour
+    for dir in include src "${1%/*}"; do
+        case $dir/$2 in
+        src/*/* | include/*/* | machine/* | examples/*) [ ! -e "$dir/$2" ] || echo "$dir/$2" ;;
+        esac
+    done
+}
+
+layer_of() { # FILE
+    case $1 in
+    src/*) set -- "${1#src/}" ;;
+    esac
+    echo "${1%%/*}"
 }
 
 bad=0
-for file in include/panicd/*.h src/*/*.[ch]; do
-    case $file in
-    include/*) layer=include ;;
-    *) layer=${file#src/} && layer=${layer%%/*} ;;
-    esac
+for file in include/panicd/*.h src/*/*.[ch] machine/*.[chS] examples/*.[ch]; do
+    [ -e "$file" ] || continue
+    layer=$(layer_of "$file")
     for target in $(sed -n 's/^ *# *include *"\([^"]*\)".*/\1/p' "$file"); do
-        if ! [ -e "include/$target" ] && ! [ -e "src/$target" ]; then
-            echo "$file: \"$target\" is not named \"layer/file.h\""
+        place=$(place_of "$file" "$target")
+        if [ -z "$place" ]; then
+            echo "$file: \"$target\" is not named \"layer/file.h\"" >&2
             bad=1
             continue
         fi
-        from=$(layer_of "$target")
+        from=$(layer_of "$place")
         case " $(allowed "$layer") " in
         *" $from "*) ;;
         *)
-            echo "$file: $layer must not include $target ($from)"
+            echo "$file: $layer must not include $target ($from)" >&2
             bad=1
             ;;
         esac
     done
-    case " $freestanding include " in
+    case " $freestanding include examples " in
     *" $layer "*)
         for target in $(sed -n 's/^ *# *include *<\([^>]*\)>.*/\1/p' "$file"); do
             case $target in
             stdarg.h | stdbool.h | stddef.h | stdint.h | limits.h | string.h) ;;
             *)
-                echo "$file: $layer is freestanding and must not include <$target>"
+                echo "$file: $layer is freestanding and must not include <$target>" >&2
                 bad=1
                 ;;
             esac

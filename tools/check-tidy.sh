@@ -10,12 +10,16 @@ trap 'rm -rf "$work"' EXIT
 # Every source once, whatever number of targets it is built into: it is quicker, and clang-tidy 14
 # takes every va_list in the second translation unit of one process for uninitialized.
 python3 - "$1" "$work" <<'PY'
-import json, os, sys
+import json, os, re, sys
 build, work = sys.argv[1:]
 once = {}
+only_gcc = re.compile("-fno-(tree-|thread-jumps|move-loop-invariants|inline-functions-called-once)")
 for entry in json.load(open(os.path.join(build, "compile_commands.json"), encoding="utf-8")):
     path = os.path.realpath(os.path.join(entry["directory"], entry["file"]))
-    once.setdefault(path, {**entry, "file": path})
+    if not path.endswith(".c"):
+        continue
+    command = " ".join(word for word in entry["command"].split(" ") if not only_gcc.match(word))
+    once.setdefault(path, {**entry, "file": path, "command": command})
 json.dump(list(once.values()), open(os.path.join(work, "compile_commands.json"), "w"))
 with open(os.path.join(work, "files"), "w") as out:
     out.writelines(path + "\n" for path in sorted(once))

@@ -78,12 +78,17 @@ fi
 suites "gcc" build --suite unit --suite sim --suite cut --suite fuzz
 suites "end to end" build --suite e2e
 
+for machine in i386 aarch64 s390x; do
+    count "build for $machine" tools/cross.sh --build-only "$machine"
+    suites "$machine" "build-cross/$machine" --suite unit --suite sim
+done
+
 CC=clang count "configure with clang and sanitizers" configured build-sanitize \
     -Db_sanitize=address,undefined -Db_lundef=false
 count "build with clang -Werror, ASan and UBSan" ninja -C build-sanitize --quiet
 suites "sanitizers" build-sanitize --suite unit --suite sim --suite cut --suite fuzz
 
-count "coverage of wire and proto" tools/check-coverage.sh
+count "coverage of the freestanding layers" tools/check-coverage.sh
 count "clang-tidy" tools/check-tidy.sh build
 count "cppcheck" tools/check-cppcheck.sh
 count "formatting" tools/check-format.sh

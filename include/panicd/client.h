@@ -25,10 +25,12 @@
 #ifndef PANICD_CLIENT_H
 #define PANICD_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "panicd/err.h"
+#include "panicd/stage.h"
 
 struct pnd_endpoint {
     uint32_t ip;
@@ -62,6 +64,7 @@ struct pnd_nic {
     uint64_t (*now_us)(void *ctx);
     int (*send)(void *ctx, const void *frame, size_t len);
     int (*receive)(void *ctx, void *buf, size_t cap, uint64_t timeout_us);
+    bool (*link_up)(void *ctx); /* NULL: the driver cannot tell */
     uint8_t mac[6];
     uint16_t mtu; /* bytes of IPv4 packet, 576 to 1500; larger ones are used as 1500 */
 };
@@ -76,6 +79,16 @@ struct pnd_stack_config {
     uint32_t router_ip;     /* 0: none */
     uint8_t gateway_mac[6]; /* all 0: none known */
     uint64_t arp_wait_us;   /* after each of 4 requests; 0: 765,000, as Apple's client */
+    bool no_arp;            /* ask nobody, answer nobody: only gateway_mac is used */
+    uint16_t debugger_port; /* a datagram to it, from anybody, ends the dump with PND_E_ABORTED;
+                               0: none does. @source PROTOCOL.md#kdp-2.7 */
+    /* A link that is down is waited for before every send and receive, up to this long at a time
+     * (0: an hour); that time does not count in the now_us of the link that is made here, so that
+     * nobody's patience is used up. Then PND_E_LINK. @source PROTOCOL.md#kdp-2.6
+     * waiting: called once for each such wait. NULL: nobody is told. */
+    uint64_t link_wait_us;
+    void (*waiting)(void *ctx);
+    void *waiting_ctx;
 };
 
 enum pnd_stack_route {
@@ -93,11 +106,23 @@ struct pnd_stack {
 /* Resolves the way to the server and fills @p ret, which uses @p stack (and a copy of @p nic) as
  * long as it is in use. While the link receives, it answers ARP requests for own_ip.
  *   @return PND_OK; PND_E_ARG an address or port is 0, or the MTU is below 576; PND_E_NOROUTE
- *           nobody answered and no gateway is known; what the nic's functions return */
+ *           nobody answered and no gateway is known; PND_E_LINK and PND_E_ABORTED as said above;
+ *           what the nic's functions return */
 int pnd_stack_open(struct pnd_stack *stack, const struct pnd_nic *nic,
                    const struct pnd_stack_config *config, struct pnd_link *ret);
 
-/* After a successful open: which way was found, and its MAC. */
+/* For a machine that only waits, to be asked and debugged: server_ip may be 0, nobody is resolved.
+ *   @return PND_OK; PND_E_ARG own_ip or the MAC is 0, or the MTU is below 576 */
+int pnd_stack_listen(struct pnd_stack *stack, const struct pnd_nic *nic,
+                     const struct pnd_stack_config *config);
+
+/* After either of them, while no dump is under way: answers ARP requests for own_ip for
+ * @p timeout_us, or for 4096 frames. A link that is down is waited for no longer than that, and
+ * nobody is told.
+ *   @return PND_OK; PND_E_ABORTED a datagram came to debugger_port; what the nic returned */
+int pnd_stack_serve(struct pnd_stack *stack, uint64_t timeout_us);
+
+/* After a successful pnd_stack_open(): which way was found, and its MAC. */
 enum pnd_stack_route pnd_stack_route(const struct pnd_stack *stack, uint8_t ret_mac[6]);
 
 struct pnd_client_stats {
@@ -153,6 +178,11 @@ int pnd_client_write_sparse(struct pnd_client *client, const void *buf, size_t l
 
 /* Ends the dump. PND_OK means that the server has acknowledged the end: all of it is held. */
 int pnd_client_finish(struct pnd_client *client);
+
+/* The dump as a sink, for a core writer or a codec: write is pnd_client_write(), or
+ * pnd_client_write_sparse() when @p sparse; end is pnd_client_finish(). @p ret uses @p client,
+ * which may be opened after this call. */
+void pnd_client_sink(struct pnd_client *client, bool sparse, struct pnd_sink *ret);
 
 /* Tells the server, once, that no more will come, and ends the session with PND_E_ABORTED (unless
  * it has ended before; then nothing happens). */

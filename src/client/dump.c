@@ -33,7 +33,7 @@ struct client {
 
 _Static_assert(sizeof(struct client) <= sizeof(struct pnd_client), "the public struct holds it");
 
-static const uint8_t zeros[PND_KDP_BLOCK_LARGE];
+static const uint8_t zeros[256]; /* many pieces make a block */
 
 static struct client *client_of(struct pnd_client *client)
 {
@@ -288,6 +288,27 @@ int pnd_client_finish(struct pnd_client *client)
     } while (!pnd_kdp_tx_eof(&c->tx));
     c->progress_next_us = 0; /* the last report is never held back */
     return settle(c);
+}
+
+static int sink_write(void *ctx, const void *buf, size_t len)
+{
+    return pnd_client_write(ctx, buf, len);
+}
+
+static int sink_write_sparse(void *ctx, const void *buf, size_t len)
+{
+    return pnd_client_write_sparse(ctx, buf, len);
+}
+
+static int sink_end(void *ctx)
+{
+    return pnd_client_finish(ctx);
+}
+
+void pnd_client_sink(struct pnd_client *client, bool sparse, struct pnd_sink *ret)
+{
+    *ret = (struct pnd_sink){
+        .ctx = client, .write = sparse ? sink_write_sparse : sink_write, .end = sink_end};
 }
 
 void pnd_client_abort(struct pnd_client *client)

@@ -58,11 +58,10 @@ struct pnd_kdp_tx_stats {
 
 struct pnd_kdp_tx {
     enum pnd_kdp_tx_phase phase;
-    int err;        /* FAILED: PND_E_TIMEOUT, PND_E_REFUSED or PND_E_RANGE */
-    uint32_t error; /* PND_E_REFUSED: the code of the server's ERROR, enum pnd_kdp_error */
-    char message[PND_KDP_TX_MESSAGE_CAP]; /* and its text, as it came: escape it, it is foreign */
-    enum pnd_kdp_op op;                   /* of the packet under construction or in flight */
-    uint32_t block;                       /* its number */
+    int err;            /* FAILED: PND_E_TIMEOUT, PND_E_REFUSED or PND_E_RANGE */
+    uint32_t error;     /* PND_E_REFUSED: the code of the server's ERROR, enum pnd_kdp_error */
+    enum pnd_kdp_op op; /* of the packet under construction or in flight */
+    uint32_t block;     /* its number */
     uint32_t offered, granted;
     uint32_t block_max; /* asked for; after the grant, what is used */
     uint64_t offset;    /* file position behind all bytes and seeks taken */
@@ -73,6 +72,8 @@ struct pnd_kdp_tx {
     uint64_t first_us, last_us; /* when it was sent first and last */
     struct pnd_kdp_tx_stats stats;
     size_t packet_len;
+    char message[PND_KDP_TX_MESSAGE_CAP]; /* the ERROR's text, as it came: escape it, it is foreign
+                                           */
     uint8_t packet[PND_KDP_HEADER_BYTES + PND_KDP_BLOCK_LARGE];
 };
 

@@ -11,10 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "codec/gzip.h"
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"
-#include "panicdump/gzip.h"
 #include "panicdump/panicdump.h"
 #include "panicdump/sender.h"
 #include "wire/kdp.h"
@@ -35,6 +35,7 @@ struct send {
     struct send_options options;
     struct pnd_sender sender;
     struct pnd_gzip gzip;
+    struct pnd_sink sink; /* the dump; what comes out of gzip goes there as well */
     struct pnd_progress progress;
     int fd;
     bool regular;
@@ -203,18 +204,23 @@ static ssize_t fill(struct send *s)
 static int pass_on(struct send *s, size_t len)
 {
     if (s->options.gzip)
-        return pnd_gzip_write(&s->gzip, s->buf, len);
-    if (s->options.no_sparse)
-        return pnd_client_write(&s->sender.client, s->buf, len);
-    return pnd_client_write_sparse(&s->sender.client, s->buf, len);
+        return s->gzip.codec.write(s->gzip.codec.ctx, s->buf, len);
+    return s->sink.write(s->sink.ctx, s->buf, len);
+}
+
+/* The beginning of the way that the bytes take: pnd_client_open() has to come first. */
+static int begin(struct send *s)
+{
+    pnd_client_sink(&s->sender.client, !s->options.gzip && !s->options.no_sparse, &s->sink);
+    return s->options.gzip ? s->gzip.codec.begin(s->gzip.codec.ctx, &s->sink) : PND_OK;
 }
 
 /* @return PND_OK; PND_E_SOURCE, errno says why; as the client */
 static int send_all(struct send *s)
 {
-    int err = PND_OK;
+    int err = begin(s);
 
-    for (;;) {
+    while (!err) {
         ssize_t n;
 
         err = skip_file_hole(s);
@@ -229,12 +235,10 @@ static int send_all(struct send *s)
             break;
         s->read_bytes += (uint64_t)n;
         err = pass_on(s, (size_t)n);
-        if (err)
-            return err;
     }
-    if (s->options.gzip)
-        err = pnd_gzip_finish(&s->gzip);
-    return err ? err : pnd_client_finish(&s->sender.client);
+    if (!err && s->options.gzip)
+        err = s->gzip.codec.finish(s->gzip.codec.ctx);
+    return err ? err : s->sink.end(s->sink.ctx);
 }
 
 static void print_result(const struct send *s, uint64_t us)
@@ -295,14 +299,15 @@ int pnd_verb_send(int argc, char **argv)
         return status;
     pnd_stop_init();
     pnd_progress_init(&s->progress, s->label, s->total, s->options.quiet);
-    if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why) ||
-        (s->options.gzip && pnd_gzip_init(&s->gzip, &s->sender.client, &why)))
+    if (s->options.gzip && pnd_gzip_init(&s->gzip))
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "this zlib wants more than %d bytes to compress: send without --gzip",
+                            PND_GZIP_MEMORY);
+    if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
     s->sender.udp.on_refused = on_refused;
     s->sender.udp.on_refused_ctx = s;
     status = run(s);
-    if (s->options.gzip)
-        pnd_gzip_deinit(&s->gzip);
     pnd_udp_close(&s->sender.udp);
     return status;
 }

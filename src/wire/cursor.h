@@ -172,6 +172,14 @@ static inline void pnd_wr_be(struct pnd_wr *wr, uint64_t v, size_t size)
         p[i - 1] = (uint8_t)v;
 }
 
+static inline void pnd_wr_le(struct pnd_wr *wr, uint64_t v, size_t size)
+{
+    uint8_t *p = pnd_wr_room(wr, size);
+
+    for (size_t i = 0; p && i < size; i++, v >>= 8)
+        p[i] = (uint8_t)v;
+}
+
 static inline void pnd_wr_u8(struct pnd_wr *wr, uint8_t v)
 {
     pnd_wr_be(wr, v, 1);
@@ -190,6 +198,29 @@ static inline void pnd_wr_be32(struct pnd_wr *wr, uint32_t v)
 static inline void pnd_wr_be64(struct pnd_wr *wr, uint64_t v)
 {
     pnd_wr_be(wr, v, 8);
+}
+
+static inline void pnd_wr_le16(struct pnd_wr *wr, uint16_t v)
+{
+    pnd_wr_le(wr, v, 2);
+}
+
+static inline void pnd_wr_le32(struct pnd_wr *wr, uint32_t v)
+{
+    pnd_wr_le(wr, v, 4);
+}
+
+static inline void pnd_wr_le64(struct pnd_wr *wr, uint64_t v)
+{
+    pnd_wr_le(wr, v, 8);
+}
+
+static inline void pnd_wr_zeros(struct pnd_wr *wr, size_t len)
+{
+    uint8_t *p = pnd_wr_room(wr, len);
+
+    if (p && len)
+        memset(p, 0, len);
 }
 
 #endif

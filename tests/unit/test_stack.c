@@ -42,6 +42,8 @@ static struct wire {
     struct waiting queue[QUEUE_CAP];
     unsigned count;
     int send_err, receive_err;
+    uint64_t down_from_us, down_until_us; /* the link; asking takes a millisecond */
+    bool asking_takes_nothing;
     void (*on_datagram)(struct wire *wire);
 } wire;
 
@@ -424,6 +426,173 @@ static void a_dump_goes_over_it(void)
     CHECK_EQ(wire.datagrams, 10);
 }
 
+static bool nic_link_up(void *ctx)
+{
+    struct wire *w = ctx;
+    bool up = w->now_us < w->down_from_us || w->now_us >= w->down_until_us;
+
+    if (!up && !w->asking_takes_nothing)
+        w->now_us += MS;
+    return up;
+}
+
+static unsigned waits;
+
+static void count_wait(void *ctx)
+{
+    CHECK(ctx == &waits);
+    waits++;
+}
+
+static struct pnd_nic linked_nic(void)
+{
+    struct pnd_nic nic = {.ctx = &wire,
+                          .now_us = nic_now_us,
+                          .send = nic_send,
+                          .receive = nic_receive,
+                          .link_up = nic_link_up,
+                          .mtu = 1500};
+
+    memcpy(nic.mac, own_mac, 6);
+    memset(&wire, 0, sizeof(wire));
+    memset(&stack, 0xa5, sizeof(stack));
+    wire.answers_arp = SERVER;
+    waits = 0;
+    return nic;
+}
+
+static struct pnd_stack_config linked_config(void)
+{
+    return (struct pnd_stack_config){.own_ip = OWN,
+                                     .own_port = PORT,
+                                     .server_ip = SERVER,
+                                     .waiting = count_wait,
+                                     .waiting_ctx = &waits};
+}
+
+static void a_link_that_is_down_is_waited_for_and_costs_no_time(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = linked_config();
+    struct pnd_endpoint to = {.ip = SERVER, .port = PORT};
+    uint64_t before_us;
+    char buf[16];
+
+    wire.down_until_us = 20000 * MS;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_OK);
+    CHECK_EQ(waits, 1);
+    CHECK_EQ(wire.requests[0], 1); /* asked once it was up, and answered at once */
+    CHECK(wire.now_us >= 20000 * MS && wire.now_us < 20010 * MS);
+    before_us = link_.now_us(link_.ctx);
+    CHECK(before_us < 10 * MS);
+    wire.down_from_us = wire.now_us;
+    wire.down_until_us = wire.now_us + 60000 * MS;
+    CHECK_EQ(link_.send(link_.ctx, to, "x", 1), PND_OK);
+    wire.down_until_us = wire.now_us + 60000 * MS;
+    CHECK_EQ(receive(buf, sizeof(buf), 5 * MS), PND_E_TIMEOUT);
+    CHECK_EQ(waits, 3);
+    CHECK_EQ(link_.now_us(link_.ctx) - before_us, 5 * MS);
+}
+
+static void a_link_that_stays_down_is_not_waited_for_for_ever(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = linked_config();
+
+    wire.down_until_us = UINT64_MAX;
+    config.link_wait_us = 30000 * MS;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_LINK);
+    CHECK(wire.now_us >= 30000 * MS && wire.now_us < 30010 * MS);
+    nic = linked_nic();
+    config.link_wait_us = 0;
+    wire.down_until_us = UINT64_MAX;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_LINK);
+    CHECK(wire.now_us >= UINT64_C(3600000) * MS && wire.now_us < UINT64_C(3600010) * MS);
+    nic = linked_nic();
+    wire.down_until_us = UINT64_MAX;
+    wire.asking_takes_nothing = true; /* a clock that stands still */
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_LINK);
+    CHECK_EQ(wire.now_us, 0);
+}
+
+static void without_arp_nobody_is_asked_and_nobody_answered(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = linked_config();
+    char buf[16];
+    uint8_t mac[6];
+
+    config.no_arp = true;
+    config.router_ip = ROUTER;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_NOROUTE);
+    CHECK_EQ(wire.now_us, 0);
+    memcpy(config.gateway_mac, router_mac, 6);
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_OK);
+    CHECK_EQ(pnd_stack_route(&stack, mac), PND_ROUTE_GATEWAY);
+    CHECK_MEM(mac, router_mac, 6);
+    arrive_arp(wire.now_us + 10, PND_ARP_REQUEST, STRANGER, router_mac, OWN, all);
+    CHECK_EQ(receive(buf, sizeof(buf), 50 * MS), PND_E_TIMEOUT);
+    CHECK_EQ(wire.count, 0);
+    CHECK_EQ(wire.arp_replies + wire.requests[0] + wire.requests[1], 0);
+}
+
+static void a_datagram_to_the_debuggers_port_ends_it(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = linked_config();
+    struct pnd_udp4 udp = from_server("x");
+    char buf[16];
+
+    config.debugger_port = 41139;
+    udp.from_ip = STRANGER;
+    udp.to_port = 41139;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_OK);
+    udp.to_ip = STRANGER; /* not to us */
+    arrive_udp(&udp, own_mac, 0);
+    CHECK_EQ(receive(buf, sizeof(buf), 5 * MS), PND_E_TIMEOUT);
+    udp.to_ip = OWN;
+    arrive_udp(&udp, own_mac, 0);
+    CHECK_EQ(receive(buf, sizeof(buf), 5 * MS), PND_E_ABORTED);
+    arrive_udp(&udp, own_mac, 0); /* also while the way is looked for */
+    wire.answers_arp = 0;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_ABORTED);
+    config.debugger_port = 0;
+    wire.answers_arp = SERVER;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_OK);
+    arrive_udp(&udp, own_mac, 0);
+    CHECK_EQ(receive(buf, sizeof(buf), 5 * MS), PND_E_TIMEOUT);
+}
+
+static void who_only_listens_answers_arp_and_asks_nobody(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = {.own_ip = OWN, .debugger_port = 41139};
+    struct pnd_udp4 udp = from_server("x");
+
+    CHECK_EQ(pnd_stack_listen(&stack, &nic, &config), PND_OK);
+    arrive_arp(10, PND_ARP_REQUEST, STRANGER, router_mac, OWN, all);
+    arrive_arp(20, PND_ARP_REQUEST, STRANGER, router_mac, OWN, all);
+    CHECK_EQ(pnd_stack_serve(&stack, 30 * MS), PND_OK);
+    CHECK_EQ(wire.arp_replies, 2);
+    CHECK_EQ(wire.now_us, 30 * MS);
+    CHECK_EQ(wire.requests[0] + wire.requests[1] + wire.requests[2], 0);
+    wire.down_from_us = wire.now_us;
+    wire.down_until_us = UINT64_MAX;
+    CHECK_EQ(pnd_stack_serve(&stack, 30 * MS), PND_OK); /* no longer than it was told */
+    CHECK(wire.now_us >= 60 * MS && wire.now_us < 62 * MS);
+    wire.down_until_us = 0;
+    udp.to_port = 41139;
+    arrive_udp(&udp, own_mac, 0);
+    CHECK_EQ(pnd_stack_serve(&stack, 30 * MS), PND_E_ABORTED);
+    wire.receive_err = PND_E_LINK;
+    CHECK_EQ(pnd_stack_serve(&stack, 30 * MS), PND_E_LINK);
+    config.own_ip = 0;
+    CHECK_EQ(pnd_stack_listen(&stack, &nic, &config), PND_E_ARG);
+    config.own_ip = OWN;
+    nic.mtu = 575;
+    CHECK_EQ(pnd_stack_listen(&stack, &nic, &config), PND_E_ARG);
+}
+
 int main(void)
 {
     RUN(the_server_that_answers_arp_is_used);
@@ -439,5 +608,10 @@ int main(void)
     RUN(only_what_is_for_us_is_received);
     RUN(a_flood_and_a_standing_clock_do_not_hold_it);
     RUN(a_dump_goes_over_it);
+    RUN(a_link_that_is_down_is_waited_for_and_costs_no_time);
+    RUN(a_link_that_stays_down_is_not_waited_for_for_ever);
+    RUN(without_arp_nobody_is_asked_and_nobody_answered);
+    RUN(a_datagram_to_the_debuggers_port_ends_it);
+    RUN(who_only_listens_answers_arp_and_asks_nobody);
     return tap_done();
 }
