@@ -10,6 +10,7 @@
 #include "client/format.h"
 #include "io.h"
 #include "memory.h"
+#include "panic.h"
 
 enum {
     PORT = 0x3f8,
@@ -29,6 +30,12 @@ static BOX_WORK struct {
     char line[LINE_CAP];
 } console;
 
+static struct {
+    char text[KEPT];
+    size_t at; /* where the next byte goes */
+    bool wrapped;
+} system_log;
+
 void box_console_init(void)
 {
     static const uint8_t setup[][2] = {
@@ -41,6 +48,27 @@ void box_console_init(void)
 
     for (size_t i = 0; i < sizeof(setup) / sizeof(setup[0]); i++)
         box_out8(PORT + setup[i][0], setup[i][1]);
+}
+
+static void keep_in_ring(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        system_log.text[system_log.at++] = text[i];
+        if (system_log.at == sizeof(system_log.text)) {
+            system_log.at = 0;
+            system_log.wrapped = true;
+        }
+    }
+}
+
+const void *box_system_log(unsigned part, size_t *ret_len)
+{
+    if (part == 0 && system_log.wrapped) {
+        *ret_len = sizeof(system_log.text) - system_log.at;
+        return system_log.text + system_log.at;
+    }
+    *ret_len = system_log.at;
+    return part == (system_log.wrapped ? 1U : 0U) ? system_log.text : NULL;
 }
 
 static void keep(const char *text, size_t len)
@@ -65,6 +93,8 @@ void box_print(const char *text, size_t len)
                 break;
         box_out8(PORT, (uint8_t)text[i]);
     }
+    if (!box_panic_active())
+        keep_in_ring(text, len);
     keep(text, len);
 }
 

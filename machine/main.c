@@ -106,6 +106,12 @@ static const void *printed(void *ctx, size_t *ret_len)
     return box_console_printed(ret_len);
 }
 
+static const void *the_system_log(void *ctx, unsigned part, size_t *ret_len)
+{
+    (void)ctx;
+    return box_system_log(part, ret_len);
+}
+
 static void find_netif(const struct pnd_bootargs *args, struct pnd_platform *platform)
 {
     struct box_netif *netif;
@@ -146,6 +152,7 @@ static void bring_up(const struct pnd_bootargs *args)
         .now_us = now_us,
         .ticks = ticks,
         .printed = printed,
+        .system_log = the_system_log,
         .memory = box_memory(),
         .version = BOX_KERNEL_VERSION,
         .image_address = (uint64_t)(uintptr_t)box_text_start,
@@ -213,11 +220,18 @@ static void power_button(void)
 static void obey_word(const char *word)
 {
     if (box_same_text(word, "help"))
-        box_printf("help " BOX_WAYS_TO_DIE " nmi debugger reboot poweroff\n");
+        box_printf("help " BOX_WAYS_TO_DIE
+                   " nmi debugger core paniclog systemlog reboot poweroff\n");
     else if (box_same_text(word, "nmi"))
         __asm__ volatile("int $2" : : : "memory");
     else if (box_same_text(word, "debugger"))
         box_debugger("typed");
+    else if (box_same_text(word, "core"))
+        box_ask(PND_ASKED_CORE);
+    else if (box_same_text(word, "paniclog"))
+        box_ask(PND_ASKED_LOG);
+    else if (box_same_text(word, "systemlog"))
+        box_ask(PND_ASKED_SYSTEM_LOG);
     else if (box_same_text(word, "reboot")) {
         box_printf("panicbox: restarting\n");
         box_reboot();

@@ -49,6 +49,7 @@ static BOX_WORK struct {
     /* What an int3 of our own means. */
     bool called;
     enum pnd_trigger trigger;
+    enum pnd_asked asked;
     uint64_t caller;
     char message[MESSAGE_CAP];
 } state;
@@ -184,6 +185,8 @@ static void run_first(void *arg)
 
     memset(event, 0, sizeof(*event));
     event->trigger = death->trigger;
+    event->asked = state.asked;
+    state.asked = PND_ASKED_NOTHING;
     copy_registers(death->frame, &event->regs);
     if (death->trigger != PND_TRIGGER_BOOT && !is_idle_nmi(death)) {
         event->log = box_panic_log_make(death, &event->log_len);
@@ -279,6 +282,12 @@ __attribute__((noinline)) void box_debugger(const char *message)
 {
     pnd_format(state.message, sizeof(state.message), "%s", message);
     call(PND_TRIGGER_DEBUGGER, (uint64_t)(uintptr_t)__builtin_return_address(0));
+}
+
+void box_ask(enum pnd_asked asked)
+{
+    state.asked = asked;
+    box_debugger("a dump was asked for");
 }
 
 __attribute__((noinline)) void box_halt_at_boot(void)

@@ -26,6 +26,9 @@ __attribute__((noreturn, format(printf, 1, 2))) void box_panic(const char *forma
 /* Enters the debugger's path, as Debugger() of Apple's kernel; may return. */
 void box_debugger(const char *message);
 
+/* Sends one dump, whatever debug= says, and goes on. */
+void box_ask(enum pnd_asked asked);
+
 /* DB_HALT: the same, for the machine that comes up. */
 void box_halt_at_boot(void);
 

@@ -131,12 +131,17 @@ enum pnd_trigger {
     PND_TRIGGER_BOOT,     /* the machine comes up: DB_HALT */
 };
 
+/* One dump to the network, asked for by whoever sits at the machine or at its debugger.
+ * @source PROTOCOL.md#kdp-2.3 */
+enum pnd_asked { PND_ASKED_NOTHING = 0, PND_ASKED_CORE, PND_ASKED_LOG, PND_ASKED_SYSTEM_LOG };
+
 enum pnd_step {
-    PND_STEP_LOCAL_CORE, /* write the disk corefile */
-    PND_STEP_NET_CORE,   /* send a core */
-    PND_STEP_NET_LOG,    /* send the panic log */
-    PND_STEP_WAIT,       /* for a debugger, for ever */
-    PND_STEP_CONTINUE,   /* the machine goes on as if nothing had been */
+    PND_STEP_LOCAL_CORE,     /* write the disk corefile */
+    PND_STEP_NET_CORE,       /* send a core */
+    PND_STEP_NET_LOG,        /* send the panic log */
+    PND_STEP_NET_SYSTEM_LOG, /* send the system log; only when it was asked for */
+    PND_STEP_WAIT,           /* for a debugger, for ever */
+    PND_STEP_CONTINUE,       /* the machine goes on as if nothing had been */
     PND_STEP_REBOOT,
     PND_STEP_SPIN, /* the machine stands; panic_restart_timeout may end that */
 };
@@ -155,7 +160,8 @@ struct pnd_situation {
     bool debugger;                          /* a debugger is connected */
     bool reboot_only;                       /* the panic asked for its log and a reboot */
     bool skip_local;                        /* the panic asked for no local core */
-    enum pnd_done local, net_core, net_log; /* steps that were taken already */
+    enum pnd_asked asked;                   /* this, and nothing else, whatever debug= says */
+    enum pnd_done local, net_core, net_log; /* steps that were taken already; either log */
     bool aborted; /* a second panic during a dump, or the debugger, ended it: no more dumps */
 };
 

@@ -7,7 +7,7 @@
  *     at boot:     pnd_panic_init(&panic, &platform, boot_args_line);
  *     in a panic:  switch (pnd_panic_run(&panic, &event)) ... continue, reboot, or stand still
  *
- * Memory: struct pnd_panic, 16 KiB, static; it belongs to what is not dumped (it changes while the
+ * Memory: struct pnd_panic, 12 KiB, static; it belongs to what is not dumped (it changes while the
  * dump is written), like the codecs' memory and the driver's rings. Stack: less than 4 KiB besides
  * what the platform's functions take. All bounds of client.h, core.h and corefile.h hold.
  * PROTOCOL.md#kdp-2.3 to #kdp-2.9 */
@@ -29,7 +29,9 @@
  *          it is asked at least every 20 ms, also where no key counts: a test may leave there
  *   now_us a clock that only goes forward
  *   ticks  the absolute time counter, for the stamp in file names
- *   printed  what print was given since the run began, for the corefile. NULL: nobody keeps it */
+ *   printed  what print was given since the run began, for the corefile. NULL: nobody keeps it
+ *   system_log  the messages of the running system, oldest first: a ring has two parts, 0 and 1.
+ *          @return the part; NULL: there are no more. NULL as the function: there is no such log */
 struct pnd_platform {
     void *ctx;
     void (*print)(void *ctx, const char *text, size_t len);
@@ -37,6 +39,7 @@ struct pnd_platform {
     uint64_t (*now_us)(void *ctx);
     uint64_t (*ticks)(void *ctx);
     const void *(*printed)(void *ctx, size_t *ret_len);
+    const void *(*system_log)(void *ctx, unsigned part, size_t *ret_len);
     const struct pnd_nic *nic;   /* the one interface that is registered for dumps */
     uint32_t own_ip;             /* of the interface; 0: it has none, and kdp_ip_addr counts */
     uint8_t gateway_mac[6];      /* of the default route; zeros: never learned */
@@ -62,6 +65,7 @@ struct pnd_event {
     const void *panic_region; /* the panic area with its header (PROTOCOL.md#kdp-9.4), the first */
     size_t panic_region_len;  /* file of the corefile; NULL: there is none */
     bool reboot_only, skip_local; /* what the caller of panic() asked for */
+    enum pnd_asked asked;         /* only this; the machine then goes on, or waits if it panicked */
 };
 
 enum pnd_panic_end {
@@ -71,7 +75,7 @@ enum pnd_panic_end {
                        end is PND_PANIC_REBOOT */
 };
 
-enum { PND_PANIC_BYTES = 16384 };
+enum { PND_PANIC_BYTES = 12288 };
 
 struct pnd_panic {
     uint64_t opaque[PND_PANIC_BYTES / 8];

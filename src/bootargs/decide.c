@@ -253,6 +253,24 @@ static void older_order(const struct view *v, struct pnd_decision *ret)
         stay(v, ret);
 }
 
+/* One dump, and then what was before: the machine goes on, or waits if it has panicked. */
+static void asked(const struct view *v, struct pnd_decision *ret)
+{
+    static const enum pnd_step steps[] = {
+        [PND_ASKED_NOTHING] = PND_STEP_CONTINUE,
+        [PND_ASKED_CORE] = PND_STEP_NET_CORE,
+        [PND_ASKED_LOG] = PND_STEP_NET_LOG,
+        [PND_ASKED_SYSTEM_LOG] = PND_STEP_NET_SYSTEM_LOG,
+    };
+
+    if (v->transport && !sent(v) && !v->now->aborted)
+        answer(ret, steps[v->now->asked], "it was asked for");
+    else if (v->panic)
+        stay(v, ret);
+    else
+        answer(ret, PND_STEP_CONTINUE, "what was asked for is done, or cannot be");
+}
+
 static void at_boot(const struct view *v, struct pnd_decision *ret)
 {
     if (!v->allowed)
@@ -273,7 +291,9 @@ void pnd_decide(const struct pnd_situation *situation, struct pnd_decision *ret)
     struct view v = look(situation);
 
     ret->no_local = NULL;
-    if (situation->trigger == PND_TRIGGER_BOOT)
+    if (situation->asked != PND_ASKED_NOTHING)
+        asked(&v, ret);
+    else if (situation->trigger == PND_TRIGGER_BOOT)
         at_boot(&v, ret);
     else if (v.xnu >= XNU_CURRENT_ORDER)
         current_order(&v, ret);

@@ -80,7 +80,16 @@ static void begin(struct panic *p, const struct pnd_event *event)
         .no_panic_log = !event->log || event->log_len == 0,
         .reboot_only = event->reboot_only,
         .skip_local = event->skip_local,
+        .asked = event->asked,
     };
+}
+
+/* Where the result of a stage is noted. */
+static enum pnd_done *result_of(struct panic *p, enum pnd_panic_stage stage)
+{
+    if (stage == PND_STAGE_LOCAL)
+        return &p->now.local;
+    return stage == PND_STAGE_NET_CORE ? &p->now.net_core : &p->now.net_log;
 }
 
 /* What was under way has failed. */
@@ -91,12 +100,7 @@ static void give_up_stage(struct panic *p)
     p->stage = PND_STAGE_NONE;
     if (stage == PND_STAGE_NONE || stage == PND_STAGE_WAIT)
         return;
-    if (stage == PND_STAGE_LOCAL)
-        p->now.local = PND_DONE_FAILED;
-    else if (stage == PND_STAGE_NET_CORE)
-        p->now.net_core = PND_DONE_FAILED;
-    else
-        p->now.net_log = PND_DONE_FAILED;
+    *result_of(p, stage) = PND_DONE_FAILED;
     p->now.aborted = true;
     p->report.err = PND_E_ABORTED;
     pnd_panic_say(p, "System dump aborted.\n");
@@ -155,8 +159,8 @@ static void say_no_place(struct panic *p)
                   p->platform.disk_why ? p->platform.disk_why : "not found");
 }
 
-/* Is a missing corefile, or interface, all that stands before this step? */
-static bool only_lacks(const struct panic *p, bool corefile, enum pnd_step step)
+/* Is a missing corefile, or interface, all that stands before a dump? */
+static bool only_lacks(const struct panic *p, bool corefile)
 {
     struct pnd_situation if_there = p->now;
     struct pnd_decision otherwise;
@@ -166,7 +170,7 @@ static bool only_lacks(const struct panic *p, bool corefile, enum pnd_step step)
     if_there.corefile = if_there.corefile || corefile;
     if_there.transport = if_there.transport || !corefile;
     pnd_decide(&if_there, &otherwise);
-    return otherwise.step == step;
+    return otherwise.step < PND_STEP_WAIT && (otherwise.step == PND_STEP_LOCAL_CORE) == corefile;
 }
 
 /* What would have been done, and why it is not. */
@@ -174,13 +178,12 @@ static void say_missing(struct panic *p, const struct pnd_decision *decision)
 {
     if (decision->no_local && !p->told_local) {
         p->told_local = true;
-        if (only_lacks(p, true, PND_STEP_LOCAL_CORE))
+        if (only_lacks(p, true))
             say_no_place(p);
         else if (decision->no_local != decision->why)
             pnd_panic_say(p, "No local core: %s.\n", decision->no_local);
     }
-    if (decision->step >= PND_STEP_WAIT && !p->told_transport &&
-        (only_lacks(p, false, PND_STEP_NET_CORE) || only_lacks(p, false, PND_STEP_NET_LOG))) {
+    if (decision->step >= PND_STEP_WAIT && !p->told_transport && only_lacks(p, false)) {
         p->told_transport = true;
         pnd_panic_say_no_transport(p);
     }
@@ -213,6 +216,31 @@ static enum pnd_panic_end last_step(struct panic *p, const struct pnd_decision *
     return end;
 }
 
+static const char *const step_names[] = {
+    [PND_STEP_LOCAL_CORE] = "local core",
+    [PND_STEP_NET_CORE] = "network core",
+    [PND_STEP_NET_LOG] = "panic log",
+    [PND_STEP_NET_SYSTEM_LOG] = "system log",
+    [PND_STEP_WAIT] = "wait",
+    [PND_STEP_CONTINUE] = "continue",
+    [PND_STEP_REBOOT] = "reboot",
+    [PND_STEP_SPIN] = "stand still",
+};
+
+static enum pnd_panic_stage stage_of(enum pnd_step step)
+{
+    _Static_assert(PND_STAGE_NET_SYSTEM_LOG - PND_STAGE_LOCAL ==
+                       PND_STEP_NET_SYSTEM_LOG - PND_STEP_LOCAL_CORE,
+                   "the steps that dump are stages, in the same order");
+    return (enum pnd_panic_stage)(PND_STAGE_LOCAL + (step - PND_STEP_LOCAL_CORE));
+}
+
+static void take(struct panic *p, enum pnd_panic_stage stage)
+{
+    p->stage = stage;
+    *result_of(p, stage) = stage == PND_STAGE_LOCAL ? pnd_panic_local(p) : pnd_panic_net(p, stage);
+}
+
 enum pnd_panic_end pnd_panic_run(struct pnd_panic *panic, const struct pnd_event *event)
 {
     struct panic *p = panic_of(panic);
@@ -224,25 +252,12 @@ enum pnd_panic_end pnd_panic_run(struct pnd_panic *panic, const struct pnd_event
 
         pnd_decide(&p->now, &decision);
         if (p->args.verbose_panic_flow)
-            pnd_panic_say(p, "Next step: number %u, because %s.\n", (unsigned)decision.step,
+            pnd_panic_say(p, "Next step: %s, because %s.\n", step_names[decision.step],
                           decision.why);
         say_missing(p, &decision);
-        switch (decision.step) {
-        case PND_STEP_LOCAL_CORE:
-            p->stage = PND_STAGE_LOCAL;
-            p->now.local = pnd_panic_local(p);
-            break;
-        case PND_STEP_NET_CORE:
-            p->stage = PND_STAGE_NET_CORE;
-            p->now.net_core = pnd_panic_net(p, PND_STAGE_NET_CORE);
-            break;
-        case PND_STEP_NET_LOG:
-            p->stage = PND_STAGE_NET_LOG;
-            p->now.net_log = pnd_panic_net(p, PND_STAGE_NET_LOG);
-            break;
-        default:
+        if (decision.step >= PND_STEP_WAIT)
             return last_step(p, &decision);
-        }
+        take(p, stage_of(decision.step));
         p->stage = PND_STAGE_NONE;
     }
 }

@@ -24,6 +24,7 @@ enum pnd_panic_stage {
     PND_STAGE_LOCAL,
     PND_STAGE_NET_CORE,
     PND_STAGE_NET_LOG,
+    PND_STAGE_NET_SYSTEM_LOG,
     PND_STAGE_WAIT,
 };
 

@@ -12,6 +12,7 @@
 enum {
     XNU_GZIP_SINCE = 3247, /* @source PROTOCOL.md#kdp-6.4 */
     DEBUGGER_PORT = 41139, /* @source PROTOCOL.md#kdp-2.7 */
+    SYSTEM_LOG_PARTS = 2,
 };
 
 static uint64_t nic_now_us(void *ctx)
@@ -94,11 +95,18 @@ void pnd_panic_say_no_transport(struct panic *p)
         pnd_panic_say(p, "Name an interface that can dump: kdp_match_name=en0\n");
 }
 
+static enum pnd_dump_kind kind_of(enum pnd_panic_stage stage)
+{
+    if (stage == PND_STAGE_NET_CORE)
+        return PND_DUMP_CORE;
+    return stage == PND_STAGE_NET_LOG ? PND_DUMP_PANICLOG : PND_DUMP_SYSTEMLOG;
+}
+
 static void make_name(struct panic *p, enum pnd_panic_stage stage)
 {
     struct pnd_dump_name name = {
         .xnu = p->args.xnu,
-        .kind = stage == PND_STAGE_NET_LOG ? PND_DUMP_PANICLOG : PND_DUMP_CORE,
+        .kind = kind_of(stage),
         .fixed = p->args.has_corename ? p->args.corename : NULL,
         .version = p->platform.version,
         .ip = pnd_panic_own_ip(p),
@@ -108,6 +116,22 @@ static void make_name(struct panic *p, enum pnd_panic_stage stage)
 
     _Static_assert(sizeof(p->report.name) >= PND_DUMP_NAME_CAP, "the report holds every name");
     pnd_dump_name(&name, p->report.name);
+}
+
+/* Is there what is to be sent? */
+static int check_content(struct panic *p, enum pnd_panic_stage stage)
+{
+    if (stage == PND_STAGE_NET_CORE && wants_gzip(p) && !p->platform.gzip) {
+        pnd_panic_say(p, "Zlib stage is not initialized. Cannot write a coredump to the network\n");
+        pnd_panic_say(p, "DB_DISABLE_GZIP_CORE (0x40000) in debug= sends it as it is.\n");
+        return PND_E_ARG;
+    }
+    if ((stage == PND_STAGE_NET_LOG && !p->event->log) ||
+        (stage == PND_STAGE_NET_SYSTEM_LOG && !p->platform.system_log)) {
+        pnd_panic_say(p, "Error: there is no such log.\n");
+        return PND_E_ARG;
+    }
+    return PND_OK;
 }
 
 /* What must be there before anything is sent. */
@@ -134,12 +158,7 @@ static int check(struct panic *p, enum pnd_panic_stage stage)
         pnd_panic_say(p, "Error: this machine has no IPv4 address: add kdp_ip_addr=a.b.c.d\n");
         return PND_E_ARG;
     }
-    if (stage == PND_STAGE_NET_CORE && wants_gzip(p) && !p->platform.gzip) {
-        pnd_panic_say(p, "Zlib stage is not initialized. Cannot write a coredump to the network\n");
-        pnd_panic_say(p, "DB_DISABLE_GZIP_CORE (0x40000) in debug= sends it as it is.\n");
-        return PND_E_ARG;
-    }
-    return PND_OK;
+    return check_content(p, stage);
 }
 
 static int open_stack(struct panic *p, struct pnd_link *ret)
@@ -194,11 +213,25 @@ static int open_client(struct panic *p, const struct pnd_link *link)
 
 static int send_log(struct panic *p)
 {
-    int err;
-
     pnd_panic_say(p, "Transmitting panic log, please wait:\n");
-    err = pnd_client_write(&p->net.client, p->event->log, p->event->log_len);
-    return err ? err : pnd_client_finish(&p->net.client);
+    return pnd_client_write(&p->net.client, p->event->log, p->event->log_len);
+}
+
+/* Our lengths are exact, so no SEEK has to repair them. @source PROTOCOL.md#kdp-1.10 */
+static int send_system_log(struct panic *p)
+{
+    const void *text;
+    size_t len;
+    int err = PND_OK;
+
+    pnd_panic_say(p, "Transmitting system log, please wait:\n");
+    for (unsigned part = 0; part < SYSTEM_LOG_PARTS && err == PND_OK; part++) {
+        text = p->platform.system_log(p->platform.ctx, part, &len);
+        if (!text)
+            break;
+        err = pnd_client_write(&p->net.client, text, len);
+    }
+    return err;
 }
 
 /* An uncompressed core is sent without its zeros. */
@@ -206,12 +239,21 @@ static int send_core(struct panic *p)
 {
     const struct pnd_codec *codec = wants_gzip(p) ? p->platform.gzip : NULL;
     struct pnd_sink sink;
-    int err;
 
     pnd_panic_say(p, "Transmitting kernel state, please wait:\n");
     pnd_client_sink(&p->net.client, codec == NULL, &sink);
-    err = pnd_panic_core(p, codec, &sink);
-    return err ? err : sink.end(sink.ctx);
+    return pnd_panic_core(p, codec, &sink);
+}
+
+static int send_it(struct panic *p, enum pnd_panic_stage stage)
+{
+    int err;
+
+    if (stage == PND_STAGE_NET_CORE)
+        err = send_core(p);
+    else
+        err = stage == PND_STAGE_NET_LOG ? send_log(p) : send_system_log(p);
+    return err ? err : pnd_client_finish(&p->net.client);
 }
 
 static int transfer(struct panic *p, enum pnd_panic_stage stage)
@@ -229,7 +271,7 @@ static int transfer(struct panic *p, enum pnd_panic_stage stage)
     if (err)
         return err;
     p->net_open = true;
-    err = stage == PND_STAGE_NET_LOG ? send_log(p) : send_core(p);
+    err = send_it(p, stage);
     if (err)
         pnd_panic_net_abort(p);
     p->net_open = false;

@@ -160,7 +160,7 @@ def obey(machine, line):
 
 
 def converse(machine):
-    """Until the machine ends, or somebody ends it; when nothing more can be typed, until it waits."""
+    """Until the machine ends or somebody ends it; when nothing can be typed, until it waits."""
     told = ended = False
     while machine.running():
         ready = select.select([] if ended else [sys.stdin], [], [], 0.1)[0]

@@ -425,6 +425,48 @@ def halt():
         sent()
 
 
+# ---- dumps that are asked for
+
+def asked(word, prefix):
+    """Types the word; @return what came, and the lines of the console before and after."""
+    with boot(f"debug=0x44 keepsyms=1 {ADDRESS} {SERVER.boot_args()}") as machine:
+        machine.wait("^panicbox: ready")
+        for _ in range(200):   # the system log is a ring of 16 KiB: it shall have wrapped
+            machine.key("help\n")
+        machine.wait_count("^help now|^help panic|^help ", 200)
+        since = len(machine.lines)
+        machine.key(word + "\n")
+        machine.wait("Continuing: what was asked for is done")
+        end(machine, "continues", since)
+        row = sent()
+        assert re.match(rf"{prefix}-custom-{re.escape(box.OWN_IP)}-[0-9a-f]+(\.gz)?$",
+                        row["name"]), row
+        return SERVER.content(row), list(machine.lines)[:since]
+
+
+@sentence("machine", "the word core sends a core, whatever debug= says, and the machine goes on")
+def asked_core():
+    content, _ = asked("core", "core")
+    assert content[:2] == b"\x1f\x8b"
+
+
+@sentence("machine", "the word paniclog sends the log of that moment")
+def asked_log():
+    content, _ = asked("paniclog", "paniclog")
+    assert b"Debugger called: <a dump was asked for>" in content, content[:200]
+
+
+@sentence("machine", "the word systemlog sends the last 16 KiB that were said, oldest first")
+def asked_system_log():
+    content, lines = asked("systemlog", "systemlog")
+    console = "".join(line + "\n" for line in lines).encode()
+    assert len(content) == 16384, len(content)
+    text = content.replace(b"\r", b"")
+    assert text.endswith(b"systemlog\n"), text[-100:]
+    text = text.removesuffix(b"systemlog\n")
+    assert text[-8000:] == console[-8000:], (text[-200:], console[-200:])
+
+
 # ---- buttons, sizes, policies, ends
 
 @sentence("machine", "the power button is an NMI with DB_NMI_BTN_ENA: a core, and it goes on")

@@ -26,17 +26,21 @@ enum {
     MATCH_NAME = 1 << 13, /* kdp_match_name is in the line, whatever else is */
     ABORTED = 1 << 14,    /* before the first question */
     UNUSUAL_COMBINATIONS = 1 << 15,
+    ASK_CORE = 1 << 16, /* one dump is asked for, and nothing else */
+    ASK_LOG = 1 << 17,
+    ASK_SYSTEM_LOG = 1 << 18,
 };
 
 static const char *const words[] = {
-    [PND_STEP_LOCAL_CORE] = "disk", [PND_STEP_NET_CORE] = "net",      [PND_STEP_NET_LOG] = "log",
-    [PND_STEP_WAIT] = "wait",       [PND_STEP_CONTINUE] = "continue", [PND_STEP_REBOOT] = "reboot",
-    [PND_STEP_SPIN] = "spin",
+    [PND_STEP_LOCAL_CORE] = "disk", [PND_STEP_NET_CORE] = "net",
+    [PND_STEP_NET_LOG] = "log",     [PND_STEP_NET_SYSTEM_LOG] = "syslog",
+    [PND_STEP_WAIT] = "wait",       [PND_STEP_CONTINUE] = "continue",
+    [PND_STEP_REBOOT] = "reboot",   [PND_STEP_SPIN] = "spin",
 };
 
 static inline bool is_dump(enum pnd_step step)
 {
-    return step == PND_STEP_LOCAL_CORE || step == PND_STEP_NET_CORE || step == PND_STEP_NET_LOG;
+    return step < PND_STEP_WAIT;
 }
 
 static inline struct pnd_situation situation(const struct pnd_bootargs *args,
@@ -53,6 +57,10 @@ static inline struct pnd_situation situation(const struct pnd_bootargs *args,
         .debugger = unusual & DEBUGGER,
         .reboot_only = unusual & REBOOT_ONLY,
         .skip_local = unusual & SKIP_LOCAL,
+        .asked = unusual & ASK_CORE         ? PND_ASKED_CORE
+                 : unusual & ASK_LOG        ? PND_ASKED_LOG
+                 : unusual & ASK_SYSTEM_LOG ? PND_ASKED_SYSTEM_LOG
+                                            : PND_ASKED_NOTHING,
         .aborted = unusual & ABORTED,
     };
 }

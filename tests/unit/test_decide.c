@@ -373,6 +373,21 @@ static void an_aborted_dump_is_followed_by_no_other(void)
     CHECK_STR(first(0, "debug=0xc44", PND_TRIGGER_PANIC, ABORTED).no_local, "the dump was aborted");
 }
 
+static void what_is_asked_for_is_sent_and_nothing_else(void)
+{
+    CHECK_ROWS(CURRENT, PND_TRIGGER_DEBUGGER, {"debug=0x44", ASK_CORE, "net continue"},
+               {"debug=0x44", ASK_LOG, "log continue"},
+               {"debug=0x44", ASK_SYSTEM_LOG, "syslog continue"},
+               {"debug=0x104c44", ASK_CORE, "net continue"},
+               {"debug=0x44", ASK_SYSTEM_LOG | NET_FAILS, "syslog continue"},
+               {"debug=0x44", ASK_CORE | ABORT_NET, "net continue"},
+               {"debug=0x44", ASK_CORE | NO_NIC, "continue"}, {"", ASK_CORE, "continue"},
+               {"debug=0x44", ASK_CORE | RESTRICTED, "continue"});
+    CHECK_ROWS(CURRENT, PND_TRIGGER_PANIC, {"debug=0x44", ASK_SYSTEM_LOG, "syslog wait"},
+               {"debug=0x4c44", ASK_CORE, "net wait"});
+    CHECK_ROWS(2782, PND_TRIGGER_DEBUGGER, {"debug=0x44", ASK_SYSTEM_LOG, "syslog continue"});
+}
+
 /* The older generations. */
 
 static void in_4570_an_nmi_sends_nothing(void)
@@ -547,6 +562,7 @@ int main(void)
     RUN(x86_writes_it_on_an_nmi_only_with_0x800);
     RUN(an_enforced_encryption_leaves_out_the_local_core);
     RUN(an_aborted_dump_is_followed_by_no_other);
+    RUN(what_is_asked_for_is_sent_and_nothing_else);
     RUN(in_4570_an_nmi_sends_nothing);
     RUN(in_3247_to_3789_the_disk_comes_first_in_the_network_routine);
     RUN(in_3247_to_3789_local_is_the_disk_only);

@@ -131,6 +131,62 @@ static void the_panic_log_alone_is_sent_as_it_is(void)
     CHECK(!console_has("Kernel map size"));
 }
 
+static const char *const ring[] = {"the older half, ", "and the newer one\n"};
+static unsigned ring_parts;
+
+static const void *system_log(void *ctx, unsigned part, size_t *ret_len)
+{
+    (void)ctx;
+    if (part >= ring_parts)
+        return NULL;
+    *ret_len = strlen(ring[part]);
+    return ring[part];
+}
+
+static void the_system_log_is_sent_when_it_is_asked_for(void)
+{
+    for (ring_parts = 0; ring_parts <= 2; ring_parts++) {
+        char want[64];
+        const struct owner_dump *dump;
+
+        snprintf(want, sizeof(want), "%s%s", ring_parts > 0 ? ring[0] : "",
+                 ring_parts > 1 ? ring[1] : "");
+        machine_reset();
+        machine.platform.system_log = system_log;
+        machine.event.trigger = PND_TRIGGER_DEBUGGER;
+        machine.event.asked = PND_ASKED_SYSTEM_LOG;
+        CHECK_EQ(machine_panic(NET "debug=0x104c44"), PND_PANIC_CONTINUE);
+        CHECK(CONSOLE_HAS_IN_ORDER("Sending write request for systemlog-xnu-11417.1.2-10.0.40.1-",
+                                   "Transmitting system log, please wait:\n",
+                                   "Continuing: what was asked for is done"));
+        dump = owner_last(&machine.owner);
+        CHECK(dump && dump->state == OWNER_COMPLETE && dump->len == strlen(want));
+        if (dump && dump->len == strlen(want))
+            CHECK_MEM(dump->bytes, want, dump->len);
+        CHECK_EQ(machine.disk_writes, 0);
+    }
+}
+
+static void a_log_that_is_asked_for_and_not_there_is_missed(void)
+{
+    machine_reset();
+    machine.event.asked = PND_ASKED_SYSTEM_LOG;
+    CHECK_EQ(machine_panic(NET "debug=0x44"), RESUMED);
+    CHECK(console_has("Error: there is no such log.\n"));
+    CHECK_EQ(machine.datagrams, 0);
+    machine_reset();
+    machine.event.log = NULL;
+    machine.event.asked = PND_ASKED_LOG;
+    CHECK_EQ(machine_panic(NET "debug=0x44"), RESUMED);
+    CHECK(console_has("Error: there is no such log.\n"));
+    machine_reset();
+    machine.platform.nic = NULL;
+    machine.event.trigger = PND_TRIGGER_NMI;
+    machine.event.asked = PND_ASKED_CORE;
+    CHECK_EQ(machine_panic(NET "debug=0x44"), PND_PANIC_CONTINUE);
+    CHECK(console_has("Error: No transport device registered for kernel crashdump\n"));
+}
+
 static void the_local_core_comes_first(void)
 {
     struct pnd_corefile_header head;
@@ -444,10 +500,10 @@ static void it_explains_itself_when_asked(void)
 {
     machine_reset();
     machine_panic(NET "debug=0x24c44 verbose_panic_flow_logging=1");
-    CHECK(
-        CONSOLE_HAS_IN_ORDER("Next step: number 1, because DB_KERN_DUMP_ON_PANIC (0x400) is set.\n",
-                             "No local core: DB_DISABLE_LOCAL_CORE (0x20000) is set.\n",
-                             "Entering system dump routine\n", "Next step: number 5, because "));
+    CHECK(CONSOLE_HAS_IN_ORDER(
+        "Next step: network core, because DB_KERN_DUMP_ON_PANIC (0x400) is set.\n",
+        "No local core: DB_DISABLE_LOCAL_CORE (0x20000) is set.\n",
+        "Entering system dump routine\n", "Next step: reboot, because "));
 }
 
 static void keys_count_only_with_their_flag(void)
@@ -471,6 +527,8 @@ int main(void)
     RUN(its_texts_come_in_the_order_of_the_original);
     RUN(after_a_core_that_succeeded_it_reboots_if_it_is_told_to);
     RUN(the_panic_log_alone_is_sent_as_it_is);
+    RUN(the_system_log_is_sent_when_it_is_asked_for);
+    RUN(a_log_that_is_asked_for_and_not_there_is_missed);
     RUN(the_local_core_comes_first);
     RUN(a_local_core_that_succeeded_may_be_all);
     RUN(how_the_local_core_is_packed_depends_on_the_train_and_on_what_is_there);
