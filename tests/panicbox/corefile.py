@@ -168,6 +168,16 @@ def header(disk, start, size):
 # ---- what files are packed in ----
 
 
+def _lz4_length(packed, at, count):
+    """A length whose first four bits are @p count; @return it, and where what follows begins."""
+    more = 255 if count == 15 else 0
+    while more == 255:
+        more = packed[at]
+        at += 1
+        count += more
+    return count, at
+
+
 def _lz4_block(packed, out):
     """Undoes one LZ4 block behind what is in @p out already, which matches may reach into."""
     at, end = 0, len(packed)
@@ -175,14 +185,7 @@ def _lz4_block(packed, out):
         while True:
             token = packed[at]
             at += 1
-            count = token >> 4
-            if count == 15:
-                while True:
-                    more = packed[at]
-                    at += 1
-                    count += more
-                    if more != 255:
-                        break
+            count, at = _lz4_length(packed, at, token >> 4)
             if count > end - at:
                 raise Damaged("LZ4: literals beyond the block")
             out += packed[at:at + count]
@@ -191,14 +194,7 @@ def _lz4_block(packed, out):
                 return
             back = packed[at] | packed[at + 1] << 8
             at += 2
-            count = token & 15
-            if count == 15:
-                while True:
-                    more = packed[at]
-                    at += 1
-                    count += more
-                    if more != 255:
-                        break
+            count, at = _lz4_length(packed, at, token & 15)
             count += 4
             if not 0 < back <= len(out):
                 raise Damaged("LZ4: a match before the start")
