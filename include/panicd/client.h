@@ -43,7 +43,7 @@ struct pnd_endpoint {
  *            the way out (it is repeated); PND_E_NOROUTE, PND_E_LINK, PND_E_ABORTED end the dump
  *   receive  waits up to timeout_us for one datagram to us and gives its bytes in buf (cut at cap)
  *            and where it came from. May return early, with PND_E_TIMEOUT, at any time.
- *            @return its length; PND_E_TIMEOUT; PND_E_NOROUTE, PND_E_LINK or PND_E_ABORTED (a
+ *            @return its length, at most cap; PND_E_TIMEOUT; PND_E_NOROUTE, PND_E_LINK or PND_E_ABORTED (a
  *            signal, a key) end the dump
  *   dgram_max  the largest datagram it can send whole, in bytes; at least 7, a header and a byte
  *              of dump; 0: any */
@@ -164,7 +164,8 @@ int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
                     const struct pnd_client_config *config);
 
 /* Sends the next @p len bytes; returns when all but the last block of them are acknowledged.
- * After any error, every later call returns the same error.
+ * After any error, every later call returns the same error; after a successful pnd_client_finish()
+ * bytes are refused with PND_E_ARG.
  *   @return as pnd_client_open(), and PND_E_RANGE: beyond 2^64 bytes, or 2^32 packets */
 int pnd_client_write(struct pnd_client *client, const void *buf, size_t len);
 

@@ -88,7 +88,7 @@ struct pnd_panic {
 int pnd_panic_init(struct pnd_panic *panic, const struct pnd_platform *platform, const char *line,
                    uint32_t xnu);
 
-/* The interface got an address or a gateway, or went away (NULL). */
+/* The interface got an address or a gateway, or went away (NULL). With NMIs off, or at boot. */
 void pnd_panic_set_nic(struct pnd_panic *panic, const struct pnd_nic *nic, uint32_t own_ip,
                        const uint8_t gateway_mac[6]);
 
@@ -102,8 +102,10 @@ const struct pnd_bootargs *pnd_panic_args(const struct pnd_panic *panic);
  * inner call, which is the one that ends: the outer ones must not go on. If the fault came from a
  * function of the nic, none of them is called any more. More than nested_panic_max of them:
  * PND_PANIC_SPIN at once, with one word to the console and none to any other device.
- * Once it has returned, it can run again, and dump again, under another name. An NMI that finds
- * the machine waiting, without having panicked, is no panic within it, but a new run.
+ * An NMI within it is no panic: PND_PANIC_CONTINUE at once, and the outer run goes on - except in a
+ * machine that waits without having panicked, where anything is a new run. If that ends in
+ * PND_PANIC_CONTINUE, the wait goes on.
+ * Once it has returned, it can run again, and dump again, under another name.
  *   @param event  stays valid until the end; so does what it points to */
 enum pnd_panic_end pnd_panic_run(struct pnd_panic *panic, const struct pnd_event *event);
 

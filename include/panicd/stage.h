@@ -62,7 +62,8 @@ struct pnd_memory {
  * panic, and is written by polling.
  *   sector_bytes  512 to 4096, a power of two: what is written whole or not at all
  *   bytes  its size, used up to the last whole 4096
- *   write  @p offset and @p len are multiples of sector_bytes. It may be held in a cache
+ *   write  @p offset and @p len are multiples of sector_bytes; @p buf may lie across two pages. It
+ *          may be held in a cache
  *   flush  all that was written is on the medium */
 struct pnd_disk {
     void *ctx;

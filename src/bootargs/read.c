@@ -12,114 +12,118 @@ enum {
     NESTED_PANIC_MAX = 2,
     OLD_CORENAME_CAP = 50, /* with its NUL */
 
-    SINCE_PORT = 1228,
-    SINCE_CORENAME = 1486,
-    SINCE_BLOCK_BYTES = 1699,
-    SINCE_OWN_ADDRESS = 1699,
     SINCE_LONG_CORENAME = 3789,
-    SINCE_COREFILE_SIZE = 4903,
     SINCE_SMALL_PORT = 7195,
     SINCE_BLOCK_LIMIT = 7195,
-    SINCE_ENCRYPTION = 8019,
+    EVER = UINT16_MAX,
 };
 
-/* The value of @p name, or what the variable held. The original's mistake with a text is wanted, so
- * PND_E_FORMAT is none here. */
-static uint64_t integer(const char *line, const char *name, size_t size, uint64_t value)
+/* One boot-arg, and where its value goes in struct pnd_bootargs. */
+struct row {
+    const char *name;
+    uint16_t since, until; /* trains */
+    uint16_t at;
+    uint8_t has;  /* of a text: where it is noted that it was given; 0: it is a number */
+    uint8_t take; /* of a number: the bytes that are read; of a text: its room, with the NUL */
+    uint8_t room; /* of a number: the bytes that are kept; 0: is it another than 0? */
+};
+
+#define AT(field)   offsetof(struct pnd_bootargs, field)
+#define ROOM(field) sizeof(((struct pnd_bootargs *)0)->field)
+#define TEXT(name, since, field)                                                                   \
+    {                                                                                              \
+        name, since, EVER, AT(field), AT(has_##field), ROOM(field), 0                              \
+    }
+#define NUMBER(name, since, field)                                                                 \
+    {                                                                                              \
+        name, since, EVER, AT(field), 0, ROOM(field), ROOM(field)                                  \
+    }
+#define YES_OR_NO(name, field)                                                                     \
+    {                                                                                              \
+        name, 0, EVER, AT(field), 0, 4, 0                                                          \
+    }
+
+static const struct row rows[] = {
+    NUMBER("debug", 0, debug),
+    TEXT("_panicd_ip", 0, panicd_ip),
+    TEXT("_router_ip", 0, router_ip),
+    TEXT("kdp_ip_addr", 1699, ip_addr),
+    {"panicd_port", 1228, SINCE_SMALL_PORT - 1, AT(port), 0, 4, ROOM(port)},
+    NUMBER("panicd_port", SINCE_SMALL_PORT, port),
+    {"_panicd_corename", 1486, SINCE_LONG_CORENAME - 1, AT(corename), AT(has_corename),
+     OLD_CORENAME_CAP, 0},
+    TEXT("_panicd_corename", SINCE_LONG_CORENAME, corename),
+    NUMBER("kdp_crashdump_pkt_size", 1699, block_bytes),
+    TEXT("kdp_match_name", 0, match_name),
+    TEXT("kdp_match_mac", 0, match_mac),
+    YES_OR_NO("keepsyms", keepsyms),
+    NUMBER("corefile_size_mb", 4903, corefile_mb),
+    NUMBER("coredump_encryption", 8019, coredump_encryption),
+    NUMBER("phys_carveout_mb", 0, phys_carveout_mb),
+    YES_OR_NO("phys_carveout_core", phys_carveout_core),
+    YES_OR_NO("verbose_panic_flow_logging", verbose_panic_flow),
+    NUMBER("nested_panic_max", 0, nested_panic_max),
+    NUMBER("panic_restart_timeout", 0, panic_restart_timeout),
+    NUMBER("panic_io_port", 0, panic_io_port),
+    NUMBER("pvpanic_io_port", 0, pvpanic_io_port),
+};
+
+_Static_assert(AT(has_match_mac) <= UINT8_MAX, "it fits struct row");
+
+/* A number of the machine's own byte order, in the low or the high bytes of @p ret as it has it. */
+static void copy_number(uint64_t *value, void *field, size_t room, bool store)
 {
-    (void)pnd_bootargs_integer(line, name, size, &value);
-    return value;
+    uint64_t order = 1;
+    size_t skip = *(const uint8_t *)&order ? 0 : sizeof(*value) - room;
+
+    if (store)
+        memcpy(field, (uint8_t *)value + skip, room);
+    else
+        memcpy((uint8_t *)value + skip, field, room);
 }
 
-static uint32_t integer32(const char *line, const char *name, uint32_t value)
+/* A text where a number belongs is stored as the original does, so PND_E_FORMAT is no error. */
+static void read_row(const char *line, const struct row *row, struct pnd_bootargs *ret)
 {
-    return (uint32_t)integer(line, name, 4, value);
-}
+    uint8_t *base = (uint8_t *)ret, *field = base + row->at;
+    size_t room = row->room ? row->room : sizeof(bool);
+    uint64_t value = 0;
 
-static uint16_t integer16(const char *line, const char *name)
-{
-    return (uint16_t)integer(line, name, 2, 0);
-}
-
-static bool boolean(const char *line, const char *name, bool value)
-{
-    return integer32(line, name, value) != 0;
-}
-
-static bool string(const char *line, const char *name, char *ret, size_t cap)
-{
-    return pnd_bootargs_string(line, name, ret, cap) == PND_OK;
-}
-
-static void read_addresses(const char *line, struct pnd_bootargs *args)
-{
-    args->has_panicd_ip = string(line, "_panicd_ip", args->panicd_ip, sizeof(args->panicd_ip));
-    args->has_router_ip = string(line, "_router_ip", args->router_ip, sizeof(args->router_ip));
-    if (args->xnu >= SINCE_OWN_ADDRESS)
-        args->has_ip_addr = string(line, "kdp_ip_addr", args->ip_addr, sizeof(args->ip_addr));
-    /* What is no address leaves its 0. */
-    (void)pnd_dotted_quad(args->panicd_ip, &args->server);
-    (void)pnd_dotted_quad(args->router_ip, &args->router);
-    (void)pnd_dotted_quad(args->ip_addr, &args->own);
-}
-
-static void read_transfer(const char *line, struct pnd_bootargs *args)
-{
-    size_t corename_cap =
-        args->xnu >= SINCE_LONG_CORENAME ? sizeof(args->corename) : OLD_CORENAME_CAP;
-
-    args->port = PORT;
-    if (args->xnu >= SINCE_PORT)
-        args->port =
-            (uint16_t)integer(line, "panicd_port", args->xnu >= SINCE_SMALL_PORT ? 2 : 4, PORT);
-    if (args->xnu >= SINCE_CORENAME)
-        args->has_corename = string(line, "_panicd_corename", args->corename, corename_cap);
-    args->block_bytes = BLOCK_BYTES;
-    if (args->xnu >= SINCE_BLOCK_BYTES)
-        args->block_bytes = integer32(line, "kdp_crashdump_pkt_size", BLOCK_BYTES);
-    if (args->xnu >= SINCE_BLOCK_LIMIT && args->block_bytes > BLOCK_BYTES)
-        args->block_bytes = BLOCK_BYTES;
-}
-
-static void read_interface(const char *line, struct pnd_bootargs *args)
-{
-    args->has_match_name =
-        string(line, "kdp_match_name", args->match_name, sizeof(args->match_name));
-    args->has_match_mac = string(line, "kdp_match_mac", args->match_mac, sizeof(args->match_mac));
-}
-
-static void read_core(const char *line, struct pnd_bootargs *args)
-{
-    args->keepsyms = boolean(line, "keepsyms", false);
-    if (args->xnu >= SINCE_COREFILE_SIZE)
-        args->corefile_mb = integer(line, "corefile_size_mb", 8, 0);
-    args->coredump_encryption = 1;
-    if (args->xnu >= SINCE_ENCRYPTION)
-        args->coredump_encryption = integer32(line, "coredump_encryption", 1);
-    args->phys_carveout_mb = integer(line, "phys_carveout_mb", 8, 0);
-    args->phys_carveout_core = boolean(line, "phys_carveout_core", true);
-}
-
-static void read_panic(const char *line, struct pnd_bootargs *args)
-{
-    args->verbose_panic_flow = boolean(line, "verbose_panic_flow_logging", false);
-    args->nested_panic_max = integer32(line, "nested_panic_max", NESTED_PANIC_MAX);
-    args->panic_restart_timeout = integer32(line, "panic_restart_timeout", 0);
-    args->panic_io_port = integer16(line, "panic_io_port");
-    args->pvpanic_io_port = integer16(line, "pvpanic_io_port");
-    args->watchdog_off = integer32(line, "wdt", 0) == UINT32_MAX;
+    if (ret->xnu < row->since || ret->xnu > row->until)
+        return;
+    if (row->has) {
+        base[row->has] = pnd_bootargs_string(line, row->name, (char *)field, row->take) == PND_OK;
+        return;
+    }
+    copy_number(&value, field, room, false);
+    (void)pnd_bootargs_integer(line, row->name, row->take, &value);
+    if (!row->room)
+        value = (uint32_t)value != 0;
+    copy_number(&value, field, room, true);
 }
 
 void pnd_bootargs_read(const char *line, uint32_t xnu, struct pnd_bootargs *ret)
 {
-    memset(ret, 0, sizeof(*ret));
-    ret->xnu = xnu ? xnu : PND_XNU_CURRENT;
-    ret->debug = integer32(line, "debug", 0);
-    read_addresses(line, ret);
-    read_transfer(line, ret);
-    read_interface(line, ret);
-    read_core(line, ret);
-    read_panic(line, ret);
+    uint64_t watchdog = 0;
+
+    *ret = (struct pnd_bootargs){
+        .xnu = xnu ? xnu : PND_XNU_CURRENT,
+        .port = PORT,
+        .block_bytes = BLOCK_BYTES,
+        .coredump_encryption = 1,
+        .phys_carveout_core = true,
+        .nested_panic_max = NESTED_PANIC_MAX,
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        read_row(line, &rows[i], ret);
+    if (ret->xnu >= SINCE_BLOCK_LIMIT && ret->block_bytes > BLOCK_BYTES)
+        ret->block_bytes = BLOCK_BYTES;
+    (void)pnd_bootargs_integer(line, "wdt", 4, &watchdog);
+    ret->watchdog_off = watchdog == UINT32_MAX;
+    /* What is no address leaves its 0. */
+    (void)pnd_dotted_quad(ret->panicd_ip, &ret->server);
+    (void)pnd_dotted_quad(ret->router_ip, &ret->router);
+    (void)pnd_dotted_quad(ret->ip_addr, &ret->own);
 }
 
 int pnd_dotted_quad(const char *text, uint32_t *ret)

@@ -210,8 +210,10 @@ static int sink_end(void *ctx)
         err = c->disk.flush(c->disk.ctx);
     if (err != PND_OK)
         return err;
-    c->files++;
+    /* In this order: a panic between the two must not begin its file on top of this one. */
     c->next = round_up(c->file.offset + c->file.length, PND_COREFILE_ALIGN);
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    c->files++;
     return commit(c);
 }
 

@@ -218,6 +218,8 @@ static int close_hole(struct client *c, uint64_t keep)
 
 static int grow(struct client *c, uint64_t len)
 {
+    if (c->err == PND_OK && c->tx.phase == PND_KDP_TX_DONE)
+        return PND_E_ARG;
     if (c->err == PND_OK && len > UINT64_MAX - c->tx.offset - c->hole)
         c->err = PND_E_RANGE;
     return c->err;
@@ -226,9 +228,10 @@ static int grow(struct client *c, uint64_t len)
 int pnd_client_write(struct pnd_client *client, const void *buf, size_t len)
 {
     struct client *c = client_of(client);
+    int err = grow(c, len);
 
-    if (grow(c, len) || len == 0)
-        return c->err;
+    if (err || len == 0)
+        return err;
     if (c->hole && close_hole(c, 0))
         return c->err;
     return write_data(c, buf, len);
@@ -237,11 +240,11 @@ int pnd_client_write(struct pnd_client *client, const void *buf, size_t len)
 int pnd_client_skip(struct pnd_client *client, uint64_t len)
 {
     struct client *c = client_of(client);
+    int err = grow(c, len);
 
-    if (grow(c, len))
-        return c->err;
-    c->hole += len;
-    return PND_OK;
+    if (err == PND_OK)
+        c->hole += len;
+    return err;
 }
 
 static bool is_zero(const uint8_t *page)
@@ -253,21 +256,22 @@ int pnd_client_write_sparse(struct pnd_client *client, const void *buf, size_t l
 {
     struct client *c = client_of(client);
     const uint8_t *at = buf;
+    int err = c->err;
 
-    while (len > 0 && c->err == PND_OK) {
+    while (len > 0 && err == PND_OK) {
         /* up to the next page boundary of the dump, or a whole page, or what is left */
         size_t part = PAGE - (size_t)((c->tx.offset + c->hole) % PAGE);
 
         if (part > len)
             part = len;
         if (part == PAGE && is_zero(at))
-            pnd_client_skip(client, PAGE);
+            err = pnd_client_skip(client, PAGE);
         else
-            pnd_client_write(client, at, part);
+            err = pnd_client_write(client, at, part);
         at += part;
         len -= part;
     }
-    return c->err;
+    return err;
 }
 
 int pnd_client_finish(struct pnd_client *client)

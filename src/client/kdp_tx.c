@@ -197,7 +197,7 @@ bool pnd_kdp_tx_datagram(struct pnd_kdp_tx *tx, const void *dgram, size_t len, u
     /* A packet that was never sent has no answer, whatever its number is. */
     if (tx->phase != PND_KDP_TX_WAIT || tx->transmissions == 0)
         goto noise;
-    if (pnd_kdp_parse(dgram, len, &packet) != PND_OK)
+    if (pnd_kdp_parse_answer(dgram, len, &packet) != PND_OK)
         goto noise;
     if (packet.op == PND_KDP_ERROR) {
         refused(tx, &packet);

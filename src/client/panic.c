@@ -68,7 +68,7 @@ static void begin(struct panic *p, const struct pnd_event *event)
     p->event = event;
     p->stage = PND_STAGE_NONE;
     p->net_open = p->in_driver = false;
-    p->driver_broken = p->told_local = p->told_transport = p->told_link = p->mid_line = false;
+    p->told_local = p->told_transport = p->told_link = p->mid_line = false;
     memset(&p->report, 0, sizeof(p->report));
     p->now = (struct pnd_situation){
         .args = &p->args,
@@ -82,6 +82,8 @@ static void begin(struct panic *p, const struct pnd_event *event)
         .skip_local = event->skip_local,
         .asked = event->asked,
     };
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    p->armed = true;
 }
 
 /* Where the result of a stage is noted. */
@@ -114,6 +116,7 @@ static void begin_nested(struct panic *p, const struct pnd_event *event)
 
     p->net_open = false;
     p->event = event;
+    p->now.asked = PND_ASKED_NOTHING; /* what follows is what debug= says */
     p->driver_broken = p->driver_broken || p->in_driver;
     p->in_driver = false;
     /* An NMI does not make a machine that has panicked a healthy one. */
@@ -124,28 +127,60 @@ static void begin_nested(struct panic *p, const struct pnd_event *event)
         pnd_panic_net_abort(p);
 }
 
-/* @return false: too many panics within the panic */
-static bool enter(struct panic *p, const struct pnd_event *event)
+/* A machine that waits and has not panicked is as good as one that runs. */
+static bool waits_well(const struct panic *p)
 {
-    uint32_t depth = p->depth + 1;
+    return p->depth == 1 && p->stage == PND_STAGE_WAIT && p->now.trigger != PND_TRIGGER_PANIC;
+}
 
-    /* A machine that waits and has not panicked is as good as one that runs. */
-    if (depth == 2 && p->stage == PND_STAGE_WAIT && p->now.trigger != PND_TRIGGER_PANIC)
-        depth = 1;
-    p->depth = depth;
-    if (depth == 1) {
-        begin(p, event);
-        return true;
+/* The routine is not running, or only waits. A driver that has faulted stays broken. */
+static void enter_anew(struct panic *p, const struct pnd_event *event)
+{
+    p->armed = false; /* before anything else: what the last run left counts no more */
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    p->within_wait = p->depth > 0;
+    p->driver_broken = p->within_wait && (p->driver_broken || p->in_driver);
+    if (p->within_wait) {
+        p->waiting = p->now;
+        p->waiting_event = p->event;
     }
-    if (depth - 1 <= p->args.nested_panic_max) {
-        begin_nested(p, event);
+    p->depth = 1;
+    begin(p, event);
+}
+
+/* @return false: too many panics within the panic */
+static bool enter_nested(struct panic *p, const struct pnd_event *event)
+{
+    uint32_t nested = p->depth;
+
+    p->depth = nested + 1;
+    if (nested <= p->args.nested_panic_max) {
+        if (p->armed)
+            begin_nested(p, event);
+        else
+            begin(p, event);
         return true;
     }
     /* One word at most: the console itself may be what faults. */
-    if (depth - 2 == p->args.nested_panic_max)
+    if (nested - 1 == p->args.nested_panic_max)
         pnd_panic_say(p, "Panic number %u within the panic: the machine stands still.\n",
-                      (unsigned)(depth - 1));
+                      (unsigned)nested);
     return false;
+}
+
+/* The wait that a run came upon goes on where it was. */
+static void leave(struct panic *p, enum pnd_panic_end end)
+{
+    p->stage = PND_STAGE_NONE;
+    p->depth = 0;
+    if (!p->within_wait || end != PND_PANIC_CONTINUE)
+        return;
+    p->within_wait = false;
+    p->now = p->waiting;
+    p->event = p->waiting_event;
+    p->listen_again = true;
+    p->depth = 1;
+    p->stage = PND_STAGE_WAIT;
 }
 
 /* @source PROTOCOL.md#kdp-2.9 */
@@ -211,8 +246,7 @@ static enum pnd_panic_end last_step(struct panic *p, const struct pnd_decision *
         pnd_panic_say(p, "Standing still: %s.\n", decision->why);
         end = pnd_panic_spin(p);
     }
-    p->stage = PND_STAGE_NONE;
-    p->depth = 0;
+    leave(p, end);
     return end;
 }
 
@@ -245,7 +279,11 @@ enum pnd_panic_end pnd_panic_run(struct pnd_panic *panic, const struct pnd_event
 {
     struct panic *p = panic_of(panic);
 
-    if (!enter(p, event))
+    if (p->depth == 0 || waits_well(p))
+        enter_anew(p, event);
+    else if (event->trigger == PND_TRIGGER_NMI) /* nothing is wrong with what runs */
+        return PND_PANIC_CONTINUE;
+    else if (!enter_nested(p, event))
         return PND_PANIC_SPIN;
     for (;;) {
         struct pnd_decision decision;

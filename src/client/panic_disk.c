@@ -87,9 +87,11 @@ enum pnd_done pnd_panic_local(struct panic *p)
     uint64_t log_len = p->event->log ? p->event->log_len : 0;
     struct pnd_disk disk = *p->platform.disk;
     uint32_t files = 0;
-    int err, core_err;
+    int err, region_err, core_err;
 
     disk.bytes = place_bytes(p);
+    if (log_len > disk.bytes / 2) /* the rest is for the memory, and the log is cut */
+        log_len = disk.bytes / 2;
     p->start_us = pnd_panic_now_us(p);
     pnd_panic_say(p, "Writing local kernel core, please wait:\n");
     err = pnd_corefile_open(&p->corefile, &disk, log_len);
@@ -97,9 +99,9 @@ enum pnd_done pnd_panic_local(struct panic *p)
         failed(p, "the local corefile cannot be begun", err);
         return PND_DONE_FAILED;
     }
-    err = write_region(p);
-    if (err)
-        failed(p, "the panic region is not in the local corefile", err);
+    region_err = write_region(p);
+    if (region_err)
+        failed(p, "the panic region is not in the local corefile", region_err);
     core_err = write_kernel(p);
     if (core_err) {
         failed(p, "the kernel's memory is not in the local corefile", core_err);
@@ -113,5 +115,5 @@ enum pnd_done pnd_panic_local(struct panic *p)
     err = write_log(p);
     if (err)
         failed(p, "the panic log is not in the local corefile", err);
-    return core_err || err ? PND_DONE_FAILED : PND_DONE_OK;
+    return region_err || core_err || err ? PND_DONE_FAILED : PND_DONE_OK;
 }

@@ -267,11 +267,11 @@ static int transfer(struct panic *p, enum pnd_panic_stage stage)
     if (stage == PND_STAGE_NET_CORE)
         pnd_panic_say(p, "Kernel map size is %llu\n",
                       (unsigned long long)pnd_panic_memory_bytes(p));
-    err = open_client(p, &link);
-    if (err)
-        return err;
     p->net_open = true;
-    err = send_it(p, stage);
+    err = open_client(p, &link);
+    p->answered = err == PND_OK;
+    if (p->answered)
+        err = send_it(p, stage);
     if (err)
         pnd_panic_net_abort(p);
     p->net_open = false;
@@ -327,7 +327,12 @@ static void say_failure(struct panic *p, int err)
         say_no_route(p);
         break;
     case PND_E_TIMEOUT:
-        if (p->report.net.sent_bytes == 0)
+        if (p->report.net.sent_bytes == 0 && p->answered)
+            pnd_panic_say(p,
+                          "Error: %s answered, and then no more. Does a firewall there block the "
+                          "port that it answers from?\n",
+                          ip);
+        else if (p->report.net.sent_bytes == 0)
             pnd_panic_say(p,
                           "Error: no answer from %s. Is panicd running there, and may UDP port %u "
                           "come in?\n",
@@ -364,6 +369,7 @@ enum pnd_done pnd_panic_net(struct panic *p, enum pnd_panic_stage stage)
         return PND_DONE_FAILED;
     }
     memset(&p->net.client, 0, sizeof(p->net.client)); /* asked below, opened or not */
+    p->answered = false;
     err = transfer(p, stage);
     pnd_client_stats(&p->net.client, &p->report.net);
     if (err == PND_OK) {

@@ -48,6 +48,10 @@ enum pnd_panic_end pnd_panic_wait(struct panic *p)
             return PND_PANIC_CONTINUE;
         if (keys && key == 'r')
             return PND_PANIC_REBOOT;
+        if (p->listen_again) {
+            p->listen_again = false;
+            serve = listen(p);
+        }
         if (serve && pnd_stack_serve(&p->net.stack, SERVE_US) != PND_OK) {
             pnd_panic_say(p, "The interface cannot be used any more.\n");
             serve = false;

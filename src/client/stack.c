@@ -117,7 +117,7 @@ static void take_arp(struct stack *s, const struct pnd_eth *eth, struct frame *r
         return;
     if (ret->arp.op == PND_ARP_REPLY)
         ret->kind = FRAME_ARP_REPLY;
-    else if (ret->arp.op == PND_ARP_REQUEST && ret->arp.to_ip == s->config.own_ip)
+    else if (ret->arp.op == PND_ARP_REQUEST && ret->arp.to_ip == s->config.own_ip && link_up(s))
         /* If the answer is lost, they ask again. */
         (void)send_arp(s, PND_ARP_REPLY, ret->arp.from_mac, ret->arp.from_ip);
 }
@@ -132,6 +132,8 @@ static int receive_frame(struct stack *s, uint64_t timeout_us, struct frame *ret
     ret->kind = FRAME_OTHER;
     if (len < 0)
         return len;
+    if ((size_t)len > sizeof(s->rx)) /* a nic that says how long it was before it was cut */
+        len = (int)sizeof(s->rx);
     if (pnd_eth_parse(s->rx, (size_t)len, &eth) != PND_OK)
         return PND_OK;
     if (memcmp(eth.to, s->nic.mac, PND_MAC_BYTES) != 0 &&
@@ -160,8 +162,10 @@ static uint64_t left_us(const struct stack *s, uint64_t start_us, uint64_t timeo
 static int await_arp(struct stack *s, uint32_t ip, uint64_t timeout_us)
 {
     uint64_t start_us = stack_now_us(s), wait_us = timeout_us;
+    uint32_t frames = 0, still = 0;
 
-    for (unsigned i = 0; i < FRAMES_MAX && wait_us > 0; i++) {
+    while (frames < FRAMES_MAX && still < LINK_STILL_MAX && wait_us > 0) {
+        uint64_t before_us = wait_us;
         struct frame frame;
         int err = need_link(s);
 
@@ -174,7 +178,10 @@ static int await_arp(struct stack *s, uint32_t ip, uint64_t timeout_us)
         }
         if (err != PND_OK && err != PND_E_TIMEOUT)
             return err;
+        frames +=
+            err == PND_OK; /* a nic may say early that nothing has come, any number of times */
         wait_us = left_us(s, start_us, timeout_us);
+        still = wait_us == before_us ? still + 1 : 0;
     }
     return PND_E_TIMEOUT;
 }

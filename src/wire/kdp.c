@@ -50,22 +50,57 @@ static int parse_request(struct pnd_rd *rd, struct pnd_kdp_packet *out)
     return PND_OK;
 }
 
+static int parse_opcode(struct pnd_rd *rd, struct pnd_kdp_packet *out)
+{
+    uint16_t opcode;
+
+    if (pnd_rd_left(rd) < PND_KDP_HEADER_BYTES)
+        return PND_E_SHORT;
+    opcode = pnd_rd_be16(rd);
+    if ((opcode & 0xff) == PND_KDP_ACK)
+        out->features = opcode >> 8;
+    else if (opcode >> 8)
+        return PND_E_TYPE;
+    out->op = opcode & 0xff;
+    return PND_OK;
+}
+
+/* What follows the opcode, of all but requests. */
+static void parse_rest(struct pnd_rd *rd, struct pnd_kdp_packet *out)
+{
+    uint32_t second = pnd_rd_be32(rd);
+
+    if (out->op == PND_KDP_ERROR)
+        out->code = second;
+    else
+        out->block = second;
+    out->data_len = pnd_rd_left(rd);
+    out->data = pnd_rd_bytes(rd, out->data_len);
+}
+
+int pnd_kdp_parse_answer(const void *dgram, size_t len, struct pnd_kdp_packet *ret)
+{
+    struct pnd_rd rd = pnd_rd(dgram, len);
+    struct pnd_kdp_packet out = {0};
+    int err = parse_opcode(&rd, &out);
+
+    if (err)
+        return err;
+    if (out.op != PND_KDP_ACK && out.op != PND_KDP_ERROR)
+        return PND_E_TYPE;
+    parse_rest(&rd, &out);
+    *ret = out;
+    return PND_OK;
+}
+
 int pnd_kdp_parse(const void *dgram, size_t len, struct pnd_kdp_packet *ret)
 {
     struct pnd_rd rd = pnd_rd(dgram, len);
     struct pnd_kdp_packet out = {0};
-    uint16_t opcode = pnd_rd_be16(&rd);
-    uint32_t second;
-    int err;
+    int err = parse_opcode(&rd, &out);
 
-    if (len < PND_KDP_HEADER_BYTES)
-        return PND_E_SHORT;
-    if ((opcode & 0xff) == PND_KDP_ACK)
-        out.features = opcode >> 8;
-    else if (opcode >> 8)
-        return PND_E_TYPE;
-    out.op = opcode & 0xff;
-
+    if (err)
+        return err;
     switch (out.op) {
     case PND_KDP_RRQ:
     case PND_KDP_WRQ:
@@ -83,13 +118,7 @@ int pnd_kdp_parse(const void *dgram, size_t len, struct pnd_kdp_packet *ret)
     default:
         return PND_E_TYPE;
     }
-    second = pnd_rd_be32(&rd);
-    if (out.op == PND_KDP_ERROR)
-        out.code = second;
-    else
-        out.block = second;
-    out.data_len = pnd_rd_left(&rd);
-    out.data = pnd_rd_bytes(&rd, out.data_len);
+    parse_rest(&rd, &out);
     *ret = out;
     return PND_OK;
 }

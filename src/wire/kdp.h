@@ -78,6 +78,9 @@ struct pnd_kdp_packet {
  *   @source PROTOCOL.md#kdp-1.1 to #kdp-1.7, #kdp-1.9 */
 int pnd_kdp_parse(const void *dgram, size_t len, struct pnd_kdp_packet *ret);
 
+/* The same for a sender, which is only answered: anything but ACK and ERROR is PND_E_TYPE. */
+int pnd_kdp_parse_answer(const void *dgram, size_t len, struct pnd_kdp_packet *ret);
+
 /* The offset in a SEEK, 64 bits wide if @p seek64 was granted, else 32.
  *   @return PND_OK; PND_E_SHORT the offset is not all there
  *   @source PROTOCOL.md#kdp-1.5 */

@@ -203,6 +203,18 @@ static void an_empty_dump_is_a_request_and_an_end(void)
     CHECK_EQ(server.datagrams, 2);
 }
 
+static void after_the_end_nothing_is_taken(void)
+{
+    reset(3);
+    CHECK_EQ(open_client(), PND_OK);
+    CHECK_EQ(pnd_client_finish(&client), PND_OK);
+    CHECK_EQ(pnd_client_write(&client, "x", 1), PND_E_ARG);
+    CHECK_EQ(pnd_client_skip(&client, 1), PND_E_ARG);
+    CHECK_EQ(pnd_client_write_sparse(&client, "x", 1), PND_E_ARG);
+    CHECK_EQ(pnd_client_finish(&client), PND_OK);
+    CHECK_EQ(server.datagrams, 2);
+}
+
 static void a_server_without_features_gets_small_blocks(void)
 {
     static const uint8_t data[3000] = {1};
@@ -488,6 +500,7 @@ int main(void)
 {
     RUN(what_is_written_arrives_in_whatever_pieces);
     RUN(an_empty_dump_is_a_request_and_an_end);
+    RUN(after_the_end_nothing_is_taken);
     RUN(a_server_without_features_gets_small_blocks);
     RUN(zero_pages_become_one_seek);
     RUN(zeros_are_found_at_page_boundaries_of_the_dump);

@@ -332,6 +332,52 @@ static void a_server_that_falls_silent_is_given_up_without_an_end(void)
     CHECK_EQ(report().net_core, PND_DONE_FAILED);
 }
 
+static void a_server_that_only_answers_the_request_may_be_behind_a_firewall(void)
+{
+    machine_reset();
+    machine.silent_after = 1;
+    machine.platform.patience_us = 8000000;
+    CHECK_EQ(machine_panic(NET "debug=0x20444"), RESUMED);
+    CHECK(console_has("Error: 10.0.40.2 answered, and then no more. Does a firewall there block "
+                      "the port that it answers from?\n"));
+    CHECK(!console_has("Is panicd running"));
+}
+
+static void a_log_longer_than_the_place_leaves_room_for_the_memory(void)
+{
+    static char log[2 * DISK_BYTES];
+    struct pnd_corefile_header head = {0};
+
+    memset(log, 'l', sizeof(log));
+    machine_reset();
+    machine.event.log = log;
+    machine.event.log_len = sizeof(log);
+    CHECK_EQ(machine_panic("debug=0x404 kdp_match_name=en0"), RESUMED);
+    CHECK_EQ(report().local, PND_DONE_OK);
+    CHECK_EQ(pnd_corefile_read(machine.disk_bytes, sizeof(machine.disk_bytes), DISK_BYTES, &head),
+             PND_OK);
+    CHECK_EQ(head.files, 1);
+    CHECK(head.log_length >= DISK_BYTES / 2 &&
+          head.log_length <= DISK_BYTES / 2 + PND_COREFILE_OTHER_LOG_CAP);
+}
+
+static void fail_once(struct machine *m, unsigned number)
+{
+    m->disk_fails_from = number == 3 ? number : 0; /* the first of the panic region */
+}
+
+static void a_local_core_without_its_panic_region_has_failed(void)
+{
+    machine_reset();
+    machine.event.panic_region = "a region";
+    machine.event.panic_region_len = 8;
+    machine.on_write = fail_once;
+    CHECK_EQ(machine_panic(NET "debug=0x4c44"), PND_PANIC_REBOOT);
+    CHECK(console_has("Error: the panic region is not in the local corefile"));
+    CHECK_EQ(report().local, PND_DONE_FAILED);
+    CHECK_EQ(report().net_core, PND_DONE_OK); /* so the network is tried */
+}
+
 static void a_refusal_is_shown_with_its_words_made_harmless(void)
 {
     machine_reset();
@@ -537,6 +583,9 @@ int main(void)
     RUN(a_disk_that_fails_is_told_of_wherever_it_does);
     RUN(a_silent_server_is_told_from_one_that_is_not_there);
     RUN(a_server_that_falls_silent_is_given_up_without_an_end);
+    RUN(a_server_that_only_answers_the_request_may_be_behind_a_firewall);
+    RUN(a_log_longer_than_the_place_leaves_room_for_the_memory);
+    RUN(a_local_core_without_its_panic_region_has_failed);
     RUN(a_refusal_is_shown_with_its_words_made_harmless);
     RUN(what_is_missing_is_named_and_what_to_type);
     RUN(without_an_interface_it_says_so_and_stands_still);

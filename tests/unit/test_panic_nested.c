@@ -5,6 +5,7 @@
 #include "panic_machine.h"
 #include "tap.h"
 
+#include "client/panic.h"
 #include "wire/corefile.h"
 #include "wire/frame.h"
 
@@ -180,14 +181,130 @@ static void only_the_first_panic_within_it_tells_the_server(void)
     CHECK_EQ(machine.errors, 0);
 }
 
-static void an_nmi_within_a_panic_does_not_let_the_machine_go_on(void)
+static void ask_for_it(void)
+{
+    struct pnd_arp arp = {.op = PND_ARP_REQUEST, .from_ip = ROUTER, .to_ip = OWN};
+    uint8_t to[6] = {255, 255, 255, 255, 255, 255};
+    int len = pnd_arp_build(machine.frames[0].bytes, sizeof(machine.frames[0].bytes), to, &arp);
+
+    CHECK(len > 0);
+    machine.frames[0].len = (size_t)len;
+    machine.frame_count = 1;
+}
+
+static int nmi(void)
+{
+    static const struct pnd_event event = {.trigger = PND_TRIGGER_NMI};
+
+    return (int)pnd_panic_run(&machine.panic, &event);
+}
+
+static void press_the_button(struct machine *m, unsigned number)
+{
+    (void)m;
+    if (number % 7 == 0)
+        CHECK_EQ(nmi(), PND_PANIC_CONTINUE);
+}
+
+static void an_nmi_within_a_dump_changes_nothing(void)
+{
+    static const char *const lines[] = {NET "debug=0x20440", NET "debug=0x20c44",
+                                        NET "debug=0x21844"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        machine_reset();
+        machine.on_map = machine.on_send = press_the_button;
+        if (i == 2)
+            machine.event.trigger = PND_TRIGGER_NMI;
+        CHECK_EQ(machine_panic(lines[i]), RESUMED);
+        CHECK(!console_has("aborted"));
+        CHECK_EQ(report().net_core, PND_DONE_OK);
+        CHECK_EQ(machine.owner.dump_count, 1);
+        for (unsigned again = 0; i < 2 && again < 5; again++) /* nor when it waits after a panic */
+            CHECK_EQ(nmi(), PND_PANIC_CONTINUE);
+    }
+}
+
+/* A kernel whose trap returns into the wait that it interrupted. */
+static int (*key_before)(void *ctx);
+static unsigned keys_seen;
+
+static int an_nmi_comes_between_keys(void *ctx)
+{
+    if (++keys_seen == 3) {
+        CHECK_EQ(nmi(), PND_PANIC_CONTINUE);
+        ask_for_it();
+    }
+    return key_before(ctx);
+}
+
+static void a_wait_goes_on_after_an_nmi_that_dumped(void)
+{
+    static const char *const lines[] = {
+        "debug=0xa45 kdp_match_name=en0",                      /* the disk only */
+        NET "debug=0x20a45", NET "debug=0xa45",                /* the network only; both */
+        "debug=0x20a45 kdp_match_name=en0 _panicd_ip=nowhere", /* neither */
+    };
+
+    for (unsigned i = 0; i < 4; i++) {
+        machine_reset();
+        keys_seen = 0;
+        key_before = machine.platform.key;
+        machine.platform.key = an_nmi_comes_between_keys;
+        machine.keys = ".......c";
+        machine.event.trigger = PND_TRIGGER_BOOT;
+        CHECK_EQ(machine_panic(lines[i]), PND_PANIC_CONTINUE);
+        CHECK_EQ(machine.keys_asked, 8);
+        CHECK_EQ(machine.arp_replies, 1);
+        CHECK_EQ(machine.owner.dump_count, i == 1 || i == 2);
+        CHECK(CONSOLE_HAS_IN_ORDER("Staying in the debugger: DB_HALT", "Continuing: "));
+        machine.event.trigger = PND_TRIGGER_PANIC; /* and what comes later is no panic within it */
+        machine.platform.key = key_before;
+        machine.keys = "c";
+        CHECK_EQ(machine_again(), PND_PANIC_CONTINUE);
+        CHECK(!console_has("aborted"));
+    }
+}
+
+static void a_panic_while_a_run_begins_begins_it_anew(void)
+{
+    struct panic *p = (struct panic *)(void *)&machine.panic;
+
+    machine_reset();
+    CHECK_EQ(pnd_panic_init(&machine.panic, &machine.platform, NET "debug=0x24c44", 0), PND_OK);
+    p->depth = 1; /* the first of all runs was interrupted before it knew anything */
+    CHECK_EQ(machine_again(), PND_PANIC_REBOOT);
+    CHECK_EQ(report().net_core, PND_DONE_OK);
+    machine_reset();
+    CHECK_EQ(machine_panic("debug=0x4c44 kdp_match_name=en0"), PND_PANIC_REBOOT);
+    CHECK_EQ(report().local, PND_DONE_OK);
+    p->depth = 1; /* the second one was */
+    p->armed = false;
+    machine.disk_writes = 0;
+    CHECK_EQ(machine_again(), PND_PANIC_REBOOT);
+    CHECK(machine.disk_writes > 0); /* what the first one wrote does not count */
+}
+
+static void a_fault_in_what_was_asked_for_is_followed_by_what_debug_says(void)
 {
     machine_reset();
-    CHECK_EQ(machine_panic(NET "debug=0x20c44"), RESUMED);
-    machine.event.trigger = PND_TRIGGER_NMI;
-    CHECK_EQ(machine_again(), RESUMED); /* while it waits */
-    CHECK(!console_has("Entering system dump routine"));
-    CHECK(console_has("after a panic the machine waits for a debugger"));
+    fault_at = 5;
+    machine.on_map = fault;
+    machine.event.trigger = PND_TRIGGER_DEBUGGER;
+    machine.event.asked = PND_ASKED_CORE;
+    CHECK_EQ(machine_panic(NET "debug=0x104c44"), PND_PANIC_REBOOT);
+    CHECK(CONSOLE_HAS_IN_ORDER("System dump aborted.\n", "DB_REBOOT_ALWAYS"));
+    CHECK_EQ(machine.errors, 1);
+}
+
+static void a_debuggers_packet_before_the_first_answer_tells_the_server(void)
+{
+    machine_reset();
+    machine.debugger_after = 1;
+    machine.silent_after = 0;
+    machine.platform.follow_debugger_packets = true;
+    CHECK_EQ(machine_panic(NET "debug=0x24c44"), RESUMED);
+    CHECK_EQ(machine.errors, 1);
 }
 
 static void a_machine_that_waits_since_its_boot_dumps_on_an_nmi(void)
@@ -295,17 +412,6 @@ static void a_link_that_stays_down_ends_it_after_an_hour(void)
     CHECK(machine.now_us < 10000000); /* nor is it waited for */
 }
 
-static void ask_for_it(void)
-{
-    struct pnd_arp arp = {.op = PND_ARP_REQUEST, .from_ip = ROUTER, .to_ip = OWN};
-    uint8_t to[6] = {255, 255, 255, 255, 255, 255};
-    int len = pnd_arp_build(machine.frames[0].bytes, sizeof(machine.frames[0].bytes), to, &arp);
-
-    CHECK(len > 0);
-    machine.frames[0].len = (size_t)len;
-    machine.frame_count = 1;
-}
-
 static void while_it_waits_it_can_be_found(void)
 {
     machine_reset();
@@ -357,7 +463,11 @@ int main(void)
     RUN(too_many_panics_within_a_panic_stand_still);
     RUN(telling_the_server_may_fault_as_well);
     RUN(only_the_first_panic_within_it_tells_the_server);
-    RUN(an_nmi_within_a_panic_does_not_let_the_machine_go_on);
+    RUN(an_nmi_within_a_dump_changes_nothing);
+    RUN(a_wait_goes_on_after_an_nmi_that_dumped);
+    RUN(a_panic_while_a_run_begins_begins_it_anew);
+    RUN(a_fault_in_what_was_asked_for_is_followed_by_what_debug_says);
+    RUN(a_debuggers_packet_before_the_first_answer_tells_the_server);
     RUN(a_machine_that_waits_since_its_boot_dumps_on_an_nmi);
     RUN(a_debuggers_packet_takes_the_machine_over_if_one_is_followed);
     RUN(a_link_that_is_down_is_waited_for);

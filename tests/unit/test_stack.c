@@ -44,6 +44,8 @@ static struct wire {
     int send_err, receive_err;
     uint64_t down_from_us, down_until_us; /* the link; asking takes a millisecond */
     bool asking_takes_nothing;
+    uint64_t poll_us; /* receive looks once, which takes so long; 0: it waits */
+    uint64_t arp_takes_us;
     void (*on_datagram)(struct wire *wire);
 } wire;
 
@@ -108,7 +110,7 @@ static void take_arp(struct wire *w, const struct pnd_eth *eth)
     w->requests[arp.to_ip == SERVER ? 0 : arp.to_ip == ROUTER ? 1 : 2]++;
     if (arp.to_ip != w->answers_arp || (w->arp_deaf && w->arp_deaf--))
         return;
-    arrive_arp(w->now_us + 200, PND_ARP_REPLY, arp.to_ip,
+    arrive_arp(w->now_us + (w->arp_takes_us ? w->arp_takes_us : 200), PND_ARP_REPLY, arp.to_ip,
                arp.to_ip == SERVER ? server_mac : router_mac, OWN, own_mac);
 }
 
@@ -143,6 +145,8 @@ static int nic_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
 
     if (w->receive_err)
         return w->receive_err;
+    if (w->poll_us && w->poll_us < timeout_us)
+        timeout_us = w->poll_us;
     if (w->count == 0 || w->queue[0].at_us > w->now_us + timeout_us) {
         w->now_us += timeout_us;
         return PND_E_TIMEOUT;
@@ -159,6 +163,7 @@ static struct pnd_stack stack;
 static struct pnd_link link_;
 
 static unsigned deaf;
+static uint64_t poll_us, arp_takes_us;
 
 static int open_stack(uint32_t answers_arp, uint32_t router_ip, const uint8_t *gateway_mac)
 {
@@ -171,6 +176,8 @@ static int open_stack(uint32_t answers_arp, uint32_t router_ip, const uint8_t *g
     if (gateway_mac)
         memcpy(config.gateway_mac, gateway_mac, 6);
     memset(&wire, 0, sizeof(wire));
+    wire.poll_us = poll_us;
+    wire.arp_takes_us = arp_takes_us;
     memset(&stack, 0xa5, sizeof(stack));
     wire.answers_arp = answers_arp;
     wire.arp_deaf = deaf;
@@ -593,6 +600,18 @@ static void who_only_listens_answers_arp_and_asks_nobody(void)
     CHECK_EQ(pnd_stack_listen(&stack, &nic, &config), PND_E_ARG);
 }
 
+static void a_nic_that_only_looks_is_asked_until_the_time_is_up(void)
+{
+    poll_us = 1;
+    arp_takes_us = 500000;
+    CHECK_EQ(open_stack(SERVER, 0, NULL), PND_OK);
+    CHECK_EQ(wire.requests[0], 1);
+    CHECK(wire.now_us >= 500000);
+    CHECK_EQ(open_stack(0, 0, NULL), PND_E_NOROUTE);
+    CHECK_EQ(wire.now_us, 4 * 765000);
+    poll_us = arp_takes_us = 0;
+}
+
 int main(void)
 {
     RUN(the_server_that_answers_arp_is_used);
@@ -613,5 +632,6 @@ int main(void)
     RUN(without_arp_nobody_is_asked_and_nobody_answered);
     RUN(a_datagram_to_the_debuggers_port_ends_it);
     RUN(who_only_listens_answers_arp_and_asks_nobody);
+    RUN(a_nic_that_only_looks_is_asked_until_the_time_is_up);
     return tap_done();
 }
