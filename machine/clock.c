@@ -3,6 +3,8 @@
  * The TSC, whose rate is learned from the PIT. */
 #include "clock.h"
 
+#include <stdbool.h>
+
 #include "io.h"
 
 enum {
@@ -12,6 +14,7 @@ enum {
     PIT_COMMAND = 0x43,
     SPEAKER = 0x61,          /* bit 0: channel 2 counts; bit 1: the speaker hears it */
     MEASURED_COUNTS = 23864, /* 20 ms */
+    COUNTED_OUT = 0x20,      /* of the speaker port: channel 2 has reached 0 */
     TRIES = 8,
     PIC_COMMAND = 0x20,
     PIC_DATA = 0x21,
@@ -58,7 +61,8 @@ static uint64_t read_both(uint16_t *ret_count)
     return time;
 }
 
-static void measure(void)
+/* @return false: the measure is wrong */
+static bool measure(void)
 {
     uint16_t first, last;
     uint64_t from, to;
@@ -72,6 +76,8 @@ static void measure(void)
         box_pause();
     to = read_both(&last);
     ticks_per_second = (to - from) * PIT_HZ / (uint16_t)(first - last);
+    /* The count has run through: the machine, a guest, was stopped for too long meanwhile. */
+    return (box_in8(SPEAKER) & COUNTED_OUT) == 0;
 }
 
 /* Interrupts 0x20 to 0x2f, all masked: box_doze() lets one through. */
@@ -101,22 +107,11 @@ static void start_beat(void)
     box_out8(PIT_CHANNEL_0, counts >> 8);
 }
 
-/* It never stops: an NMI just before the hlt of box_doze() can take the tick that would end it, and
- * then the next one does. */
-static void start_ticking(void)
-{
-    const uint16_t counts = PIT_HZ / 100;
-
-    box_out8(PIT_COMMAND, 0x34); /* channel 0, both bytes, mode 2: again and again */
-    box_out8(PIT_CHANNEL_0, counts & 0xff);
-    box_out8(PIT_CHANNEL_0, counts >> 8);
-}
-
 void box_clock_init(void)
 {
     quiet_pics();
-    start_ticking();
-    measure();
+    for (int i = 0; i < TRIES && !measure(); i++)
+        box_pause();
     start_beat();
     start = box_ticks();
 }

@@ -71,14 +71,27 @@ NOINLINE static void die_nested(void)
     box_panic("asked to, and there will be a second one: a page of memory cannot be read");
 }
 
+NOINLINE static void die_reboot(void)
+{
+    box_panic_with(BOX_REBOOT_ONLY, "asked to, and to restart with nothing but a panic log");
+}
+
+NOINLINE static void die_skip_local(void)
+{
+    box_panic_with(BOX_SKIP_LOCAL, "asked to, and to write no local core");
+}
+
 NOINLINE void box_die(const char *how)
 {
     static const struct {
         const char *name;
         void (*die)(void);
     } ways[] = {
-        {"now", die_now}, {"panic", die_now},      {"1", die_now},         {"nullptr", die_nullptr},
-        {"gpf", die_gpf}, {"stack", die_stack_of}, {"assert", die_assert}, {"nested", die_nested},
+        {"now", die_now},       {"panic", die_now},
+        {"1", die_now},         {"nullptr", die_nullptr},
+        {"gpf", die_gpf},       {"stack", die_stack_of},
+        {"assert", die_assert}, {"nested", die_nested},
+        {"reboot", die_reboot}, {"skip-local", die_skip_local},
     };
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)

@@ -5,7 +5,8 @@
  *
  * Boot-args of its own, besides those of panicd/bootargs.h (PROTOCOL.md#kdp-3.2):
  *
- *     panic=HOW               dies once it is up: now nullptr gpf stack assert nested
+ *     panic=HOW               dies once it is up: now nullptr gpf stack assert nested skip-local
+ *                             reboot
  *     debugger=1              calls Debugger() once it is up
  *     panicd_xnu=N            what a panic does, in the order of that train of xnu
  *     panicd_format=FORMAT    macho (the default) or elf
@@ -220,8 +221,7 @@ static void power_button(void)
 static void obey_word(const char *word)
 {
     if (box_same_text(word, "help"))
-        box_printf("help " BOX_WAYS_TO_DIE
-                   " nmi debugger core paniclog systemlog reboot poweroff\n");
+        box_printf("help " BOX_WAYS_TO_DIE " nmi debugger core paniclog systemlog poweroff\n");
     else if (box_same_text(word, "nmi"))
         __asm__ volatile("int $2" : : : "memory");
     else if (box_same_text(word, "debugger"))

@@ -76,7 +76,8 @@ static uint64_t ram_end(void)
     unsigned count;
     const struct box_range *ranges = box_ram(&count);
 
-    return BOX_BASE + ranges[count - 1].end;
+    return count ? BOX_BASE + ranges[count - 1].end
+                 : BOX_BASE; /* none: a panic before it is known */
 }
 
 static bool dumped(uint64_t pte, uint64_t address)

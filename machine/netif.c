@@ -24,6 +24,7 @@ enum {
 /* Copied into struct pnd_panic at boot; the address and the router's MAC are all that changes. */
 static struct box_netif netifs[BOX_NETIF_CAP];
 static unsigned netif_count;
+static struct box_netif serial_netif = {.name = "serial"};
 
 static const char *const kind_names[] = {
     [BOX_BUILT_IN] = "built-in",
@@ -83,20 +84,24 @@ static void open_driver(const struct box_pci *pci, struct box_netif *netif)
     netif->polled = opened && (netif->kind == BOX_BUILT_IN || netif->kind == BOX_THUNDERBOLT);
 }
 
+static void print_mac(const uint8_t mac[6])
+{
+    box_printf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+}
+
 static void print_netif(const struct box_netif *netif)
 {
-    const uint8_t *mac = netif->nic.mac;
-
-    if (!netif->driver)
+    if (!netif->driver) {
         box_printf("panicbox: %s: %s, no driver for PCI device %04x:%04x\n", netif->name,
                    kind_names[netif->kind], netif->pci_vendor, netif->pci_device);
-    else if (netif->trouble)
+    } else if (netif->trouble) {
         box_printf("panicbox: %s: %s, %s, not usable: %s\n", netif->name, netif->driver,
                    kind_names[netif->kind], netif->trouble);
-    else
-        box_printf("panicbox: %s: %s, %s, %02x:%02x:%02x:%02x:%02x:%02x\n", netif->name,
-                   netif->driver, kind_names[netif->kind], mac[0], mac[1], mac[2], mac[3], mac[4],
-                   mac[5]);
+    } else {
+        box_printf("panicbox: %s: %s, %s, ", netif->name, netif->driver, kind_names[netif->kind]);
+        print_mac(netif->nic.mac);
+        box_printf("\n");
+    }
 }
 
 unsigned box_netif_init(void)
@@ -182,13 +187,23 @@ static struct box_netif *accept(struct box_netif *netif, const char *arg, const 
     return NULL;
 }
 
-static struct box_netif *choose_by_name(const char *name)
+/* It is an interface only when it is named: the line may be for something else. */
+static struct box_netif *choose_serial(void)
 {
-    if (box_same_text(name, "serial")) {
-        box_printf("kdp_match_name=serial: dumps over a serial line are not built in. ");
-        print_usable();
+    if (!box_serial_nic_open(&serial_netif.nic, &serial_netif.trouble)) {
+        box_printf("kdp_match_name=serial: %s\n", serial_netif.trouble);
         return NULL;
     }
+    box_printf("panicbox: serial: the second serial line, ");
+    print_mac(serial_netif.nic.mac);
+    box_printf("\n");
+    return &serial_netif;
+}
+
+static struct box_netif *choose_by_name(const char *name)
+{
+    if (box_same_text(name, serial_netif.name))
+        return choose_serial();
     for (unsigned i = 0; i < netif_count; i++) {
         if (box_same_text(name, netifs[i].name))
             return accept(&netifs[i], "kdp_match_name", name);
@@ -303,7 +318,6 @@ static void lease_address(struct box_netif *netif)
 static void print_address(const struct box_netif *netif)
 {
     static const uint8_t none[6];
-    const uint8_t *mac = netif->router_mac;
 
     if (!netif->ip) {
         box_printf("panicbox: %s: no address; give it one with kdp_ip_addr=\n", netif->name);
@@ -314,26 +328,36 @@ static void print_address(const struct box_netif *netif)
     if (netif->router) {
         box_printf(", router ");
         print_ip(netif->router);
-        if (memcmp(mac, none, sizeof(none)) == 0)
+        if (memcmp(netif->router_mac, none, sizeof(none)) == 0)
             box_printf(" (no answer to ARP)");
-        else
-            box_printf(" (%02x:%02x:%02x:%02x:%02x:%02x)", mac[0], mac[1], mac[2], mac[3], mac[4],
-                       mac[5]);
+        else {
+            box_printf(" (");
+            print_mac(netif->router_mac);
+            box_printf(")");
+        }
     }
     box_printf("\n");
 }
 
-void box_netif_configure(struct box_netif *netif, const struct pnd_bootargs *args)
+static void give_address(struct box_netif *netif, const struct pnd_bootargs *args)
 {
-    netif->router = property_ip("opt/panicbox/router");
     if (args->has_ip_addr) {
         netif->ip = args->own;
         if (!netif->ip)
             box_printf("panicbox: kdp_ip_addr=%s: not an IPv4 address\n", args->ip_addr);
+    } else if (netif == &serial_netif) {
+        netif->ip = BOX_SERIAL_IP;
     } else {
         netif->ip = property_ip("opt/panicbox/_kdp_ipstr");
         lease_address(netif);
     }
+}
+
+void box_netif_configure(struct box_netif *netif, const struct pnd_bootargs *args)
+{
+    if (netif != &serial_netif)
+        netif->router = property_ip("opt/panicbox/router");
+    give_address(netif, args);
     if (netif->ip && netif->router &&
         box_arp(&netif->nic, netif->ip, netif->router, ROUTER_US, netif->router_mac))
         memset(netif->router_mac, 0, sizeof(netif->router_mac));

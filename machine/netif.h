@@ -39,12 +39,14 @@ unsigned box_netif_init(void);
 struct box_netif *box_netif(unsigned index);
 
 /* The interface for dumps, by kdp_match_name, kdp_match_mac, or the first that is built in; NULL
- * and a printed sentence that says why and what to type, when there is none. */
+ * and a printed sentence that says why and what to type, when there is none. The name "serial" is
+ * the second serial line, which box_netif() does not have. */
 struct box_netif *box_netif_choose(const struct pnd_bootargs *args);
 
 /* Gives it an address as the running system would have: kdp_ip_addr; the property
  * opt/panicbox/_kdp_ipstr of fw_cfg, which is its NVRAM; replaced by what DHCP gives (2 s; not
- * with kdp_ip_addr). The router - of DHCP, or opt/panicbox/router - is resolved by ARP. */
+ * with kdp_ip_addr). The serial line has kdp_ip_addr or BOX_SERIAL_IP, and no router. The router -
+ * of DHCP, or opt/panicbox/router - is resolved by ARP. */
 void box_netif_configure(struct box_netif *netif, const struct pnd_bootargs *args);
 
 #endif

@@ -26,5 +26,10 @@ const char *box_e1000_fits(const struct box_pci *pci);
  *         that goes on after a colon, with what to do about it */
 bool box_virtio_net_open(const struct box_pci *pci, struct pnd_nic *ret, const char **ret_why);
 bool box_e1000_open(const struct box_pci *pci, struct pnd_nic *ret, const char **ret_why);
+bool box_serial_nic_open(struct pnd_nic *ret, const char **ret_why);
+
+/* The address that goes with the serial line's MAC: 0xABADBABE in the memory of a little-endian
+ * machine. @source PROTOCOL.md#kdp-2.10 */
+#define BOX_SERIAL_IP UINT32_C(0xbebaadab)
 
 #endif

@@ -50,6 +50,7 @@ static BOX_WORK struct {
     bool called;
     enum pnd_trigger trigger;
     enum pnd_asked asked;
+    enum box_wish wish;
     uint64_t caller;
     char message[MESSAGE_CAP];
 } state;
@@ -177,6 +178,16 @@ static bool is_idle_nmi(const struct box_death *death)
            !(pnd_debug_effective(args->debug, args->xnu) & PND_DB_NMI);
 }
 
+/* They were meant for the int3 behind them, and for no NMI that comes in between. */
+static void take_wishes(struct pnd_event *event)
+{
+    event->asked = state.asked;
+    event->reboot_only = state.wish == BOX_REBOOT_ONLY;
+    event->skip_local = state.wish == BOX_SKIP_LOCAL;
+    state.asked = PND_ASKED_NOTHING;
+    state.wish = BOX_NO_WISH;
+}
+
 /* On the dump stack. */
 static void run_first(void *arg)
 {
@@ -185,8 +196,8 @@ static void run_first(void *arg)
 
     memset(event, 0, sizeof(*event));
     event->trigger = death->trigger;
-    event->asked = state.asked;
-    state.asked = PND_ASKED_NOTHING;
+    if (death->frame->vector == BOX_TRAP_BREAKPOINT)
+        take_wishes(event);
     copy_registers(death->frame, &event->regs);
     if (death->trigger != PND_TRIGGER_BOOT && !is_idle_nmi(death)) {
         event->log = box_panic_log_make(death, &event->log_len);
@@ -231,8 +242,8 @@ static void describe(const struct box_frame *frame, struct box_death *ret)
         ret->trigger = state.trigger;
         ret->message = state.message;
         ret->caller = state.caller;
+        state.called = false;
     }
-    state.called = false;
 }
 
 static void save(const struct box_frame *frame, const void *fx, struct box_saved *ret)
@@ -276,6 +287,14 @@ __attribute__((noinline)) void box_panic(const char *format, ...)
     va_end(args);
     call(PND_TRIGGER_PANIC, (uint64_t)(uintptr_t)__builtin_return_address(0));
     __builtin_trap(); /* it begins anew, or ends; and rip lies in this function */
+}
+
+__attribute__((noinline)) void box_panic_with(enum box_wish wish, const char *message)
+{
+    pnd_format(state.message, sizeof(state.message), "%s", message);
+    state.wish = wish;
+    call(PND_TRIGGER_PANIC, (uint64_t)(uintptr_t)__builtin_return_address(0));
+    __builtin_trap();
 }
 
 __attribute__((noinline)) void box_debugger(const char *message)

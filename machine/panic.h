@@ -23,6 +23,11 @@ __attribute__((noreturn, format(printf, 1, 2))) void box_panic(const char *forma
     ((condition) ? (void)0                                                                         \
                  : box_panic("assertion failed: %s @%s:%d", #condition, BOX_FILE, __LINE__))
 
+/* The same, of a caller who asks for the panic log and a reboot, or for no local core.
+ * @source PROTOCOL.md#kdp-2.8, steps 2 and 3 */
+enum box_wish { BOX_NO_WISH, BOX_REBOOT_ONLY, BOX_SKIP_LOCAL };
+__attribute__((noreturn)) void box_panic_with(enum box_wish wish, const char *message);
+
 /* Enters the debugger's path, as Debugger() of Apple's kernel; may return. */
 void box_debugger(const char *message);
 

@@ -5,13 +5,13 @@
 #include "panic_log.h"
 
 #include <stdarg.h>
-#include <zlib.h>
 
 #include "client/format.h"
 #include "clock.h"
 #include "memory.h"
 #include "symbols.h"
 #include "trap.h"
+#include "wire/crc32.h"
 #include "wire/cursor.h"
 
 enum {
@@ -180,7 +180,7 @@ static void finish_region(size_t log_len)
     pnd_wr_le32(&wr, (uint32_t)log_len);
     pnd_wr_zeros(&wr, 4 * sizeof(uint32_t) + sizeof(uint64_t)); /* no stackshot, no other log */
     pnd_format((char *)wr.at, OS_VERSION_CAP, "panicbox %s", PND_VERSION);
-    crc = (uint32_t)crc32(0, region + CRC_END, (unsigned)(region_len - CRC_END));
+    crc = pnd_crc32(0, region + CRC_END, region_len - CRC_END);
     wr = pnd_wr(region, CRC_END);
     pnd_wr_le32(&wr, HEADER_MAGIC);
     pnd_wr_le32(&wr, crc);

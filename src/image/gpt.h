@@ -60,8 +60,4 @@ int pnd_gpt_open(struct pnd_gpt *gpt, const struct pnd_gpt_source *source);
 int pnd_gpt_find(struct pnd_gpt *gpt, const uint8_t type[PND_GPT_GUID_BYTES], uint32_t from,
                  struct pnd_gpt_partition *ret);
 
-/* CRC-32 as in Ethernet, gzip and GPT (polynomial 0x04c11db7, reflected).
- *   @param crc  0, or what the bytes before gave */
-uint32_t pnd_crc32(uint32_t crc, const void *buf, size_t len);
-
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "image/gpt.h"
+#include "wire/crc32.h"
 #include "wire/cursor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);

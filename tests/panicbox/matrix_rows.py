@@ -18,6 +18,7 @@ RESOLVED = r"^Resolved .*'s \(or proxy's\) link level address"
 DUMPING = r"^Entering system dump routine"
 LATE_DISK = (r"skipping local kernel core because core file could not be opened prior to panic "
              r"\(mode : 0x[0-9a-f]+, error : 0x[0-9a-f]+\)")
+UNWANTED = r"^No local core: the panic asked for no local core\."
 STANDS = r"^Standing still: "
 PANICKED = r"panic\(cpu \d+ caller 0x"
 
@@ -34,6 +35,7 @@ class Row:
     nic: str = "virtio-net"
     xnu: int = 0            # 0: the current order
     args: str = ""
+    how: str = "now"        # panic=how
     says: tuple = ()        # on the console
     never: tuple = ()
 
@@ -43,7 +45,8 @@ class Row:
         order = f", xnu {self.xnu}" if self.xnu else ""
         place = "partition" if self.partition else "no partition"
         nic = "" if self.nic == "virtio-net" else f", nic {self.nic}"
-        return (f"{self.trigger}, {debug}{about}{order}, {place}, {self.server}{nic}: "
+        trigger = self.trigger if self.how == "now" else f"panic={self.how}"
+        return (f"{trigger}, {debug}{about}{order}, {place}, {self.server}{nic}: "
                 f"{self.expected} [{self.clause}]")
 
 
@@ -280,6 +283,28 @@ OTHERS = [
           partition=False, never=(LATE_DISK,)),
 ]
 
+# ---- what the caller of panic() asks for ----
+
+CALLERS = [
+    panic(0xc44, "restarts", "kdp-2.8 2", "neither core", how="reboot", **QUIET),
+    panic(0x2444, "restarts", "kdp-2.8 2", "the panic log is not sent", how="reboot", **QUIET),
+    panic(0x244, "restarts", "kdp-2.8 2", "no wait for a debugger", how="reboot", **QUIET),
+    panic(0x444, "restarts", "kdp-2.8 2", "it does not stand", how="reboot", nic="none",
+          never=(DUMPING, STANDS)),
+    panic(0x444, "core waits", "kdp-2.8 3", "only the network copy", how="skip-local",
+          says=(UNWANTED,)),
+    panic(0x444, "core waits", "kdp-2.8 3", "the disk is no matter", how="skip-local",
+          partition=False, says=(UNWANTED,), never=(LATE_DISK,)),
+    panic(0xc44, "waits", "kdp-2.8 3", how="skip-local", server="silent server",
+          says=(UNWANTED, DUMPING)),
+    panic(0x2444, "paniclog waits", "kdp-2.8 3", how="skip-local"),
+    panic(0x4444, "restarts", "kdp-2.8 3", "neither core", how="skip-local", **QUIET),
+    panic(0x24444, "restarts", "kdp-2.8 3", "not even the network copy", how="skip-local", **QUIET),
+    panic(0x100444, "restarts", "kdp-2.8 5", how="skip-local", **QUIET),
+    panic(0x844, "waits", "kdp-2.8 3, kdp-2.3", how="skip-local", **QUIET),
+    panic(0x444, "stands", "kdp-2.8 3, kdp-2.8 7", how="skip-local", nic="none", says=(STANDS,)),
+]
+
 # ---- what older kernels do ----
 
 OLDER = [
@@ -307,6 +332,9 @@ OLDER = [
     panic(0x24c44, "core restarts", "kdp-4", xnu=3789),
     panic(0x104c44, "core restarts", "kdp-4.2", xnu=3789, partition=False),
     nmi(0xc44, "disk core continues", "kdp-2.3", xnu=3789),
+    panic(0x4c44, "restarts", "kdp-2.8 2", "neither core", xnu=3789, how="reboot", **QUIET),
+    panic(0x4c44, "core restarts", "kdp-2.8 3", "that step came with 4570", xnu=3789,
+          how="skip-local"),
     panic(0x40440, "disk core waits", "kdp-4", "DB_DISABLE_GZIP_CORE came with 3789", xnu=3248),
     panic(0x20440, "core waits", "kdp-4", xnu=3248),
     # Until 2782 there was no local core, and no compression.
@@ -326,7 +354,7 @@ GROUPS = {
     "alone-panic": in_places(ALONE_PANIC),
     "alone-nmi": in_places(ALONE_NMI),
     "least": LEAST,
-    "wanted": in_places(WANTED) + OTHERS,
+    "wanted": in_places(WANTED) + OTHERS + CALLERS,
     "decoded": in_places(DECODED),
     "older": OLDER,
 }

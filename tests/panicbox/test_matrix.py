@@ -23,12 +23,12 @@ import matrix_rows
 
 ROWS = [(group, row) for group, rows in matrix_rows.GROUPS.items() for row in rows]
 GZIP, MACHO = b"\x1f\x8b", b"\xcf\xfa\xed\xfe"
-TRIGGERS = {"panic": "panic=now", "NMI": "", "Debugger()": "debugger=1"}
+TRIGGERS = {"panic": "panic={how}", "NMI": "", "Debugger()": "debugger=1"}
 
 
 def line(row, server):
     """The boot-args of a row. Its own address is given, so that no boot waits for DHCP."""
-    words = [TRIGGERS[row.trigger], f"kdp_ip_addr={box.OWN_IP}", row.args]
+    words = [TRIGGERS[row.trigger].format(how=row.how), f"kdp_ip_addr={box.OWN_IP}", row.args]
     if row.debug is not None:
         words.append(f"debug={row.debug:#x}")
     if row.xnu:

@@ -17,11 +17,14 @@ import tempfile
 import box
 import cores
 import frames
+import serial_peer
 from matrix_rows import DUMPING, RESOLVED, STANDS
 
 ADDRESS = f"kdp_ip_addr={box.OWN_IP}"
 MAC = "52:54:00:12:34:56"   # QEMU's first
 NMIS = 30
+SERIAL_MIB = 4          # a serial line is slow
+SPOILED = 9973
 ROUTER = {"router": box.SERVER_IP}
 TESTS = {"network": [], "machine": []}
 SERVER = None
@@ -180,7 +183,8 @@ for said, properties_, args_, text_ in (
         ("wireless", {"en0": "wireless"}, "kdp_match_name=en0", r"(?i)en0.*(wireless|wi-?fi)"),
         ("not there", {}, "kdp_match_name=en9", r"en9"),
         ("another", {}, "kdp_match_mac=525400aaaaaa", r"(?i)52:?54:?00:?aa:?aa:?aa"),
-        ("a serial line", {}, "kdp_match_name=serial", r"(?i)serial"),
+        ("a serial line that is not there", {}, "kdp_match_name=serial",
+         r"^kdp_match_name=serial: there is no second serial line; give QEMU two"),
         ("wireless, and nothing is named", {"en0": "wireless"}, "", None)):
     sentence("network", f"an interface that is {said} is refused ({args_ or 'no name'}), with a "
              "sentence that says so; the dump is not made, the machine stands")(
@@ -212,6 +216,48 @@ def second_interface():
             end(machine, "waits")
             sent()
             assert machine.said(f"(?i){mac}"), f"{name}:\n{machine.console.tail(40)}"
+
+
+# ---- the second serial line
+
+def over_serial(args, own_ip, spoil=0):
+    """A core over the line, and what the other end saw."""
+    line = f"debug=0x24444 kdp_match_name=serial {SERVER.boot_args()} panic=now {args}"
+    with tempfile.TemporaryDirectory(prefix="panicbox-") as place, \
+            serial_peer.SerialPeer(place, box.SERVER_IP, SERVER.port, spoil) as peer, \
+            boot(line, nic="none", memory_mib=SERIAL_MIB, extra=peer.extra,
+                 patient=True) as machine:
+        end(machine, "restarts")
+        row = sent()
+        match = box.NAME.match(row["name"])
+        assert match and match[1] == "core" and match[3] == own_ip, row
+        assert not peer.wrong, peer.wrong[0]
+        assert {arp.sender for arp in peer.arps} == {own_ip}, peer.arps
+        says(machine, "^panicbox: serial: .*, 73:65:72:69:61:6c$",
+             f"^panicbox: serial: address {re.escape(own_ip)}$", DUMPING, RESOLVED,
+             "^Transmitting kernel state, please wait:")
+        core = cores.parse(SERVER.content(row))
+        assert core.kind == "macho", core
+        return peer
+
+
+@sentence("machine", "kdp_match_name=serial: a whole core goes over the second serial line, from "
+          "the made-up MAC and address, and it restarts")
+def serial():
+    peer = over_serial("", serial_peer.FAKE_IP)
+    assert peer.decoder.damaged == 0 and peer.packets > 10, vars(peer)
+
+
+@sentence("machine", "kdp_match_name=serial, and kdp_ip_addr: the core comes from that address")
+def serial_own_ip():
+    over_serial(ADDRESS, box.OWN_IP)
+
+
+@sentence("machine", f"kdp_match_name=serial, with every {SPOILED}th byte damaged: the core is "
+          "whole all the same")
+def serial_damaged():
+    peer = over_serial("", serial_peer.FAKE_IP, SPOILED)
+    assert peer.spoiled > 3 and peer.decoder.damaged > 0, vars(peer)
 
 
 # ---- addresses, ports, names, sizes
