@@ -43,8 +43,8 @@ struct pnd_endpoint {
  *            the way out (it is repeated); PND_E_NOROUTE, PND_E_LINK, PND_E_ABORTED end the dump
  *   receive  waits up to timeout_us for one datagram to us and gives its bytes in buf (cut at cap)
  *            and where it came from. May return early, with PND_E_TIMEOUT, at any time.
- *            @return its length, at most cap; PND_E_TIMEOUT; PND_E_NOROUTE, PND_E_LINK or PND_E_ABORTED (a
- *            signal, a key) end the dump
+ *            @return its length, at most cap; PND_E_TIMEOUT; PND_E_NOROUTE, PND_E_LINK or
+ *            PND_E_ABORTED (a signal, a key) end the dump
  *   dgram_max  the largest datagram it can send whole, in bytes; at least 7, a header and a byte
  *              of dump; 0: any */
 struct pnd_link {

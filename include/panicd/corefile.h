@@ -14,7 +14,8 @@
  * After pnd_corefile_open, each function may also be called by a panic that happened within one
  * of them, on the same struct: what was under way is forgotten.
  * Memory: struct pnd_corefile, 9 KiB; the disk is written in pieces of at most 4 KiB, which lie in
- * it anywhere: a driver that needs physical addresses asks for both pages. Stack: 512 bytes, besides the disk's own.
+ * it anywhere: a driver that needs physical addresses asks for both pages. Stack: 512 bytes,
+ * besides the disk's own.
  * PROTOCOL.md#kdp-7.1, #kdp-7.2 */
 #ifndef PANICD_COREFILE_H
 #define PANICD_COREFILE_H
