@@ -242,13 +242,32 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : 1;
 }
 
+/* What arrives. A dump that has ended early is neither among it nor in the catalog while its file
+ * is made durable: that is waited for. */
+static int ask_for_transfers(struct pnd_ctl *ctl, unsigned wait_ms, json_t **ret,
+                             struct pnd_why *why)
+{
+    uint64_t until = pnd_clock_ms() + wait_ms;
+
+    for (;;) {
+        int err = pnd_socket_get(&ctl->spool, "transfers", ret, why);
+
+        if (err || json_integer_value(json_object_get(*ret, "ending")) == 0 ||
+            pnd_clock_ms() >= until)
+            return err;
+        json_decref(*ret);
+        *ret = NULL;
+        nap();
+    }
+}
+
 int pnd_views_read(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_views *ret,
                    struct pnd_why *why)
 {
     struct pnd_views views = {0};
     struct gather gather = {.views = &views};
     json_t *answer = NULL;
-    int err = pnd_socket_get(&ctl->spool, "transfers", &answer, why);
+    int err = ask_for_transfers(ctl, wait_ms, &answer, why);
 
     /* The server is asked first: a dump that ends in between is then in the catalog. */
     if (err && err != PND_E_NOTFOUND)

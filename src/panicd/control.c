@@ -148,7 +148,7 @@ static json_t *json_transfers(struct pnd_server *server)
         if (slot->class == PND_CLASS_BUSY)
             json_array_append_new(list, json_transfer(server, slot));
     }
-    return json_pack("{s:o}", "transfers", list);
+    return json_pack("{s:o, s:i}", "transfers", list, "ending", (int)server->ending);
 }
 
 static void drop(struct pnd_control *control, struct client *client)

@@ -101,6 +101,7 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
     slot->fd = -1;
+    server->ending += kind == PND_JOB_ABANDON;
     pnd_keeper_submit(server->keeper, job);
     return true;
 }
@@ -443,6 +444,7 @@ static void dump_ended(struct pnd_server *server, const struct pnd_job *job)
 {
     bool whole = job->kind == PND_JOB_FINISH && job->result == PND_OK;
 
+    server->ending -= job->kind == PND_JOB_ABANDON;
     log_dump(whole ? "received" : "incomplete", &job->dump);
     pnd_control_dump(server->control, whole ? "complete" : "incomplete", &job->dump);
     pnd_checker_wake(server->checker);

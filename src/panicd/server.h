@@ -44,6 +44,7 @@ struct pnd_server {
     unsigned resumed; /* transfers taken over from the journal */
     uint64_t refusals_s, refusals_logged, refusals_unlogged;
     struct pnd_counters counters;
+    uint32_t ending; /* dumps that have no slot any more, and no row yet */
 };
 
 /* Spool, journal, catalog, slots, and what the journal says was under way; no sockets yet.

@@ -283,6 +283,8 @@ class Server(kdp.Panicd):
         while True:
             rows = [row for row in self.rows() if row["id"] not in self._seen]
             settled = all(row["state"] != "receiving" and row["sha256"] for row in rows)
+            if not settled:
+                grace = time.monotonic() + GRACE
             if settled and (len(rows) >= least or time.monotonic() > grace):
                 self._seen |= {row["id"] for row in rows}
                 return rows
