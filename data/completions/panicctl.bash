@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export rm help"
+    local verbs="status list info watch verify export extract rm bootargs help"
     local verb="" i
     local -a directory=()
 
@@ -34,10 +34,18 @@ _panicctl() {
         return
         ;;
     -o | --output)
+        if [[ $verb == extract ]]; then
+            mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+            return
+        fi
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -n | --count) return ;;
+    -n | --count | --xnu | --server | --interface | --port) return ;;
+    --arch)
+        mapfile -t COMPREPLY < <(compgen -W "x86_64 arm64" -- "$cur")
+        return
+        ;;
     esac
 
     local words="--json --help"
@@ -45,16 +53,27 @@ _panicctl() {
     "") words="--directory --json --help --version $verbs" ;;
     help) words=$verbs ;;
     watch) words+=" --count --until-idle" ;;
+    bootargs)
+        case " ${COMP_WORDS[*]:i:COMP_CWORD-i} " in
+        *" encode "*)
+            words+=" --xnu --arch --network --local --on-panic --on-nmi --reboot --stay --paniclog"
+            words+=" --keys --no-gzip --keepsyms --server --interface --port"
+            ;;
+        *" decode "* | *" lint "*) words+=" --xnu --arch" ;;
+        *) [[ $cur == -* ]] || words="decode lint encode" ;;
+        esac
+        ;;
     export) words+=" --output --decompress --force" ;;
+    extract) words+=" --output --list --force" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
         info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch) words="" ;;
+        status | list | watch | extract) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ $verb == verify && $cur != -* ]]; then
+    if [[ ($verb == verify || $verb == extract) && $cur != -* ]]; then
         local -a files
         mapfile -t files < <(compgen -f -- "$cur")
         COMPREPLY+=("${files[@]}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info watch verify export rm help
+set -l verbs status list info watch verify export extract rm bootargs help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -18,7 +18,9 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'All
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'See dumps arrive'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Is a dump whole'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'Copy a dump out'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a extract -d 'Take a dump out of a disk'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info verify export rm' -a '(__panicctl_ids)'
 complete -c panicctl -n '__fish_seen_subcommand_from verify' -F
@@ -27,4 +29,24 @@ complete -c panicctl -n '__fish_seen_subcommand_from watch' -l until-idle -d 'En
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s o -l output -r -F -d 'Where to'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s d -l decompress -d 'Undo gzip'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s f -l force -d 'Replace the file'
+complete -c panicctl -n '__fish_seen_subcommand_from bootargs; and not __fish_seen_subcommand_from decode lint encode' -a 'decode lint encode'
+complete -c panicctl -n '__fish_seen_subcommand_from bootargs' -l xnu -x -d 'As that train reads it'
+complete -c panicctl -n '__fish_seen_subcommand_from bootargs' -l arch -x -a 'x86_64 arm64' -d 'For that machine'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l network -d 'Send it'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l local -d 'To the disk'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l on-panic -d 'On a panic'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l on-nmi -d 'On an NMI'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l reboot -d 'Then restart'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l stay -d 'Then stay'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l paniclog -d 'The panic log, no core'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l keys -d 'c and r end the wait'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l no-gzip -d 'Send it plain'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l keepsyms -d 'Backtraces with names'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l server -x -d 'Who gets it'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l interface -x -d 'To send with'
+complete -c panicctl -n '__fish_seen_subcommand_from encode' -l port -x -d 'UDP port'
+complete -c panicctl -n '__fish_seen_subcommand_from extract' -F
+complete -c panicctl -n '__fish_seen_subcommand_from extract' -s o -l output -x -a '(__fish_complete_directories)' -d 'Where the files go'
+complete -c panicctl -n '__fish_seen_subcommand_from extract' -s l -l list -d 'Only say what is there'
+complete -c panicctl -n '__fish_seen_subcommand_from extract' -s f -l force -d 'Replace files'
 complete -c panicctl -n '__fish_seen_subcommand_from help' -a "$verbs"

@@ -13,77 +13,19 @@
 #include <zlib.h>
 
 #include "image/gzip_header.h"
+#include "panicctl/sparse.h"
 
 enum {
     BLOCK_LEN = 1 << 20,
     RANGE_LEN = 64 << 20, /* at most this much between two looks at the progress */
-    HOLE_LEN = 4096,      /* zeros of this length and alignment are left out */
     WINDOW_BITS_GZIP = 15 + 16,
 };
 
 struct sink {
     const struct pnd_copy *copy;
-    uint64_t at; /* bytes so far */
+    struct pnd_sparse to;
     struct pnd_why *why;
 };
-
-static int write_failed(struct sink *sink)
-{
-    int err = errno == ENOSPC || errno == EDQUOT ? PND_E_NOSPACE : PND_E_SYS;
-
-    return pnd_why(sink->why, err, errno, "write the copy at byte %" PRIu64, sink->at);
-}
-
-static int write_all(struct sink *sink, const uint8_t *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = sink->copy->sparse ? pwrite(sink->copy->out, data, len, (off_t)sink->at)
-                                       : write(sink->copy->out, data, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return write_failed(sink);
-        data += n;
-        len -= (size_t)n;
-        sink->at += (uint64_t)n;
-    }
-    return PND_OK;
-}
-
-static bool all_zero(const uint8_t *data, size_t len)
-{
-    return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
-}
-
-/* Zeros become holes, where there can be some. */
-static int write_sparse(struct sink *sink, const uint8_t *data, size_t len)
-{
-    while (sink->copy->sparse && len > 0) {
-        size_t part = HOLE_LEN - sink->at % HOLE_LEN;
-        int err = PND_OK;
-
-        part = part < len ? part : len;
-        if (part == HOLE_LEN && all_zero(data, part))
-            sink->at += part;
-        else
-            err = write_all(sink, data, part);
-        if (err)
-            return err;
-        data += part;
-        len -= part;
-    }
-    return write_all(sink, data, len);
-}
-
-/* A hole at the end is only the size. */
-static int finish(struct sink *sink, uint64_t *ret_bytes)
-{
-    if (sink->copy->sparse && ftruncate(sink->copy->out, (off_t)sink->at) != 0)
-        return write_failed(sink);
-    *ret_bytes = sink->at;
-    return PND_OK;
-}
 
 static int read_failed(struct sink *sink, uint64_t at)
 {
@@ -104,7 +46,7 @@ static int copy_through(struct sink *sink, uint8_t *buf, uint64_t start, uint64_
             return read_failed(sink, start);
         if (n == 0)
             return PND_OK;
-        err = write_all(sink, buf, (size_t)n);
+        err = pnd_sparse_write_all(&sink->to, buf, (size_t)n, sink->why);
         if (err)
             return err;
         start += (uint64_t)n;
@@ -124,14 +66,14 @@ static int copy_range(struct sink *sink, uint8_t *buf, uint64_t start, uint64_t 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-            return write_failed(sink);
+            return pnd_sparse_failed(&sink->to, sink->why);
         if (n <= 0)
             break;
         start += (uint64_t)n;
-        sink->at = start;
+        sink->to.at = start;
         pnd_progress_update(sink->copy->progress, start);
     }
-    sink->at = start;
+    sink->to.at = start;
     return copy_through(sink, buf, start, end);
 }
 
@@ -151,19 +93,19 @@ static int copy_extents(struct sink *sink, uint8_t *buf, uint64_t size)
         hole = lseek(sink->copy->in, data, SEEK_HOLE);
         if (hole <= data)
             hole = (off_t)size;
-        sink->at = (uint64_t)data;
+        sink->to.at = (uint64_t)data;
         err = copy_range(sink, buf, (uint64_t)data, (uint64_t)hole < size ? (uint64_t)hole : size);
         if (err)
             return err;
         at = (uint64_t)hole;
     }
-    sink->at = size;
+    sink->to.at = size;
     return PND_OK;
 }
 
 int pnd_copy_plain(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_why *why)
 {
-    struct sink sink = {.copy = copy, .why = why};
+    struct sink sink = {.copy = copy, .to = {.fd = copy->out, .holes = copy->sparse}, .why = why};
     uint8_t *buf = malloc(BLOCK_LEN);
     struct stat st;
     int err;
@@ -177,7 +119,7 @@ int pnd_copy_plain(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_
     else
         err = copy_through(&sink, buf, 0, UINT64_MAX);
     if (!err)
-        err = finish(&sink, ret_bytes);
+        err = pnd_sparse_finish(&sink.to, ret_bytes, why);
     free(buf);
     return err;
 }
@@ -226,7 +168,7 @@ static int inflate_member(struct inflater *inf)
         inf->z.next_out = inf->out;
         inf->z.avail_out = BLOCK_LEN;
         z = inflate(&inf->z, Z_NO_FLUSH);
-        err = write_sparse(&inf->sink, inf->out, BLOCK_LEN - inf->z.avail_out);
+        err = pnd_sparse_write(&inf->sink.to, inf->out, BLOCK_LEN - inf->z.avail_out, why);
         if (err)
             return err;
         if (z == Z_STREAM_END)
@@ -254,7 +196,8 @@ static int inflate_all(struct inflater *inf)
 
 int pnd_copy_inflated(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_why *why)
 {
-    struct inflater inf = {.sink = {.copy = copy, .why = why}};
+    struct inflater inf = {
+        .sink = {.copy = copy, .to = {.fd = copy->out, .holes = copy->sparse}, .why = why}};
     int err, end;
 
     inf.in = malloc(BLOCK_LEN);
@@ -267,7 +210,7 @@ int pnd_copy_inflated(const struct pnd_copy *copy, uint64_t *ret_bytes, struct p
     }
     err = lseek(copy->in, 0, SEEK_SET) == 0 ? inflate_all(&inf) : read_failed(&inf.sink, 0);
     if (err == PND_OK || err == PND_E_SHORT || err == PND_E_FORMAT) {
-        end = finish(&inf.sink, ret_bytes);
+        end = pnd_sparse_finish(&inf.sink.to, ret_bytes, why);
         err = end ? end : err;
     }
     inflateEnd(&inf.z);

@@ -52,10 +52,39 @@
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \
     "is damaged, and only what comes before that was written; 2 could not.\n"
 
+#define PND_HELP_EXTRACT                                                                           \
+    "Takes out a dump that a machine wrote to its own disk: the log, and each file,\n"             \
+    "unpacked (gzip, LZ4). Looks at every Apple_KernelCoreDump partition of a disk or\n"           \
+    "an image of one (GPT), or at a corefile itself: that partition, or the file\n"                \
+    "kernelcore. It only reads there, never writes.\n\n"                                           \
+    "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
+    "                     dumps: each into a directory of its own in it\n"                         \
+    "  -l, --list         only say what is there; needs no DIR\n"                                  \
+    "  -f, --force        replace files of the same names in DIR\n"                                \
+    "  --json             one object: source, output, places (with their files)\n\n"               \
+    "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
+    "are copied as they are, as NAME.aea.\n\n"                                                     \
+    "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
+
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
     "\n"                                                                                           \
     "  --json   {\"removed\": [ID, ...]}\n\n"                                                      \
     "Exit status: 0 all are gone; 2 at least one is not.\n"
+
+#define PND_HELP_BOOTARGS                                                                          \
+    "decode  what each bit and word means, and what the machine does, by release\n"                \
+    "lint    known traps in them, and what to write instead\n"                                     \
+    "encode  the line for what is wanted\n\n"                                                      \
+    "LINE is the boot-args, or only a value of debug=: 0xd44, \"DB_NMI|DB_ARP\".\n\n"              \
+    "  --xnu N            as that train reads it (default 11417, macOS 15)\n"                      \
+    "  --arch ARCH        x86_64 or arm64; default: both, where they differ\n"                     \
+    "  --json             one object\n\n"                                                          \
+    "encode: --network --local          where to; --paniclog: the log, no core\n"                  \
+    "        --on-panic --on-nmi        when\n"                                                    \
+    "        --reboot, --stay           and then; --keys: c and r end the wait\n"                  \
+    "        --server IP --interface NAME    --network needs both; --port N\n"                     \
+    "        --no-gzip --keepsyms       send it plain; backtraces with names\n\n"                  \
+    "Exit status: 0; 1 lint found something; 2 not understood, or cannot be had.\n"
 
 #endif

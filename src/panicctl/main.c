@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "inspect/check.h"
+#include "inspect/unpack.h"
 #include "panicctl/help.h"
 
 #ifndef PND_VERSION
@@ -33,7 +34,12 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_verify},
     {"export", "ID [-o FILE|-] [--decompress] [--force]", "copy a dump out", PND_HELP_EXPORT,
      pnd_verb_export},
+    {"extract", "DEVICE|IMAGE -o DIR|--list [--force]",
+     "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
     {"rm", "ID...", "remove dumps", PND_HELP_RM, pnd_verb_rm},
+    {"bootargs", "decode LINE | lint LINE | encode OPTION...",
+     "what boot-args do, what is wrong with them, which to use", PND_HELP_BOOTARGS,
+     pnd_verb_bootargs},
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(*verbs) };
@@ -67,8 +73,8 @@ static void help_all(FILE *to)
 {
     fputs("usage: panicctl [--directory DIR] [--json] VERB ...\n\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
-        fprintf(to, "  %-8s%s\n", verbs[i].name, verbs[i].summary);
-    fputs("  help    this, or with a VERB the options of it\n\n"
+        fprintf(to, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
+    fputs("  help      this, or with a VERB the options of it\n\n"
           "ID is a number of the list, a file name, a sender's name, or \"latest\".\n"
           "The directory is the one given, else $PANICD_DIRECTORY, else ./" DIRECTORY_LOCAL
           " if it\nis there, else " DIRECTORY_SERVICE ".\n"
@@ -255,6 +261,7 @@ int main(int argc, char **argv)
     int code;
 
     pnd_check_child_main(argc, argv);
+    pnd_unpack_child_main(argc, argv);
     setlocale(LC_ALL, "");
     look_at_terminal(&ctl);
     code = global_options(&ctl, argc, argv);

@@ -222,7 +222,7 @@ def tell_disk(disk):
     except corefile.Damaged as why:
         print(f"  what nobody can read: {why}")
         return False
-    print(f"  {shown(HERE / 'corefile.py')} {shown(disk)} -o DIRECTORY")
+    print(f"  {shown(lab.binary('panicctl'))} extract {shown(disk)} -o DIRECTORY")
     return True
 
 

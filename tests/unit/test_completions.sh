@@ -35,6 +35,13 @@ offers "panicctl: a verb" "list" _panicctl panicctl li
 offers "panicctl: a verb's options" "--count --help --json --until-idle" _panicctl panicctl watch --
 offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
     _panicctl "$panicctl" -D "$dumps" info ""
+offers "panicctl: what to do with boot-args" "decode encode lint" _panicctl panicctl bootargs ""
+offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicctl bootargs encode --n
+offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""
+offers "panicctl: the options of extract" "--force --help --json --list --output" \
+    _panicctl panicctl extract --
+offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
+    _panicctl panicctl extract "$dumps/co"
 offers "panicctl: a directory" "$dumps" _panicctl panicctl --directory "${dumps%?}"
 
 if [ -r $framework ]; then

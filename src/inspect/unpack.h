@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The content of one file of a disk corefile, whichever way it is stored: as it is, as gzip (any
+ * number of members), or in Apple's LZ4 framing, whose blocks may refer to the one before. Read
+ * once, from start to end, in 4 MiB of memory. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
+#ifndef PND_INSPECT_UNPACK_H
+#define PND_INSPECT_UNPACK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/why.h"
+#include "panicd/corefile.h"
+
+#define PND_UNPACK_CHILD_NAME "panicd-unpack"
+
+enum {
+    PND_UNPACK_BLOCK_MAX = 1 << 20, /* of LZ4, unpacked; Apple writes 64 KiB */
+    PND_UNPACK_PIECE_MAX = 1 << 20, /* what write() is given at once, at most */
+    PND_UNPACK_MEMORY_MAX = 64 << 20,
+};
+
+struct pnd_unpack_job {
+    uint64_t offset, length; /* in the source; their sum is at most INT64_MAX */
+    enum pnd_corefile_packing packing;
+};
+
+/* @param len  at least 1. @param done  bytes of the job's length that are behind us
+ * @return PND_OK; anything else ends the work, and is what its caller gets */
+struct pnd_unpack_sink {
+    void *ctx;
+    int (*write)(void *ctx, const void *data, size_t len, uint64_t done);
+};
+
+/* In this process. All that comes before an error has been written.
+ *   @param fd  only read, with pread()
+ *   @param ret_at  where in the job's bytes it ended: its length, or the place of the damage
+ *   @return PND_OK; PND_E_SHORT they end too early, or the source does; PND_E_FORMAT they are
+ *           damaged, or something but zeros follows their end; PND_E_SOURCE the source cannot be
+ *           read; PND_E_SYS no memory; what write() returned */
+int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
+               uint64_t *ret_at, struct pnd_why *why);
+
+/* The same in a child that can do nothing but read @p fd and answer, like that of check.h: every
+ * program that calls this calls pnd_unpack_child_main() first thing in main(). write() is called
+ * here, outside. A child that dies costs only what it had not yet said: PND_E_FORMAT. */
+int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
+                     uint64_t *ret_at, struct pnd_why *why);
+
+/* Does not return when this process is the child. */
+void pnd_unpack_child_main(int argc, char **argv);
+
+#endif

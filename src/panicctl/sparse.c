@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Writing with holes; see sparse.h. */
+#include "panicctl/sparse.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HOLE_LEN = 4096 }; /* zeros of this length and alignment are left out */
+
+int pnd_sparse_failed(const struct pnd_sparse *to, struct pnd_why *why)
+{
+    int err = errno == ENOSPC || errno == EDQUOT ? PND_E_NOSPACE : PND_E_SYS;
+
+    return pnd_why(why, err, errno, "write the copy at byte %" PRIu64, to->at);
+}
+
+int pnd_sparse_write_all(struct pnd_sparse *to, const uint8_t *data, size_t len,
+                         struct pnd_why *why)
+{
+    while (len > 0) {
+        ssize_t n = to->holes ? pwrite(to->fd, data, len, (off_t)to->at) : write(to->fd, data, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return pnd_sparse_failed(to, why);
+        data += n;
+        len -= (size_t)n;
+        to->at += (uint64_t)n;
+    }
+    return PND_OK;
+}
+
+static bool all_zero(const uint8_t *data, size_t len)
+{
+    return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
+}
+
+/* Zeros become holes, where there can be some. */
+int pnd_sparse_write(struct pnd_sparse *to, const uint8_t *data, size_t len, struct pnd_why *why)
+{
+    while (to->holes && len > 0) {
+        size_t part = HOLE_LEN - to->at % HOLE_LEN;
+        int err = PND_OK;
+
+        part = part < len ? part : len;
+        if (part == HOLE_LEN && all_zero(data, part))
+            to->at += part;
+        else
+            err = pnd_sparse_write_all(to, data, part, why);
+        if (err)
+            return err;
+        data += part;
+        len -= part;
+    }
+    return pnd_sparse_write_all(to, data, len, why);
+}
+
+/* A hole at the end is only the size. */
+int pnd_sparse_finish(struct pnd_sparse *to, uint64_t *ret_bytes, struct pnd_why *why)
+{
+    if (to->holes && ftruncate(to->fd, (off_t)to->at) != 0)
+        return pnd_sparse_failed(to, why);
+    *ret_bytes = to->at;
+    return PND_OK;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Any bytes as a file of a disk corefile, packed as the first byte says: as it is, gzip or LZ4. It
+ * ends, hands out nothing that it did not read, and what is not packed comes out as it is. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "inspect/unpack.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+enum {
+    ENOUGH = 16 << 20, /* a bomb shows itself sooner */
+    STOPPED = -1234,
+};
+
+struct taker {
+    uint64_t len, done, length;
+    uint32_t sum; /* every byte is looked at, so that a sanitizer sees one that was never set */
+    const uint8_t *raw;
+};
+
+static int take(void *ctx, const void *data, size_t len, uint64_t done)
+{
+    struct taker *taker = ctx;
+    const uint8_t *at = data;
+
+    if (len == 0 || len > PND_UNPACK_PIECE_MAX || done < taker->done || done > taker->length)
+        abort();
+    if (taker->raw && memcmp(taker->raw + taker->len, data, len) != 0)
+        abort();
+    for (size_t i = 0; i < len; i++)
+        taker->sum = taker->sum * 31 + at[i];
+    taker->done = done;
+    taker->len += len;
+    return taker->len > ENOUGH ? STOPPED : PND_OK;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    static const enum pnd_corefile_packing packings[] = {PND_COREFILE_RAW, PND_COREFILE_GZIP,
+                                                         PND_COREFILE_LZ4};
+    static int fd = -1;
+    struct pnd_unpack_job job = {.offset = 1};
+    struct taker taker = {0};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+    struct pnd_why why = {0};
+    uint64_t at = 0;
+    int err;
+
+    if (len == 0)
+        return 0;
+    if (fd < 0)
+        fd = memfd_create("fuzz", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len)
+        abort();
+    job.packing = packings[data[0] % 3];
+    job.length = len - 1;
+    taker.length = job.length;
+    taker.raw = job.packing == PND_COREFILE_RAW ? data + 1 : NULL;
+    err = pnd_unpack(fd, &job, &sink, &at, &why);
+    if (at > job.length || (err == PND_OK && at != job.length))
+        abort();
+    if (err != PND_OK && err != PND_E_SHORT && err != PND_E_FORMAT && err != STOPPED)
+        abort();
+    if (err == PND_OK && taker.raw && taker.len != job.length)
+        abort();
+    return 0;
+}

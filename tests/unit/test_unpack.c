@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What the codecs have packed comes out as it went in, in this process and from the child; and
+ * whatever is wrong with it is an answer. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "codec/gzip.h"
+#include "codec/lz4.h"
+#include "inspect/unpack.h"
+#include "tap.h"
+
+enum {
+    CONTENT_LEN = 300000,
+    PACKED_CAP = 400000,
+    OFFSET = 4096, /* where the packed bytes lie in the source */
+    OWN_ERROR = -1234,
+};
+
+static uint8_t content[CONTENT_LEN], packed[PACKED_CAP], unpacked[CONTENT_LEN];
+static struct pnd_gzip gzip;
+static struct pnd_lz4 lz4;
+
+struct taker {
+    size_t len, stop_at; /* stop_at 0: never */
+    uint64_t done;
+};
+
+static int take(void *ctx, const void *data, size_t len, uint64_t done)
+{
+    struct taker *taker = ctx;
+
+    CHECK(len > 0 && len <= PND_UNPACK_PIECE_MAX && done >= taker->done);
+    taker->done = done;
+    if (taker->stop_at && taker->len + len > taker->stop_at)
+        return OWN_ERROR;
+    CHECK(len <= sizeof(unpacked) - taker->len);
+    if (len > sizeof(unpacked) - taker->len)
+        return PND_E_FULL;
+    memcpy(unpacked + taker->len, data, len);
+    taker->len += len;
+    return PND_OK;
+}
+
+static int keep(void *ctx, const void *buf, size_t len)
+{
+    size_t *at = ctx;
+
+    if (len > sizeof(packed) - *at)
+        return PND_E_FULL;
+    memcpy(packed + *at, buf, len);
+    *at += len;
+    return PND_OK;
+}
+
+/* Pages of noise, of zeros, and of what came before. */
+static void make_content(void)
+{
+    uint32_t x = 1;
+
+    for (size_t i = 0; i < sizeof(content); i++) {
+        x = x * 1664525 + 1013904223;
+        content[i] = i / 4096 % 3 == 0   ? (uint8_t)(x >> 24)
+                     : i / 4096 % 3 == 1 ? 0
+                                         : content[i - 8192];
+    }
+}
+
+static size_t pack(const struct pnd_codec *codec, size_t len)
+{
+    size_t at = 0;
+    struct pnd_sink next = {.ctx = &at, .write = keep};
+
+    CHECK_EQ(codec->begin(codec->ctx, &next), PND_OK);
+    CHECK_EQ(codec->write(codec->ctx, content, len), PND_OK);
+    CHECK_EQ(codec->finish(codec->ctx), PND_OK);
+    return at;
+}
+
+static int source_of(size_t len)
+{
+    int fd = memfd_create("source", MFD_CLOEXEC);
+
+    CHECK(fd >= 0 && pwrite(fd, packed, len, OFFSET) == (ssize_t)len);
+    return fd;
+}
+
+static struct pnd_unpack_job job_of(enum pnd_corefile_packing packing, size_t len)
+{
+    return (struct pnd_unpack_job){.offset = OFFSET, .length = len, .packing = packing};
+}
+
+/* Both ways, which must agree. @return the result, and its place and length */
+static int unpack(enum pnd_corefile_packing packing, size_t len, uint64_t *ret_at, size_t *ret_len)
+{
+    struct pnd_unpack_job job = job_of(packing, len);
+    struct taker here = {0}, there = {0};
+    struct pnd_unpack_sink sink = {.ctx = &here, .write = take},
+                           caged = {.ctx = &there, .write = take};
+    struct pnd_why why = {0}, caged_why = {0};
+    int fd = source_of(len), err = pnd_unpack(fd, &job, &sink, ret_at, &why);
+    uint64_t at;
+
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &caged, &at, &caged_why), err);
+    CHECK_STR(caged_why.text, why.text);
+    CHECK_EQ(at, *ret_at);
+    CHECK_EQ(there.len, here.len);
+    CHECK_MEM(unpacked, content, here.len);
+    *ret_len = here.len;
+    close(fd);
+    return err;
+}
+
+static void unpacks_what_the_codecs_have_packed(void)
+{
+    static const size_t sizes[] = {0, 1, 4095, 65536, 65537, CONTENT_LEN};
+    uint64_t at;
+    size_t len, out;
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        len = pack(&gzip.codec, sizes[i]);
+        CHECK_EQ(unpack(PND_COREFILE_GZIP, len, &at, &out), PND_OK);
+        CHECK(at == len && out == sizes[i]);
+        len = pack(&lz4.codec, sizes[i]);
+        CHECK_EQ(unpack(PND_COREFILE_LZ4, len, &at, &out), PND_OK);
+        CHECK(at == len && out == sizes[i]);
+        memcpy(packed, content, sizes[i]);
+        CHECK_EQ(unpack(PND_COREFILE_RAW, sizes[i], &at, &out), PND_OK);
+        CHECK(at == sizes[i] && out == sizes[i]);
+    }
+}
+
+static void finds_every_cut_and_keeps_what_comes_before(void)
+{
+    const struct {
+        const struct pnd_codec *codec;
+        enum pnd_corefile_packing packing;
+    } kinds[] = {{&gzip.codec, PND_COREFILE_GZIP}, {&lz4.codec, PND_COREFILE_LZ4}};
+
+    for (size_t k = 0; k < 2; k++) {
+        size_t len = pack(kinds[k].codec, CONTENT_LEN);
+
+        for (size_t cut = 0; cut < len; cut += cut < 40 || cut + 40 > len ? 1 : 4999) {
+            struct pnd_unpack_job job = job_of(kinds[k].packing, cut);
+            struct taker taker = {0};
+            struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+            int fd = source_of(len);
+            uint64_t at;
+
+            CHECK_EQ(pnd_unpack(fd, &job, &sink, &at, NULL), PND_E_SHORT);
+            CHECK(at <= cut && taker.len <= CONTENT_LEN);
+            CHECK_MEM(unpacked, content, taker.len);
+            close(fd);
+        }
+    }
+}
+
+static void says_that_the_source_ends_within_a_file(void)
+{
+    struct pnd_unpack_job job = job_of(PND_COREFILE_RAW, 1000);
+    struct taker taker = {0};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+    struct pnd_why why = {0};
+    uint64_t at;
+    int fd;
+
+    memcpy(packed, content, 600);
+    fd = source_of(600);
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &at, &why), PND_E_SHORT);
+    CHECK_STR(why.text, "the source ends within it, after 600 of 1000 bytes");
+    CHECK(at == 600 && taker.len == 600);
+    close(fd);
+}
+
+static void tells_the_place_of_the_damage(void)
+{
+    size_t len = pack(&lz4.codec, CONTENT_LEN), out;
+    uint64_t at;
+
+    packed[len] = 'x';
+    CHECK_EQ(unpack(PND_COREFILE_LZ4, len + 1, &at, &out), PND_E_FORMAT);
+    CHECK(at == len && out == CONTENT_LEN);
+    memset(packed + len, 0, 100);
+    CHECK_EQ(unpack(PND_COREFILE_LZ4, len + 100, &at, &out), PND_OK);
+    packed[1] ^= 1;
+    CHECK_EQ(unpack(PND_COREFILE_LZ4, len, &at, &out), PND_E_FORMAT);
+    CHECK(at == 0 && out == 0);
+    len = pack(&gzip.codec, CONTENT_LEN);
+    packed[len - 5] ^= 1;
+    CHECK_EQ(unpack(PND_COREFILE_GZIP, len, &at, &out), PND_E_FORMAT);
+    CHECK(at <= len && at > len - 9 && out == CONTENT_LEN);
+}
+
+static void ends_when_its_taker_has_had_enough_and_leaves_no_child(void)
+{
+    size_t len = pack(&lz4.codec, CONTENT_LEN);
+    struct pnd_unpack_job job = job_of(PND_COREFILE_LZ4, len);
+    struct taker taker = {.stop_at = 100000};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+    struct pnd_why why = {0};
+    int fd = source_of(len);
+    uint64_t at;
+
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &at, &why), OWN_ERROR);
+    CHECK_STR(why.text, "");
+    CHECK_EQ(taker.len, 65536);
+    taker = (struct taker){.stop_at = 100000};
+    CHECK_EQ(pnd_unpack(fd, &job, &sink, &at, &why), OWN_ERROR);
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+    CHECK_EQ(errno, ECHILD);
+    close(fd);
+}
+
+/* The only child of this process, from the kernel's list. @return 0: this kernel has none */
+static int only_child(void)
+{
+    FILE *list = fopen("/proc/thread-self/children", "re");
+    char line[32] = "";
+
+    if (list && !fgets(line, sizeof(line), list))
+        line[0] = '\0';
+    if (list)
+        fclose(list);
+    return (int)strtol(line, NULL, 10);
+}
+
+/* What was under way when the child died still comes. */
+static int kill_child(void *ctx, const void *data, size_t len, uint64_t done)
+{
+    int child = only_child();
+
+    (void)ctx;
+    (void)data;
+    (void)len;
+    (void)done;
+    if (child > 0)
+        kill(child, SIGKILL);
+    return PND_OK;
+}
+
+static void survives_a_child_that_dies(void)
+{
+    struct pnd_unpack_job job = job_of(PND_COREFILE_RAW, UINT64_C(1) << 40);
+    struct pnd_unpack_sink sink = {.write = kill_child};
+    struct pnd_why why = {0};
+    int fd = memfd_create("source", MFD_CLOEXEC);
+    uint64_t at;
+
+    if (access("/proc/thread-self/children", R_OK) != 0)
+        SKIP("this kernel does not list children");
+    /* a hole of 1 TiB: it cannot have ended by itself */
+    CHECK_EQ(ftruncate(fd, (off_t)OFFSET + ((off_t)1 << 40)), 0);
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &at, &why), PND_E_FORMAT);
+    CHECK(strstr(why.text, "the unpacking process was killed by signal 9") != NULL);
+    CHECK_EQ(waitpid(-1, NULL, WNOHANG), -1);
+    CHECK_EQ(errno, ECHILD);
+    close(fd);
+}
+
+static void says_why_a_source_cannot_be_read(void)
+{
+    struct pnd_unpack_job job = job_of(PND_COREFILE_GZIP, 1000);
+    struct taker taker = {0};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+    struct pnd_why why = {0};
+    int pipes[2];
+    uint64_t at;
+
+    CHECK_EQ(pipe2(pipes, O_CLOEXEC), 0);
+    CHECK_EQ(pnd_unpack_caged(pipes[0], &job, &sink, &at, &why), PND_E_SOURCE);
+    CHECK_STR(why.text, "read the source at byte 4096: Illegal seek");
+    close(pipes[0]);
+    close(pipes[1]);
+}
+
+int main(int argc, char **argv)
+{
+    pnd_unpack_child_main(argc, argv);
+    make_content();
+    if (pnd_gzip_init(&gzip) || pnd_lz4_init(&lz4))
+        return EXIT_FAILURE;
+    RUN(unpacks_what_the_codecs_have_packed);
+    RUN(finds_every_cut_and_keeps_what_comes_before);
+    RUN(says_that_the_source_ends_within_a_file);
+    RUN(tells_the_place_of_the_damage);
+    RUN(ends_when_its_taker_has_had_enough_and_leaves_no_child);
+    RUN(survives_a_child_that_dies);
+    RUN(says_why_a_source_cannot_be_read);
+    return tap_done();
+}
