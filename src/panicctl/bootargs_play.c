@@ -82,6 +82,14 @@ static void words_of(const struct pnd_play *play, enum pnd_step step, char *ret,
         snprintf(ret, cap, "%s the server", words);
 }
 
+/* What is too long for the text is cut; a plan of two dumps and four ends is not. */
+static void add(char *text, const char *part)
+{
+    size_t len = strlen(text);
+
+    snprintf(text + len, PND_PLAY_TEXT_CAP - len, "%s", part);
+}
+
 static void tell(struct pnd_play *play, unsigned i)
 {
     const struct pnd_decision *decision = &play->at[i].decision;
@@ -94,13 +102,18 @@ static void tell(struct pnd_play *play, unsigned i)
         otherwise = play->at[failed].text;
         after = play->at[ok].used ? play->at[ok].text : otherwise;
     }
+    text[0] = '\0';
+    add(text, words);
     if (!after)
-        snprintf(text, PND_PLAY_TEXT_CAP, "%s", words);
-    else if (strcmp(after, otherwise) == 0)
-        snprintf(text, PND_PLAY_TEXT_CAP, "%s, then %s", words, after);
-    else
-        snprintf(text, PND_PLAY_TEXT_CAP, "%s; if that succeeds, %s; else %s", words, after,
-                 otherwise);
+        return;
+    if (strcmp(after, otherwise) == 0) {
+        add(text, ", then ");
+    } else {
+        add(text, "; if that succeeds, ");
+        add(text, after);
+        add(text, "; else ");
+    }
+    add(text, otherwise);
 }
 
 void pnd_play(const struct pnd_argline *line, uint32_t xnu, enum pnd_trigger trigger, bool arm64,
@@ -126,9 +139,8 @@ void pnd_play(const struct pnd_argline *line, uint32_t xnu, enum pnd_trigger tri
             tell(ret, i);
     }
     if (!is_dump(ret->at[0].decision.step)) {
-        size_t len = strlen(ret->at[0].text);
-
-        snprintf(ret->at[0].text + len, PND_PLAY_TEXT_CAP - len, ": %s", ret->at[0].decision.why);
+        add(ret->at[0].text, ": ");
+        add(ret->at[0].text, ret->at[0].decision.why);
     }
 }
 
