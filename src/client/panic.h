@@ -34,7 +34,7 @@ struct panic {
     const struct pnd_event *event; /* of the innermost run */
     volatile uint32_t depth;       /* runs under way: more than 1 are panics within it */
     volatile enum pnd_panic_stage stage;
-    volatile bool net_open;  /* the server has agreed to the dump, and does not hold it yet */
+    volatile bool net_open;  /* the server was asked, and does not hold the dump yet */
     volatile bool armed;     /* what this run begins with is there */
     volatile bool in_driver; /* a function of the nic runs */
     bool driver_broken;      /* one of them has faulted: none is called any more */
@@ -43,11 +43,11 @@ struct panic {
     bool mid_line; /* progress was printed, and the line has not ended */
     /* A run that came while the machine waited, without having panicked; what it came upon. */
     bool within_wait;
-    struct pnd_situation waiting;
-    const struct pnd_event *waiting_event;
     bool listen_again; /* it has used the stack's memory */
     unsigned tenths;   /* of the progress that were printed */
     uint64_t start_us;
+    struct pnd_situation waiting;
+    const struct pnd_event *waiting_event;
     struct pnd_platform platform;
     struct pnd_bootargs args;
     struct pnd_panic_report report;
