@@ -17,9 +17,10 @@ allowed() { # layer -> the layers it may include
     image) echo "include wire image" ;;
     codec) echo "include wire codec" ;;
     host) echo "include wire host" ;;
-    inspect) echo "include wire image host inspect" ;;
-    store) echo "include wire image host store" ;;
-    *) echo "include wire proto bootargs client image codec host inspect store $1" ;;
+    facts) echo "include wire host facts" ;;
+    inspect) echo "include wire image host facts inspect" ;;
+    store) echo "include wire image host facts store" ;;
+    *) echo "include wire proto bootargs client image codec host facts inspect store $1" ;;
     esac
 }
 
