@@ -29,6 +29,9 @@ void pnd_pass_destroy(struct pnd_pass *pass); /* NULL is fine */
 int pnd_pass_advance(struct pnd_pass *pass, uint64_t end, bool final,
                      void (*progress)(uint64_t done, void *ctx), void *ctx, struct pnd_why *why);
 
+/* Bytes of the file that it has read. */
+uint64_t pnd_pass_done(const struct pnd_pass *pass);
+
 /* What the readers are given, as of now; valid until the next call with @p pass. */
 const struct pnd_reader_input *pnd_pass_input(struct pnd_pass *pass);
 

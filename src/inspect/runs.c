@@ -86,7 +86,7 @@ static void close_run(struct pnd_runs *runs)
 
 static void add_pages(struct pnd_runs *runs, uint8_t byte, uint64_t start, uint64_t end)
 {
-    enum pnd_memory kind = byte == 0 ? PND_MEMORY_ZERO : PND_MEMORY_UNREADABLE;
+    enum pnd_memory_kind kind = byte == 0 ? PND_MEMORY_ZERO : PND_MEMORY_UNREADABLE;
 
     if (runs->open.end == start && runs->open.kind == kind && runs->open.end) {
         runs->open.end = end;
