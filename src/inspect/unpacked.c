@@ -11,6 +11,7 @@
 enum {
     BLOCK = PND_UNPACKED_BLOCK,
     IN_LEN = 64 << 10,
+    KEEP_BEHIND = 8 * BLOCK, /* bytes before a place that are kept on the way there */
 };
 
 void pnd_unpacked_init(struct pnd_unpacked *unpacked, int fd, enum pnd_packed_kind kind,
@@ -134,18 +135,35 @@ static struct pnd_unpacked_block *find_block(struct pnd_unpacked *unpacked, uint
     return oldest;
 }
 
+/* A whole block on the way, kept: who has read here often reads what stands before it. */
+static int keep_block(struct pnd_unpacked *unpacked, uint64_t stored_end)
+{
+    struct pnd_unpacked_block *block = find_block(unpacked, unpacked->content);
+    int err = block ? unpack(unpacked, stored_end, block->data, BLOCK) : PND_E_SYS;
+
+    if (!err) {
+        block->len = BLOCK;
+        block->used = ++unpacked->clock;
+    }
+    return err;
+}
+
 /* What is unpacked on the way to a place. */
 static int skip_to(struct pnd_unpacked *unpacked, uint64_t stored_end, uint64_t content)
 {
-    while (unpacked->content < content) {
-        uint64_t left = content - unpacked->content;
-        int err = unpack(unpacked, stored_end, unpacked->scratch,
-                         left < BLOCK ? (size_t)left : (size_t)BLOCK);
+    int err = PND_OK;
 
-        if (err)
-            return err;
+    while (!err && unpacked->content < content) {
+        uint64_t left = content - unpacked->content;
+        size_t in_block = BLOCK - (size_t)(unpacked->content % BLOCK);
+
+        if (in_block == BLOCK && left >= BLOCK && left <= KEEP_BEHIND)
+            err = keep_block(unpacked, stored_end);
+        else
+            err = unpack(unpacked, stored_end, unpacked->scratch,
+                         left < in_block ? (size_t)left : in_block);
     }
-    return PND_OK;
+    return err;
 }
 
 /* Has the block at @p start as far as the content goes. */
