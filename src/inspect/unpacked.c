@@ -84,7 +84,7 @@ static int unpack(struct pnd_unpacked *unpacked, uint64_t stored_end, uint8_t *o
     enum pnd_packed_result result;
     int err;
 
-    if (len > unpacked->budget)
+    if (!unpacked->live || len > unpacked->budget)
         return PND_E_SOURCE;
     unpacked->budget -= len;
     while (io.out_len > 0) {
@@ -102,8 +102,10 @@ static int unpack(struct pnd_unpacked *unpacked, uint64_t stored_end, uint8_t *o
         unpacked->content += before - io.out_len;
         if (result == PND_PACKED_NO_MEMORY)
             return PND_E_SYS;
-        if (result != PND_PACKED_MORE && result != PND_PACKED_ENDED)
-            return PND_E_SOURCE;
+        if (result != PND_PACKED_MORE && result != PND_PACKED_ENDED) {
+            unpacked->live = false; /* what came before the damage is good */
+            return io.out_len ? PND_E_SOURCE : PND_OK;
+        }
         if (io.in_len == unpacked->in_len && io.out_len == before && result == PND_PACKED_MORE)
             return PND_E_SOURCE; /* no way on */
         unpacked->in_at = io.in;
