@@ -214,6 +214,7 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
                                 why);
     if (err)
         return err;
+    pnd_import_sweep(&server->spool);
     if (changed)
         pnd_log(PND_NOTICE, "reconciled", "rows=%u catalog=%s", changed,
                 fresh ? "rebuilt" : "kept");
