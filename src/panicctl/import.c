@@ -183,18 +183,44 @@ static void report(struct pnd_ctl *ctl, const struct import *import, const struc
                same, dump->id);
 }
 
+static bool is_dump_already(struct pnd_ctl *ctl, const struct source *source, struct pnd_dump *ret)
+{
+    char file[PND_SPOOL_NAME_CAP];
+
+    return pnd_importer_find_file(ctl, source->fd, file) &&
+           pnd_catalog_find(ctl->catalog, file, ret, NULL) == PND_OK &&
+           strcmp(ret->file, file) == 0;
+}
+
+/* A second name of a dump: what a move that was killed leaves to the next. */
+static int end_move(struct pnd_ctl *ctl, const struct import *import, const struct source *source,
+                    const struct pnd_dump *dump)
+{
+    char dir[4096];
+    struct stat named, spool;
+    struct pnd_why why;
+
+    snprintf(dir, sizeof(dir), "%.*s.", (int)(base_name(source->path) - source->path),
+             source->path);
+    if (!import->move || source->st.st_nlink < 2 || stat(dir, &named) != 0 ||
+        fstat(ctl->spool.dir_fd, &spool) != 0 ||
+        (named.st_dev == spool.st_dev && named.st_ino == spool.st_ino))
+        return pnd_ctl_fail("%s is dump %" PRIu64 " already", source->path, dump->id);
+    if (remove_source(source, &why))
+        return pnd_ctl_fail("%s", why.text);
+    report(ctl, import, source, dump, 0);
+    return PND_EXIT_OK;
+}
+
 /* @return enum pnd_exit */
 static int import_open(struct pnd_ctl *ctl, struct import *import, struct source *source)
 {
     struct pnd_importer importer = {.stage = {.fd = -1}};
     struct pnd_why why = {0};
-    char file[PND_SPOOL_NAME_CAP];
     int code = PND_EXIT_OK, err;
 
-    if (pnd_importer_find_file(ctl, source->fd, file) &&
-        pnd_catalog_find(ctl->catalog, file, &importer.dump, &why) == PND_OK &&
-        strcmp(importer.dump.file, file) == 0)
-        return pnd_ctl_fail("%s is dump %" PRIu64 " already", source->path, importer.dump.id);
+    if (is_dump_already(ctl, source, &importer.dump))
+        return end_move(ctl, import, source, &importer.dump);
     err = pnd_importer_begin(ctl, import->name ? import->name : base_name(source->path), "import",
                              &importer, &why);
     if (!err) {

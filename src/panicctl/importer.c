@@ -39,6 +39,20 @@ static bool is_service_directory(const struct pnd_ctl *ctl)
     return strcmp(ctl->directory, "/var/lib/panicd") == 0;
 }
 
+/* Without a server: a file whose import was killed before its row was there gets one. */
+static void heal(const struct pnd_ctl *ctl)
+{
+    struct pnd_catalog *catalog = NULL;
+    struct pnd_spool locked;
+
+    if (pnd_spool_open(&locked, ctl->spool.path, NULL))
+        return;
+    if (pnd_catalog_open(&locked, false, &catalog, NULL, NULL) == PND_OK)
+        pnd_import_reconcile(&locked, catalog, NULL);
+    pnd_catalog_close(catalog);
+    pnd_spool_close(&locked);
+}
+
 int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
 {
     struct pnd_spool made;
@@ -52,9 +66,11 @@ int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
         pnd_spool_close(&made);
         err = pnd_ctl_open(ctl, true, why);
     }
-    if (!err)
-        pnd_import_sweep(&ctl->spool);
-    return err;
+    if (err)
+        return err;
+    pnd_import_sweep(&ctl->spool);
+    heal(ctl);
+    return PND_OK;
 }
 
 /* What root puts there is the directory's owner's: a server that is not root must be able to read
