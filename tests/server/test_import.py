@@ -42,7 +42,7 @@ class Import:
         process = self.start(*more, env=env)
         out, err = process.communicate(timeout=60)
         assert process.returncode == code, (process.returncode, out, err)
-        return json.loads(out)['imported'] if out else err.decode()
+        return err.decode() if code else json.loads(out)['imported']
 
     def files(self):
         return [f for f in self.panicd.files() if not f.startswith('.import-')]
