@@ -99,7 +99,7 @@
     "  --gateway IP       freebsd, linux: the router between the two\n"                            \
     "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
     "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
-    "  --local            macos: write a core to its disk; without --server, only that\n"          \
+    "  --local            macos: a core on its own disk; without --server, only that\n"          \
     "  --stay             macos: stay for a debugger, do not restart\n"                            \
     "  --brief            only the commands\n"                                                     \
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
