@@ -7,6 +7,7 @@
 
 enum {
     MAGIC_FIELD = 24,
+    MAGIC_MAX = 32, /* of a machine with a longer name */
     PAIR_BYTES = 16,
     PLAIN_VERSION = 2, /* of amd64: the last one whose layout is published */
     BITMAP_SLACK = 2 * PND_MINIDUMP_PAGE,
@@ -157,9 +158,9 @@ int pnd_minidump_open(struct pnd_minidump *minidump, const struct pnd_minidump_s
         return err;
     if (!pnd_minidump_is(head, sizeof(head)))
         return PND_E_TYPE;
-    read_arch(minidump, head, MAGIC_FIELD);
-    if (!arch_is(minidump, "amd64") && !arch_is(minidump, "arm64") &&
-        !arch_is(minidump, "i386") && !arch_is(minidump, "riscv"))
+    read_arch(minidump, head, MAGIC_MAX);
+    if (!arch_is(minidump, "amd64") && !arch_is(minidump, "arm64") && !arch_is(minidump, "i386") &&
+        !arch_is(minidump, "riscv"))
         return PND_OK; /* another length of magic, or another byte order: nothing is known */
     rd = pnd_rd(head + MAGIC_FIELD, sizeof(head) - MAGIC_FIELD);
     minidump->version = pnd_rd_le32(&rd);

@@ -103,8 +103,7 @@ int pnd_ustar_read(const void *block, size_t len, struct pnd_ustar_member *ret)
 
 uint64_t pnd_ustar_next(uint64_t at, const struct pnd_ustar_member *member)
 {
-    uint64_t padded =
-        (member->bytes + PND_USTAR_BLOCK - 1) & ~(uint64_t)(PND_USTAR_BLOCK - 1);
+    uint64_t padded = (member->bytes + PND_USTAR_BLOCK - 1) & ~(uint64_t)(PND_USTAR_BLOCK - 1);
 
     if (at > UINT64_MAX - PND_USTAR_BLOCK || at + PND_USTAR_BLOCK > UINT64_MAX - padded)
         return UINT64_MAX;

@@ -134,7 +134,8 @@ static void machine_of(const struct line *line, struct pnd_facts *facts)
     const char *blank = memrchr(line->at, ' ', line->len);
 
     if (!blank || !find(line, "@") || !find(line, ":/") ||
-        line->at + line->len - (blank + 1) > PND_KDH_ARCH_CAP || pnd_facts_text(facts, PND_FACT_ARCH)[0])
+        line->at + line->len - (blank + 1) > PND_KDH_ARCH_CAP ||
+        pnd_facts_text(facts, PND_FACT_ARCH)[0])
         return;
     pnd_facts_set(facts, PND_FACT_ARCH, blank + 1, (size_t)(line->at + line->len - (blank + 1)));
 }
@@ -442,11 +443,11 @@ static void take_after(const char *at, const char *end, struct trap *trap, struc
 static void set_trigger(const struct trap *trap, struct pnd_facts *facts)
 {
     const char *panic = pnd_facts_text(facts, PND_FACT_PANIC);
-    const char *trigger = trap->nmi                                         ? "nmi"
-                          : trap->seen                                      ? "trap"
-                          : strncmp(panic, "watchdog", 8) == 0              ? "watchdog"
-                          : strncmp(panic, "NMI", 3) == 0                   ? "nmi"
-                                                                            : "panic";
+    const char *trigger = trap->nmi                            ? "nmi"
+                          : trap->seen                         ? "trap"
+                          : strncmp(panic, "watchdog", 8) == 0 ? "watchdog"
+                          : strncmp(panic, "NMI", 3) == 0      ? "nmi"
+                                                               : "panic";
 
     pnd_facts_set(facts, PND_FACT_TRIGGER, trigger, strlen(trigger));
 }
