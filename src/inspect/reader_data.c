@@ -42,8 +42,7 @@ static bool linux_facts(const struct pnd_reader_input *in, struct pnd_facts *fac
                       strcspn(line + strlen(version), " "));
     }
     if (len && first_line(in, PND_SCAN_LINUX_PANIC, line))
-        pnd_facts_set(facts, PND_FACT_PANIC, line + strlen(panic),
-                      strlen(line + strlen(panic)));
+        pnd_facts_set(facts, PND_FACT_PANIC, line + strlen(panic), strlen(line + strlen(panic)));
     return len > 0;
 }
 

@@ -402,8 +402,8 @@ static void refuses_messages_without_sense(void)
     memset(commas, '[', sizeof(commas));
     put_message(msg, PND_MESSAGE_FACTS, commas, sizeof(commas));
     expect_nonsense(msg,
-                    8 + sizeof(commas) + put_message(msg + 8 + sizeof(commas),
-                                                     PND_MESSAGE_FACTS_END, "", 0),
+                    8 + sizeof(commas) +
+                        put_message(msg + 8 + sizeof(commas), PND_MESSAGE_FACTS_END, "", 0),
                     true);
     for (size_t len = 1; len < 16; len++) { /* cut off, or never going on */
         put_message(msg, PND_MESSAGE_DONE, "12345678", 8);
