@@ -109,7 +109,7 @@
     "Incomplete dumps go before complete ones. The first and the last of each group\n"             \
     "stay (see \"panicctl groups\"), and its last complete one; what is arriving; what\n"          \
     "has not been checked and read yet. Of a dump that goes its group keeps a line.\n\n"           \
-    "Exit status: 0; 1 what had to stay is more than a limit; 2 could not.\n"
+    "Exit status: 0; 1 what has to stay is more than --keep or --bytes; 2 could not.\n"
 
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
@@ -144,7 +144,7 @@
     "  --gateway IP       freebsd, linux: the router between the two\n"                            \
     "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
     "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
-    "  --local            macos: a core on its own disk; without --server, only that\n"          \
+    "  --local            macos: a core on its own disk; without --server, only that\n"            \
     "  --stay             macos: stay for a debugger, do not restart\n"                            \
     "  --brief            only the commands\n"                                                     \
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \

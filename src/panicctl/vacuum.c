@@ -54,6 +54,7 @@ struct vacuum {
     struct item *items;
     size_t item_count, item_cap;
     uint64_t kept, kept_bytes, removed, freed;
+    uint64_t old; /* of those kept: older than they may be */
     json_t *json;
     struct pnd_why why;
     int err;
@@ -176,11 +177,9 @@ static void take(struct vacuum *vacuum, struct item *item, enum limit limit)
     vacuum->kept_bytes -= item->dump.bytes;
 }
 
-/* @return are some that stay older than they may be */
-static bool choose(struct vacuum *vacuum)
+static void choose(struct vacuum *vacuum)
 {
     int64_t now_ms = pnd_clock_wall_ms();
-    bool old_stay = false;
 
     qsort(vacuum->items, vacuum->item_count, sizeof(*vacuum->items), by_worth);
     for (size_t i = 0; i < vacuum->item_count; i++) {
@@ -189,13 +188,12 @@ static bool choose(struct vacuum *vacuum)
         if (vacuum->items[i].stay == STAY_NOT)
             take(vacuum, &vacuum->items[i], LIMIT_AGE);
         else
-            old_stay = true;
+            vacuum->old++;
     }
     for (size_t i = 0; i < vacuum->item_count && beyond(vacuum); i++) {
         if (vacuum->items[i].stay == STAY_NOT && !vacuum->items[i].goes)
             take(vacuum, &vacuum->items[i], beyond(vacuum));
     }
-    return old_stay;
 }
 
 /* ---- doing it, and saying so ---- */
@@ -254,10 +252,13 @@ static void say_total(const struct vacuum *vacuum, bool within)
     char freed[PND_TEXT_BYTES_CAP], kept[PND_TEXT_BYTES_CAP];
     uint64_t counts[STAY_COUNT];
 
-    printf("%" PRIu64 " dump%s, %s %s; %" PRIu64 ", %s stay%s\n", vacuum->removed,
+    printf("%" PRIu64 " dump%s, %s %s; %" PRIu64 ", %s stay%s", vacuum->removed,
            vacuum->removed == 1 ? "" : "s", pnd_text_bytes(freed, sizeof(freed), vacuum->freed),
            vacuum->dry_run ? "would be freed" : "freed", vacuum->kept,
            pnd_text_bytes(kept, sizeof(kept), vacuum->kept_bytes), vacuum->kept == 1 ? "s" : "");
+    if (vacuum->old)
+        printf(", %" PRIu64 " of them older than %s", vacuum->old, vacuum->age_text);
+    putchar('\n');
     if (within)
         return;
     count_stays(vacuum, counts);
@@ -276,10 +277,10 @@ static json_t *total_json(const struct vacuum *vacuum, bool within)
     count_stays(vacuum, counts);
     for (int i = STAY_UNCHECKED; i < STAY_COUNT; i++)
         json_object_set_new(stay, stays[i].key, json_integer((json_int_t)counts[i]));
-    return json_pack("{s:O, s:I, s:I, s:I, s:b, s:b, s:o}", "removed", vacuum->json, "freed",
+    return json_pack("{s:O, s:I, s:I, s:I, s:I, s:b, s:b, s:o}", "removed", vacuum->json, "freed",
                      (json_int_t)vacuum->freed, "kept", (json_int_t)vacuum->kept, "kept_bytes",
-                     (json_int_t)vacuum->kept_bytes, "dry_run", (int)vacuum->dry_run, "within",
-                     (int)within, "must_stay", stay);
+                     (json_int_t)vacuum->kept_bytes, "old", (json_int_t)vacuum->old, "dry_run",
+                     (int)vacuum->dry_run, "within", (int)within, "must_stay", stay);
 }
 
 static int run(struct vacuum *vacuum)
@@ -293,10 +294,11 @@ static int run(struct vacuum *vacuum)
         err = vacuum->err;
     if (err)
         return pnd_ctl_fail("%s", vacuum->why.text);
-    if (vacuum->item_count)
+    if (vacuum->item_count) {
         protect(vacuum);
-    within = vacuum->item_count == 0 || !choose(vacuum);
-    within = within && !beyond(vacuum);
+        choose(vacuum);
+    }
+    within = !beyond(vacuum);
     err = remove_chosen(vacuum);
     if (err)
         return pnd_ctl_fail("%s; %" PRIu64 " dumps were removed before that", vacuum->why.text,
