@@ -54,6 +54,9 @@ extern const struct pnd_reader pnd_reader_macho, pnd_reader_elf, pnd_reader_kdum
     pnd_reader_flattened, pnd_reader_freebsd_minidump, pnd_reader_freebsd_textdump,
     pnd_reader_freebsd_device, pnd_reader_corefile, pnd_reader_panic_log, pnd_reader_data;
 
+/* reader_elf_facts.c */
+int pnd_reader_elf_facts(const struct pnd_reader_input *in, struct pnd_facts *facts);
+
 /* ---- what several readers need ---- */
 
 /* The panic log of a Darwin kernel or panicbox within a memory image, found by the scan: sets the
