@@ -11,7 +11,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-enum { READS_MAX = 64 };
+enum { READS_MAX = 8 };
 
 struct parts {
     const uint8_t *head, *list, *bitmap;
