@@ -10,9 +10,8 @@ __attribute__((weak)) bool pnd_reader_xnu_log(const struct pnd_reader_input *in,
     return false;
 }
 
-__attribute__((weak)) int pnd_reader_elf_facts(const struct pnd_reader_input *in, struct pnd_facts *facts)
+__attribute__((weak)) void pnd_facts_from_freebsd_log(const char *log, size_t len,
+                                                      struct pnd_facts *facts)
 {
-    (void)in;
-    (void)facts;
-    return PND_OK;
+    pnd_facts_set_log(facts, log, len);
 }

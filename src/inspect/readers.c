@@ -6,6 +6,8 @@
 /* The first that says yes has it. */
 static const struct pnd_reader *const readers[] = {
     &pnd_reader_elf,
+    &pnd_reader_kdump,
+    &pnd_reader_flattened,
     &pnd_reader_macho,
     &pnd_reader_data,
 };
