@@ -14,6 +14,7 @@
 #include <zlib.h>
 
 #include "image/gzip_header.h"
+#include "inspect/reshape.h"
 #include "wire/cursor.h"
 
 enum {
@@ -270,8 +271,8 @@ static int copy_lz4(struct unpacker *un)
     }
 }
 
-int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
-               uint64_t *ret_at, struct pnd_why *why)
+static int unpack_as_is(int fd, const struct pnd_unpack_job *job,
+                        const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
 {
     struct unpacker un = {.fd = fd, .job = job, .sink = sink, .why = why};
     int err;
@@ -289,5 +290,26 @@ int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack
     *ret_at = position(&un);
     free(un.in);
     free(un.out);
+    return err;
+}
+
+int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
+               uint64_t *ret_at, struct pnd_why *why)
+{
+    struct pnd_unpack_sink reshaping = {.write = pnd_reshape_write};
+    struct pnd_reshape *reshape;
+    int err;
+
+    if (job->form == PND_UNPACK_AS_IS)
+        return unpack_as_is(fd, job, sink, ret_at, why);
+    *ret_at = 0;
+    err = pnd_reshape_create(job->form, sink, why, &reshape);
+    if (err)
+        return err;
+    reshaping.ctx = reshape;
+    err = unpack_as_is(fd, job, &reshaping, ret_at, why);
+    if (!err)
+        err = pnd_reshape_finish(reshape, *ret_at);
+    pnd_reshape_destroy(reshape);
     return err;
 }

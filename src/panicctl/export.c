@@ -12,7 +12,6 @@
 
 #include "host/guard.h"
 #include "host/text.h"
-#include "image/gzip_header.h"
 #include "panicctl/copy.h"
 #include "panicctl/print.h"
 #include "panicctl/view.h"
@@ -20,10 +19,10 @@
 struct export
 {
     const char *output; /* NULL: the sender's name; "-": standard output */
-    bool decompress, force;
+    bool decompress, elf, force;
     struct pnd_view view;
     int in, out;
-    bool inflate; /* asked for, and there is something to inflate */
+    bool unpack;  /* asked for, and there is something to do */
     bool created; /* the output is ours to remove when it fails */
     char path[4096];
 };
@@ -31,13 +30,20 @@ struct export
 /* The name the sender gave, if it can be one here; else that of the file. */
 static void choose_name(const struct export *export, char *ret, size_t cap)
 {
+    static const char *const suffixes[] = {".gz", ".zst"};
     const struct pnd_dump *dump = &export->view.dump;
     size_t len;
 
     snprintf(ret, cap, "%s", pnd_spool_name_safe(dump->name) ? dump->name : dump->file);
     len = strlen(ret);
-    if (export->inflate && len > 3 && strcmp(ret + len - 3, ".gz") == 0)
-        ret[len - 3] = '\0';
+    for (size_t i = 0; export->unpack && i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+        size_t suffix = strlen(suffixes[i]);
+
+        if (len > suffix && strcmp(ret + len - suffix, suffixes[i]) == 0) {
+            ret[len - suffix] = '\0';
+            break;
+        }
+    }
 }
 
 static int choose_path(struct export *export)
@@ -100,17 +106,10 @@ static int open_output(struct export *export)
     return export->created ? PND_EXIT_OK : empty_existing(export, &st);
 }
 
-static bool is_gzip(int fd)
-{
-    uint8_t head[PND_GZIP_HEADER_LEN];
-    ssize_t n = pread(fd, head, sizeof(head), 0);
-
-    return n > 0 && pnd_gzip_is(head, (size_t)n);
-}
-
 static int open_input(struct pnd_ctl *ctl, const char *sel, struct export *export)
 {
     const struct pnd_dump *dump = &export->view.dump;
+    enum pnd_corefile_packing packing;
     struct pnd_why why = {0};
     int err = pnd_ctl_open(ctl, false, &why);
 
@@ -124,7 +123,7 @@ static int open_input(struct pnd_ctl *ctl, const char *sel, struct export *expor
     export->in = pnd_spool_open_file(&ctl->spool, dump->file);
     if (export->in < 0)
         return pnd_ctl_fail("open %s/%s: %s", ctl->spool.path, dump->file, strerror(errno));
-    export->inflate = export->decompress && is_gzip(export->in);
+    export->unpack = export->elf || (pnd_copy_packing(export->in, &packing) && export->decompress);
     return PND_EXIT_OK;
 }
 
@@ -137,7 +136,7 @@ static void warn(const struct export *export)
         fprintf(stderr, "panicctl: warning: dump %" PRIu64 " is %s%s%s\n", dump->id,
                 dump->state == PND_DUMP_INCOMPLETE ? "incomplete" : "not checked",
                 dump->reason[0] ? ": " : "", pnd_print_name(reason, dump->reason));
-    if (export->decompress && !export->inflate)
+    if (export->decompress && !export->unpack)
         fprintf(stderr, "panicctl: dump %" PRIu64 " is not compressed; exported as it is\n",
                 dump->id);
 }
@@ -147,14 +146,15 @@ static int copy(struct export *export, uint64_t *ret_bytes, struct pnd_why *why)
     struct pnd_progress progress;
     struct stat in = {0}, out = {0};
     struct pnd_copy copy = {.in = export->in, .out = export->out, .progress = &progress};
+    enum pnd_unpack_form form = export->elf ? PND_UNPACK_ELF : PND_UNPACK_ARRANGED;
     int err;
 
     if (fstat(export->in, &in) != 0 || fstat(export->out, &out) != 0)
         return pnd_why(why, PND_E_SYS, errno, "look at the files");
     copy.sparse = export->out != STDOUT_FILENO && S_ISREG(out.st_mode);
     pnd_progress_init(&progress, "export", (uint64_t)in.st_size, isatty(STDERR_FILENO) != 1);
-    err = export->inflate ? pnd_copy_inflated(&copy, ret_bytes, why)
-                          : pnd_copy_plain(&copy, ret_bytes, why);
+    err = export->unpack ? pnd_copy_unpacked(&copy, form, ret_bytes, why)
+                         : pnd_copy_plain(&copy, ret_bytes, why);
     pnd_progress_clear(&progress);
     if (copy.sparse && (err == PND_OK || err == PND_E_SHORT || err == PND_E_FORMAT) &&
         fsync(export->out) != 0)
@@ -210,18 +210,23 @@ static int run(struct pnd_ctl *ctl, const char *sel, struct export *export)
 
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"decompress", no_argument, NULL, 'd'},
-        {"force", no_argument, NULL, 'f'},        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"decompress", no_argument, NULL, 'd'},
+                                            {"elf", no_argument, NULL, 'e'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct export export = {.in = -1, .out = -1};
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "o:dfjh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "o:defjh", options, NULL)) != -1) {
         if (option == 'o')
             export.output = optarg;
         else if (option == 'd')
             export.decompress = true;
+        else if (option == 'e')
+            export.elf = true;
         else if (option == 'f')
             export.force = true;
         else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
