@@ -281,9 +281,9 @@ static int unpack_as_is(int fd, const struct pnd_unpack_job *job,
     un.out = calloc(1, OUT_CAP);
     if (!un.in || !un.out)
         err = pnd_why(why, PND_E_SYS, ENOMEM, "make buffers to unpack");
-    else if (job->packing == PND_COREFILE_GZIP)
+    else if (job->packing == PND_UNPACK_GZIP)
         err = copy_gzip(&un);
-    else if (job->packing == PND_COREFILE_LZ4)
+    else if (job->packing == PND_UNPACK_LZ4)
         err = copy_lz4(&un);
     else
         err = copy_raw(&un);

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "host/why.h"
-#include "panicd/corefile.h"
 
 #define PND_UNPACK_CHILD_NAME "panicd-unpack"
 
@@ -18,6 +17,13 @@ enum {
     PND_UNPACK_BLOCK_MAX = 1 << 20, /* of LZ4, unpacked; Apple writes 64 KiB */
     PND_UNPACK_PIECE_MAX = 1 << 20, /* what write() is given at once, at most */
     PND_UNPACK_MEMORY_MAX = 64 << 20,
+};
+
+/* How it is stored. The first three are those of a corefile (panicd/corefile.h). */
+enum pnd_unpack_packing {
+    PND_UNPACK_RAW = 0,
+    PND_UNPACK_GZIP = 1 << 8,
+    PND_UNPACK_LZ4 = 1 << 9, /* Apple's framing */
 };
 
 /* What comes out. @source PROTOCOL.md#kdp-6.1; makedumpfile(8) */
@@ -30,7 +36,7 @@ enum pnd_unpack_form {
 
 struct pnd_unpack_job {
     uint64_t offset, length; /* in the source; their sum is at most INT64_MAX */
-    enum pnd_corefile_packing packing;
+    enum pnd_unpack_packing packing;
     enum pnd_unpack_form form;
 };
 

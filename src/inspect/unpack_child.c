@@ -106,7 +106,7 @@ void pnd_unpack_child_main(int argc, char **argv)
         pnd_text_parse_uint(argv[2], &job.length) || pnd_text_parse_uint(argv[3], &packing) ||
         pnd_text_parse_uint(argv[4], &form))
         _exit(EXIT_FAILURE); /* started by hand */
-    job.packing = (enum pnd_corefile_packing)packing;
+    job.packing = (enum pnd_unpack_packing)packing;
     job.form = (enum pnd_unpack_form)form;
     sandbox.cpu_s_max += job.length / CPU_BYTES_PER_S;
 

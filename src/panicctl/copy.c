@@ -133,6 +133,8 @@ static int take(void *ctx, const void *data, size_t len, uint64_t done)
 
     sink->highest = sink->to.at > sink->highest ? sink->to.at : sink->highest;
     pnd_progress_update(sink->copy->progress, done);
+    if (!err && sink->copy->ended && *sink->copy->ended)
+        err = pnd_why(sink->why, PND_E_ABORTED, 0, "ended by a signal");
     return err;
 }
 
@@ -149,14 +151,14 @@ static int go_to(void *ctx, uint64_t at, uint64_t done)
     return PND_OK;
 }
 
-bool pnd_copy_packing(int fd, enum pnd_corefile_packing *ret)
+bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret)
 {
     uint8_t head[16];
     ssize_t n = pread(fd, head, sizeof(head), 0);
     size_t len = n > 0 ? (size_t)n : 0;
 
-    *ret = pnd_gzip_is(head, len) ? PND_COREFILE_GZIP : PND_COREFILE_RAW;
-    return *ret != PND_COREFILE_RAW || pnd_reshape_is_flattened(head, len);
+    *ret = pnd_gzip_is(head, len) ? PND_UNPACK_GZIP : PND_UNPACK_RAW;
+    return *ret != PND_UNPACK_RAW || pnd_reshape_is_flattened(head, len);
 }
 
 int pnd_copy_unpacked(const struct pnd_copy *copy, enum pnd_unpack_form form, uint64_t *ret_bytes,
