@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The content of one file of a disk corefile, whichever way it is stored: as it is, as gzip (any
- * number of members), or in Apple's LZ4 framing, whose blocks may refer to the one before. Read
- * once, from start to end, in 4 MiB of memory. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
+ * The content of a dump, or of one file of a disk corefile, whichever way it is stored: as it is,
+ * as gzip or zstd (any number of members or frames), or in Apple's LZ4 framing, whose blocks may
+ * refer to the one before. Read once, from start to end, in 4 MiB of memory and the window that
+ * zstd asks for, at most 128 MiB. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
 #ifndef PND_INSPECT_UNPACK_H
 #define PND_INSPECT_UNPACK_H
 
@@ -16,7 +17,7 @@
 enum {
     PND_UNPACK_BLOCK_MAX = 1 << 20, /* of LZ4, unpacked; Apple writes 64 KiB */
     PND_UNPACK_PIECE_MAX = 1 << 20, /* what write() is given at once, at most */
-    PND_UNPACK_MEMORY_MAX = 64 << 20,
+    PND_UNPACK_MEMORY_MAX = 192 << 20, /* of address space, libraries included */
 };
 
 /* How it is stored. The first three are those of a corefile (panicd/corefile.h). */
@@ -24,6 +25,7 @@ enum pnd_unpack_packing {
     PND_UNPACK_RAW = 0,
     PND_UNPACK_GZIP = 1 << 8,
     PND_UNPACK_LZ4 = 1 << 9, /* Apple's framing */
+    PND_UNPACK_ZSTD = 1 << 10,
 };
 
 /* What comes out. @source PROTOCOL.md#kdp-6.1; makedumpfile(8) */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -157,7 +158,9 @@ bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret)
     ssize_t n = pread(fd, head, sizeof(head), 0);
     size_t len = n > 0 ? (size_t)n : 0;
 
-    *ret = pnd_gzip_is(head, len) ? PND_UNPACK_GZIP : PND_UNPACK_RAW;
+    *ret = pnd_gzip_is(head, len)                                 ? PND_UNPACK_GZIP
+           : len >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ? PND_UNPACK_ZSTD
+                                                                  : PND_UNPACK_RAW;
     return *ret != PND_UNPACK_RAW || pnd_reshape_is_flattened(head, len);
 }
 

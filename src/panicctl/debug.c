@@ -332,7 +332,7 @@ static bool has_osabi(int fd)
 
 static int choose(struct pnd_ctl *ctl, struct debug *debug, struct pnd_why *why)
 {
-    char own[PND_DEBUG_PATH_CAP];
+    char own[sizeof(ctl->spool.path) + sizeof("/.panicd/symbols")];
     enum pnd_unpack_packing packing;
     bool packed = pnd_copy_packing(debug->subject.fd, &packing);
     int err;

@@ -84,7 +84,7 @@
     "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
     "                      default: the sender's name, in the current directory\n"                 \
     "  -d, --decompress    as it was before gzip packed or makedumpfile flattened it\n"            \
-    "  -e, --elf           a Mach-O core as an ELF core, for gdb and drgn\n"                       \
+    "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
     "  --json              one object: id, output, bytes, complete\n\n"                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \

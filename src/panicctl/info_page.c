@@ -212,7 +212,7 @@ static void print_memory(const struct pnd_info *info, bool all)
     for (unsigned k = 0; k < PND_MEMORY_COUNT; k++) {
         if (sums[k])
             add(&memory, "%s %s", pnd_text_bytes(bytes, sizeof(bytes), sums[k]),
-                pnd_memory_name((enum pnd_memory)k));
+                pnd_memory_name((enum pnd_memory_kind)k));
     }
     print_line("memory", &memory);
     add_fact(&load, info, "at ", PND_FACT_LOAD);

@@ -38,7 +38,7 @@ static const struct pnd_verb verbs[] = {
     {"watch", "[--count N | --until-idle]", "see dumps arrive", PND_HELP_WATCH, pnd_verb_watch},
     {"verify", "ID|FILE", "is a dump whole, and as it was received", PND_HELP_VERIFY,
      pnd_verb_verify},
-    {"export", "ID|FILE [-o FILE|-] [--decompress|--elf] [--force]", "copy a dump out", PND_HELP_EXPORT,
+    {"export", "ID|FILE [-o FILE|-] [-d|--elf] [--force]", "copy a dump out", PND_HELP_EXPORT,
      pnd_verb_export},
     {"extract", "DEVICE|IMAGE -o DIR|--list [--force]",
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},

@@ -75,7 +75,7 @@ static void print_legend(const struct pnd_ctl *ctl, const struct pnd_map *map)
         if (!map->sums[k])
             continue;
         printf("  %s%s%s %-10s %10s\n", ctl->colour ? looks[k].colour : "", look(k),
-               ctl->colour ? "\033[0m" : "", pnd_memory_name((enum pnd_memory)k),
+               ctl->colour ? "\033[0m" : "", pnd_memory_name((enum pnd_memory_kind)k),
                pnd_text_bytes(bytes, sizeof(bytes), map->sums[k]));
     }
 }
@@ -111,7 +111,7 @@ static json_t *counts_json(const uint64_t bytes[PND_MEMORY_COUNT])
 
     for (unsigned k = 0; k < PND_MEMORY_COUNT; k++) {
         if (bytes[k])
-            json_object_set_new(json, pnd_memory_name((enum pnd_memory)k),
+            json_object_set_new(json, pnd_memory_name((enum pnd_memory_kind)k),
                                 json_integer((json_int_t)bytes[k]));
     }
     return json;

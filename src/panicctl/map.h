@@ -30,7 +30,7 @@ struct pnd_map {
     unsigned columns, row_count;
     uint64_t cell_bytes; /* a power of two */
     struct pnd_map_row *rows;
-    uint8_t *kinds; /* row_count * columns: enum pnd_memory, or PND_MAP_NOTHING */
+    uint8_t *kinds; /* row_count * columns: enum pnd_memory_kind, or PND_MAP_NOTHING */
     uint64_t sums[PND_MEMORY_COUNT];
 };
 
@@ -46,7 +46,7 @@ void pnd_map_deinit(struct pnd_map *map);
 extern const uint8_t pnd_map_colours[PND_MEMORY_COUNT + 2][3];
 
 /* Writes the picture to an open file: PND_MAP_PNG_CELL pixels for a cell, 8 bits with a palette in
- * the order of enum pnd_memory, and the first address and the scale as its description.
+ * the order of enum pnd_memory_kind, and the first address and the scale as its description.
  *   @return PND_OK; PND_E_SYS; PND_E_NOSPACE */
 int pnd_map_write_png(const struct pnd_map *map, int fd, struct pnd_why *why);
 
