@@ -3,13 +3,6 @@
  * Readers that arrive with the next merge; this file goes with them. */
 #include "inspect/reader.h"
 
-__attribute__((weak)) bool pnd_reader_xnu_log(const struct pnd_reader_input *in, struct pnd_facts *facts)
-{
-    (void)in;
-    (void)facts;
-    return false;
-}
-
 __attribute__((weak)) int pnd_reader_elf_facts(const struct pnd_reader_input *in, struct pnd_facts *facts)
 {
     (void)in;

@@ -7,6 +7,7 @@
 static const struct pnd_reader *const readers[] = {
     &pnd_reader_elf,
     &pnd_reader_macho,
+    &pnd_reader_panic_log,
     &pnd_reader_data,
 };
 
