@@ -196,7 +196,9 @@ static int begin_macho(struct pnd_reshape *re, uint64_t done, bool *ret_decided)
     size_t elf_len;
     int err = pnd_macho_parse(re->head, re->len, &macho);
 
-    *ret_decided = true;
+    *ret_decided = err != PND_E_SHORT;
+    if (err == PND_E_SHORT)
+        return PND_OK; /* only when nothing more comes: HEAD_FIRST bytes are enough */
     if (err)
         return pnd_why(re->why, PND_E_FORMAT, 0, "the header of the Mach-O core cannot be");
     if (macho.commands_end > PND_RESHAPE_HEAD_MAX)

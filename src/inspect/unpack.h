@@ -15,8 +15,8 @@
 #define PND_UNPACK_CHILD_NAME "panicd-unpack"
 
 enum {
-    PND_UNPACK_BLOCK_MAX = 1 << 20, /* of LZ4, unpacked; Apple writes 64 KiB */
-    PND_UNPACK_PIECE_MAX = 1 << 20, /* what write() is given at once, at most */
+    PND_UNPACK_BLOCK_MAX = 1 << 20,    /* of LZ4, unpacked; Apple writes 64 KiB */
+    PND_UNPACK_PIECE_MAX = 1 << 20,    /* what write() is given at once, at most */
     PND_UNPACK_MEMORY_MAX = 192 << 20, /* of address space, libraries included */
 };
 

@@ -111,9 +111,13 @@ static bool gather_machine(const struct pnd_sighting *sighting, void *ctx)
 /* That there is none, or that it cannot be read, leaves the page without it. */
 static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
 {
+    struct pnd_facts_line line;
     struct pnd_signature signature;
+    uint64_t id = info->subject.view.dump.id;
 
     pnd_signature(&info->facts, &signature);
+    if (id && pnd_catalog_facts_line(ctl->catalog, id, &line, NULL) == PND_OK)
+        signature = line.signature; /* as the others of the group have it */
     if (!signature.id[0] || !ctl->catalog ||
         pnd_catalog_group_find(ctl->catalog, signature.id, &info->group, NULL) != PND_OK) {
         info->group = (struct pnd_group){0};
