@@ -66,6 +66,20 @@
     "are copied as they are, as NAME.aea.\n\n"                                                     \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
+#define PND_HELP_PACK                                                                              \
+    "Puts a dump and what is known of it into one zip: dump, panic.log, facts.json,\n"             \
+    "transfer.json, README.txt, and MANIFEST.txt with the SHA-256 of each.\n" PND_HELP_ID           \
+    "A FILE has a slash in its name, or is no ID.\n\n"                                             \
+    "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
+    "                       default: dump-ID.zip in the current directory\n"                       \
+    "  -l, --log-only       without the dump and the registers: when memory is private\n"          \
+    "  -n, --note TEXT      into note.txt\n"                                                       \
+    "  -f, --force          replace X.zip if it is there\n"                                        \
+    "  --json               one object: id, output, bytes, as_received, log_only, files\n\n"       \
+    "Exit status: 0 (a warning, when the dump is incomplete); 1 the dump is not what\n"            \
+    "was received any more (the zip says so, too), or --log-only found nothing; 2\n"               \
+    "could not, and there is no zip.\n"
+
 #define PND_HELP_IMPORT                                                                            \
     "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
     "copy that got its name when it was whole and on the disk, its number, and its\n"              \

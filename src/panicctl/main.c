@@ -34,6 +34,8 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_verify},
     {"export", "ID [-o FILE|-] [--decompress] [--force]", "copy a dump out", PND_HELP_EXPORT,
      pnd_verb_export},
+    {"pack", "ID|FILE [-o X.zip|-] [--log-only] [--note TEXT] [--force]",
+     "a zip of dump, log and facts, for a report", PND_HELP_PACK, pnd_verb_pack},
     {"extract", "DEVICE|IMAGE -o DIR|--list [--force]",
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
     {"import", "FILE... [--name NAME] [--move]", "take a dump from elsewhere into the list",
