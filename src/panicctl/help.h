@@ -113,4 +113,22 @@
     "        --no-gzip --keepsyms       send it plain; backtraces with names\n\n"                  \
     "Exit status: 0; 1 lint found something; 2 not understood, or cannot be had.\n"
 
+#define PND_HELP_SETUP                                                                             \
+    "Prints what to type on the machine that may panic, step by step: what to check\n"             \
+    "after each, how to undo it, and why. It does nothing itself.\n\n"                             \
+    "  --for SYSTEM       macos, freebsd or linux\n"                                               \
+    "  --server IP        who receives: an address of this machine; --port N\n"                    \
+    "  --interface NAME   what the other machine sends with, a wired interface there\n"            \
+    "  --release R        macOS 10.5 to 15 (default 15), FreeBSD 12 to 14\n"                       \
+    "  --arch ARCH        a Mac: x86_64 (Intel) or arm64; default: both\n"                         \
+    "  --client IP        freebsd, linux: the address that it sends from\n"                        \
+    "  --gateway IP       freebsd, linux: the router between the two\n"                            \
+    "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
+    "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
+    "  --local            macos: a core on its own disk; without --server, only that\n"          \
+    "  --stay             macos: stay for a debugger, do not restart\n"                            \
+    "  --brief            only the commands\n"                                                     \
+    "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
+    "Exit status: 0; 2 not understood, or cannot be had.\n"
+
 #endif
