@@ -57,10 +57,11 @@
     "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
     "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
     "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
-    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
-    "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
+    "or a file kernelcore. It only reads there, never writes. Each file becomes a\n"                \
+    "dump of the list, as with \"panicctl import\".\n\n"                                            \
+    "  -o, --output DIR   into a directory instead, made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
-    "  -l, --list         only say what is there; needs no DIR\n"                                  \
+    "  -l, --list         only say what is there\n"                                                \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
@@ -73,10 +74,11 @@
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
     "                       default: dump-ID.zip in the current directory\n"                       \
-    "  -l, --log-only       without the dump and the registers: when memory is private\n"          \
+    "  -l, --log-only       without dump and registers: when memory is private\n"                  \
     "  -n, --note TEXT      into note.txt\n"                                                       \
     "  -f, --force          replace X.zip if it is there\n"                                        \
-    "  --json               one object: id, output, bytes, as_received, log_only, files\n\n"       \
+    "  --json               one object: id, output, bytes, as_received, log_only,\n"               \
+    "                       files\n\n"                                                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the dump is not what\n"            \
     "was received any more (the zip says so, too), or --log-only found nothing; 2\n"               \
     "could not, and there is no zip.\n"
