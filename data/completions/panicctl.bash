@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs setup help"
+    local verbs="status list info watch verify export pack extract import rm bootargs setup help"
     local verb="" i
     local -a directory=()
 
@@ -41,7 +41,7 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
+    -n | --count | --name | --note | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -73,15 +73,17 @@ _panicctl() {
         ;;
     export) words+=" --output --decompress --force" ;;
     extract) words+=" --output --list --force" ;;
+    pack) words+=" --output --log-only --note --force" ;;
+    import) words+=" --name --move" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
-        info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract | setup) words="" ;;
+        info | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
+        status | list | watch | extract | import | setup) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ ($verb == verify || $verb == extract) && $cur != -* ]]; then
+    if [[ " verify pack extract import " == *" $verb "* && $cur != -* ]]; then
         local -a files
         mapfile -t files < <(compgen -f -- "$cur")
         COMPREPLY+=("${files[@]}")

@@ -90,8 +90,8 @@
     "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
     "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
     "  -m, --move        remove the file once the dump is safe\n"                                  \
-    "  --json            {\"imported\": [...]}: the fields of \"list --json\", and source,\n"      \
-    "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
+    "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"        \
+    "                    and same_as, an older dump of the same SHA-256\n\n"                       \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
 
