@@ -159,11 +159,17 @@ static int give_name(const struct target *target, int dir_fd, const char *from, 
                    "rename %s to %s", from, to);
 }
 
+_Static_assert((int)PND_UNPACK_GZIP == (int)PND_COREFILE_GZIP &&
+                   (int)PND_UNPACK_LZ4 == (int)PND_COREFILE_LZ4 &&
+                   (int)PND_UNPACK_RAW == (int)PND_COREFILE_RAW,
+               "one is the other");
+
 /* Unpacks into the open file. @return what is no damage of the source */
 static int fill_file(struct target *target, struct pnd_extract_file *file)
 {
-    struct pnd_unpack_job job = {
-        .offset = file->offset, .length = file->length, .packing = file->packing};
+    struct pnd_unpack_job job = {.offset = file->offset,
+                                 .length = file->length,
+                                 .packing = (enum pnd_unpack_packing)file->packing};
     struct pnd_unpack_sink sink = {.ctx = target, .write = take};
     struct pnd_why cause = {0};
     int err = pnd_unpack_caged(target->source->fd, &job, &sink, &file->damaged_at, &cause), end;

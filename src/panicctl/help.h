@@ -21,10 +21,47 @@
     "Exit status: 0 also when there are none; 2 the directory cannot be read.\n"
 
 #define PND_HELP_INFO                                                                              \
-    "Says all that is known of a dump, and how to open it. A dump that has just ended\n"           \
-    "is waited for, at most 5 seconds, until it has been checked.\n" PND_HELP_ID "\n"              \
-    "  --json   one object, the same fields as \"list --json\" and more\n\n"                       \
+    "Says what happened: why the machine panicked, which machine and kernel, when,\n"              \
+    "where in the code, whether it happened before, whether the file is whole, and\n"              \
+    "how to open it. Of a dump that arrives: what is known by now. One that has just\n"            \
+    "ended is waited for, at most 5 seconds, until it has been checked. A FILE that\n"             \
+    "is no dump of the directory is read from start to end.\n" PND_HELP_ID "\n"                    \
+    "  -a, --all   all frames, modules, registers, boot-args, and the whole text\n"                \
+    "  --json      one object, the same fields as \"list --json\", facts, group ...\n\n"           \
     "Exit status: 0; 2 there is no such dump.\n"
+
+#define PND_HELP_LOG                                                                               \
+    "Writes the panic log, or all that the kernel had said before it died. Text that\n"            \
+    "could steer a terminal is escaped.\n" PND_HELP_ID "\n"                                        \
+    "  --symbols PATH   names in the backtrace: from a kernel or dSYM, a vmlinux, or\n"            \
+    "                   a directory that has them, by UUID or build-id\n"                          \
+    "  --force          use symbols of another build all the same\n"                               \
+    "  --raw            without escapes, for a file or a pipe\n"                                   \
+    "  --json           one object: id, log, cut, symbols\n\n"                                     \
+    "Exit status: 0; 1 there is no log, or no symbols that fit; 2 could not.\n"
+
+#define PND_HELP_MAP                                                                               \
+    "Draws the memory of a dump: what is there, what is zero, what was left out on\n"              \
+    "purpose, what could not be read, what is missing. Addresses without memory are\n"             \
+    "left out.\n" PND_HELP_ID "\n"                                                                 \
+    "  --png FILE    write a picture instead, 768 pixels wide\n"                                   \
+    "  -f, --force   replace FILE if it is there\n"                                                \
+    "  --json        one object: id, space, sums, ranges\n\n"                                      \
+    "Exit status: 0; 1 no memory is described; 2 could not.\n"
+
+#define PND_HELP_DEBUG                                                                             \
+    "Starts lldb, crash, drgn, gdb or kgdb: the first that opens such a dump and is\n"             \
+    "installed. A packed dump is unpacked into $TMPDIR (default /var/tmp) before,\n"               \
+    "and removed after. Symbols are looked for by build-id or UUID in the\n"                       \
+    "directories of $PANICD_SYMBOLS, in DIR/.panicd/symbols, /usr/lib/debug, /boot\n"              \
+    "and Apple's KDKs. If something is missing, says what to install.\n" PND_HELP_ID "\n"          \
+    "  --symbols PATH    the kernel with symbols, or a directory to search\n"                      \
+    "  --debugger NAME   this one\n"                                                               \
+    "  --print           only say what would be typed\n"                                           \
+    "  --keep            keep what was unpacked, and say where\n"                                  \
+    "  --json            one object: debugger, symbols, commands, packages ...\n"                  \
+    "  -- ARG...         for the debugger\n\n"                                                     \
+    "Exit status: 0; 1 no debugger, or no symbols for it; 2 could not, or it failed.\n"
 
 #define PND_HELP_WATCH                                                                             \
     "Shows dumps as they arrive: progress bars on a terminal, else a line per event.\n"            \
@@ -35,9 +72,9 @@
     "Exit status: 0; 2 no server is running, or it stopped.\n"
 
 #define PND_HELP_VERIFY                                                                            \
-    "Reads a dump from start to end and says whether it is whole: gzip trailer and\n"              \
-    "checksum, the segments that a Mach-O or ELF core announces, and for a dump of\n"              \
-    "the list the SHA-256 that was taken when it was received.\n" PND_HELP_ID                      \
+    "Reads a dump from start to end and says whether it is whole: what gzip or zstd\n"             \
+    "has checked, the segments that a core announces, the parity of a FreeBSD\n"                   \
+    "header, and for a dump of the list the SHA-256 that it had when it came.\n" PND_HELP_ID       \
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  --json   one object: verdict, reason, missing, offset, format, sha256 ...\n\n"              \
     "Exit status: 0 complete; 1 incomplete or corrupt; 2 could not check.\n"
@@ -47,7 +84,8 @@
     "stay\nholes.\n" PND_HELP_ID "\n"                                                              \
     "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
     "                      default: the sender's name, in the current directory\n"                 \
-    "  -d, --decompress    write what gzip has compressed as it was before\n"                      \
+    "  -d, --decompress    as it was before gzip packed or makedumpfile flattened it\n"            \
+    "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
     "  --json              one object: id, output, bytes, complete\n\n"                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \

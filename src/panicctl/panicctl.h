@@ -36,6 +36,9 @@ struct pnd_verb {
 int pnd_verb_status(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_list(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_info(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_log(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_map(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_debug(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_watch(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv);
