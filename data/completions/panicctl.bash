@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs setup help"
+    local verbs="status list info watch verify export extract rm bootargs setup doctor help"
     local verb="" i
     local -a directory=()
 
@@ -41,7 +41,7 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
+    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -71,13 +71,14 @@ _panicctl() {
         words+=" --for --server --interface --port --client --gateway --release --arch --on-nmi"
         words+=" --paniclog-only --local --stay --brief"
         ;;
+    doctor) words+=" --as-client --port" ;;
     export) words+=" --output --decompress --force" ;;
     extract) words+=" --output --list --force" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
         info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract | setup) words="" ;;
+        status | list | watch | extract | setup | doctor) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

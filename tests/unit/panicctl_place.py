@@ -24,7 +24,7 @@ import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
 VERBS = ["status", "list", "info", "watch", "verify", "export", "extract", "rm", "bootargs",
-         "setup"]
+         "setup", "doctor"]
 TESTS = []
 
 
