@@ -66,6 +66,18 @@
     "are copied as they are, as NAME.aea.\n\n"                                                     \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
+#define PND_HELP_IMPORT                                                                            \
+    "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
+    "copy that got its name when it was whole and on the disk, its number, and its\n"              \
+    "check. Works beside a running server and without one. The files stay as they\n"               \
+    "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
+    "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
+    "  -m, --move        remove the file once the dump is safe\n"                                  \
+    "  --json            {\"imported\": [...]}: the fields of \"list --json\", and source,\n"      \
+    "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
+    "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
+    "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
+
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
     "\n"                                                                                           \

@@ -40,6 +40,7 @@ int pnd_verb_watch(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_bootargs(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_setup(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_doctor(struct pnd_ctl *ctl, int argc, char **argv);
