@@ -10,15 +10,15 @@ import pwd
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from cable import HERE, Cable, own_namespaces, run
 from kdp import DATA, PANICCTL, Panicd, Sender, Tap, packet, wrq
 
-HERE, THERE, PORT = '10.0.40.2', '10.0.40.7', 1069
+PORT = 1069
 NOBODY = pwd.getpwnam('nobody')
 
 # Sends the beginning of a dump from the other machine, and says whether it was answered.
@@ -35,61 +35,15 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
 '''
 
 
-def run(*args, **kw):
-    return subprocess.run(args, capture_output=True, text=True, timeout=120, check=False, **kw)
 
-
-def in_own_network():
-    """Starts anew in a network namespace. @return why that cannot be, or None"""
-    if os.environ.get('PND_OWN_NETWORK'):
-        return None
-    for tool in ('ip', 'nft', 'unshare', 'nsenter', 'setpriv'):
-        if not shutil.which(tool, path=os.environ['PATH'] + ':/usr/sbin:/sbin'):
-            return 'needs ' + tool
-    if run('unshare', '-n', 'true').returncode != 0:
-        return 'needs the right to make a network namespace'
-    os.environ['PND_OWN_NETWORK'] = '1'
-    os.environ['PATH'] += ':/usr/sbin:/sbin'
-    os.execvp('unshare', ['unshare', '-n', sys.executable, *sys.argv])
-    return None
-
-
-class Cable:
-    """This machine, 10.0.40.2, and another, 10.0.40.7, in a namespace of its own."""
-
-    def __init__(self):
-        self.far = subprocess.Popen(['unshare', '-n', 'sh', '-c', 'echo; exec sleep 600'],
-                                    stdout=subprocess.PIPE)
-        self.far.stdout.readline()
-        self.ip('link', 'set', 'lo', 'up')
-        self.ip('link', 'add', 'here', 'type', 'veth', 'peer', 'name', 'there')
-        self.ip('link', 'set', 'there', 'netns', str(self.far.pid))
-        self.ip('addr', 'add', HERE + '/24', 'dev', 'here')
-        self.ip('link', 'set', 'here', 'up')
-        for words in (['addr', 'add', THERE + '/24', 'dev', 'there'], ['link', 'set', 'there', 'up'],
-                      ['link', 'set', 'lo', 'up']):
-            done = self.there('ip', *words)
-            assert done.returncode == 0, done.stderr
-
-    @staticmethod
-    def ip(*words):
-        done = run('ip', *words)
-        assert done.returncode == 0, (words, done.stderr)
-
-    def there(self, *args):
-        return run('nsenter', '-t', str(self.far.pid), '-n', *args)
-
-    def is_answered(self, name):
-        for _ in range(3):  # the first packet of all waits for ARP
-            done = self.there(sys.executable, '-c', ASK, wrq(name).hex(), HERE, str(PORT))
-            if 'answered' in done.stdout:
-                return True
-        assert 'silence' in done.stdout, done.stderr
-        return False
-
-    def close(self):
-        self.far.kill()
-        self.far.wait()
+def is_answered(name):
+    """Does the other machine get an answer?"""
+    for _ in range(3):  # the first packet of all waits for ARP
+        done = CABLE.there(sys.executable, '-c', ASK, wrq(name).hex(), HERE, str(PORT))
+        if 'answered' in done.stdout:
+            return True
+    assert 'silence' in done.stdout, done.stderr
+    return False
 
 
 @contextlib.contextmanager
@@ -224,7 +178,7 @@ def test_firewalls():
         for number, (expected, text) in enumerate(RULESETS):
             with rules(text):
                 found = doctor(server)['firewall']
-                answered = CABLE.is_answered('core-%d' % number)
+                answered = is_answered('core-%d' % number)
             assert found[0] == expected, (expected, text, found)
             assert expected == SOME or answered == (expected == PASS), (text, found, answered)
 
@@ -243,7 +197,7 @@ def test_firewall_fix():
                 if doctor(server)['firewall'][0] == 'fail':  # another table drops it, too
                     run('sh', '-c', doctor(server)['firewall'][2])
                 assert doctor(server, code=0)['firewall'][0] == 'ok', text
-                assert CABLE.is_answered('fix-%d' % number), (text, fix)
+                assert is_answered('fix-%d' % number), (text, fix)
 
 
 def test_as_client_through_a_firewall():
@@ -303,7 +257,7 @@ def test_no_link():
             while doctor(server)['address'][0] != 'warn':
                 assert time.monotonic() < end, doctor(server)['address']
                 time.sleep(0.05)
-            CABLE.ip('addr', 'del', HERE + '/24', 'dev', 'here')
+            run('ip', 'addr', 'del', HERE + '/24', 'dev', 'here')
             assert 'no interface' in doctor(server, code=1)['address'][1]
         finally:
             run('ip', 'addr', 'add', HERE + '/24', 'dev', 'here')
@@ -463,11 +417,11 @@ def test_words():
 
 def main():
     global CABLE
-    why = in_own_network()
+    why = own_namespaces('--net', tools=('nft', 'setpriv'))
     if why:
         print('1..0 # SKIP ' + why)
         return 0
-    CABLE = Cable()
+    CABLE = Cable('here', 'there')
     tap = Tap()
     try:
         for name, function in list(globals().items()):
