@@ -86,7 +86,7 @@ struct pnd_fact_module {
     bool in_backtrace;
 };
 
-/* An interval of the machine's memory, in the addresses that PND_FACTS.map_physical says, with how
+/* An interval of the machine's memory, physical or virtual (map_physical), with how
  * much of it is what. The sum of bytes is at most end - start. */
 struct pnd_fact_range {
     uint64_t start, end; /* [start, end) */
@@ -133,10 +133,13 @@ struct pnd_fact_module *pnd_facts_add_module(struct pnd_facts *facts, const char
 /* Frees *at and sets it to a clean copy. For the fields of a module. */
 void pnd_facts_set_word(struct pnd_facts *facts, char **at, const char *text, size_t len);
 
-/* Adds @p end - @p start bytes of one kind. Intervals may come in any order and overlap the same
- * interval again only in other kinds; neighbours merge when there is no room for more. */
+/* [start, end) is all of one kind. Intervals may come in any order; what is covered already stays
+ * as it is. Neighbours merge when there is no room for more. */
 void pnd_facts_add_range(struct pnd_facts *facts, uint64_t start, uint64_t end,
                          enum pnd_memory kind);
+/* One of mixed kinds, behind all others; one that is not, or holds more than it is long, is left
+ * out. */
+void pnd_facts_append_range(struct pnd_facts *facts, const struct pnd_fact_range *range);
 
 /* {"os":"Linux",...,"cpus":[{"cpu":0,"panicked":true,"registers":{"rip":"0x.."}}],
  *  "backtrace":[{"address":"0x..","text":"..","module":".."}],"modules":[...],

@@ -101,6 +101,25 @@ const char *pnd_text_escape(char *dst, size_t cap, const void *src, size_t len)
     return dst;
 }
 
+size_t pnd_text_clean(char *dst, const void *src, size_t len)
+{
+    const uint8_t *at = src;
+    size_t out = 0, used;
+    uint32_t code;
+
+    for (size_t i = 0; i < len; i += used) {
+        used = utf8_next(at + i, len - i, &code);
+        if (used && (!code_harmful(code) || code == '\n' || code == '\t')) {
+            memmove(dst + out, at + i, used);
+            out += used;
+        } else {
+            dst[out++] = '?';
+            used = used ? used : 1;
+        }
+    }
+    return out;
+}
+
 const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes)
 {
     static const char units[] = "KMGTPE";

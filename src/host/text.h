@@ -21,6 +21,11 @@ enum {
  * stands for it. */
 const char *pnd_text_escape(char *dst, size_t cap, const void *src, size_t len);
 
+/* @p src with '?' for every byte that pnd_text_escape() would write as \xHH, but for newline and
+ * tab, which stay: several lines that can be printed as they are. No NUL is written.
+ *   @param dst  at least @p len bytes; may be @p src. @return bytes in @p dst, at most @p len */
+size_t pnd_text_clean(char *dst, const void *src, size_t len);
+
 /* "0 B", "1023 B", "1.4 GiB": rounded down so that nothing looks fuller
  * or more done than it is. */
 const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes);
