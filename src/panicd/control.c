@@ -426,6 +426,31 @@ void pnd_control_dump(struct pnd_control *control, const char *event, const stru
         broadcast(control, event_of(event, "dump", json_dump_row(control->server, dump, "")));
 }
 
+static json_t *json_group(const struct pnd_group *group)
+{
+    if (!group->signature.id[0])
+        return json_null();
+    return json_pack("{s:s, s:o, s:I, s:I, s:o, s:I, s:o}", "id", group->signature.id, "title",
+                     json_name(group->signature.title), "count", (json_int_t)group->count,
+                     "machines", (json_int_t)group->machines, "first_seen_at",
+                     json_time(group->first_ms), "first_id", (json_int_t)group->first_id, "note",
+                     json_name(group->note));
+}
+
+/* {"event":"checked","dump":{...},"group":{...}}; {"event":"cause","id":3,"group":{...}} */
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_news *news)
+{
+    json_t *event;
+
+    if (!pnd_control_watched(control))
+        return;
+    event = news->verdict
+                ? event_of("checked", "dump", json_dump_row(control->server, &news->dump, ""))
+                : event_of("cause", "id", json_integer((json_int_t)news->dump.id));
+    json_object_set_new(event, "group", json_group(&news->group));
+    broadcast(control, event);
+}
+
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule)
 {
     if (pnd_control_watched(control))

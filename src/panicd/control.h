@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "host/why.h"
+#include "panicd/checker.h"
 #include "panicd/policy.h"
 #include "store/catalog.h"
 
@@ -38,6 +39,7 @@ void pnd_control_progress(struct pnd_control *control, uint64_t now_ms);
 /* Events, for watchers; nothing happens when there are none. @p control NULL is fine. */
 void pnd_control_begin(struct pnd_control *control, const struct pnd_slot *slot);
 void pnd_control_dump(struct pnd_control *control, const char *event, const struct pnd_dump *dump);
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_news *news);
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule);
 
 #endif
