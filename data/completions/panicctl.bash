@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs help"
+    local verbs="status list info watch verify export extract rm bootargs setup help"
     local verb="" i
     local -a directory=()
 
@@ -41,7 +41,11 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -n | --count | --xnu | --server | --interface | --port) return ;;
+    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
+    --for)
+        mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
+        return
+        ;;
     --arch)
         mapfile -t COMPREPLY < <(compgen -W "x86_64 arm64" -- "$cur")
         return
@@ -63,13 +67,17 @@ _panicctl() {
         *) [[ $cur == -* ]] || words="decode lint encode" ;;
         esac
         ;;
+    setup)
+        words+=" --for --server --interface --port --client --gateway --release --arch --on-nmi"
+        words+=" --paniclog-only --local --stay --brief"
+        ;;
     export) words+=" --output --decompress --force" ;;
     extract) words+=" --output --list --force" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
         info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract) words="" ;;
+        status | list | watch | extract | setup) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info watch verify export extract rm bootargs help
+set -l verbs status list info watch verify export extract rm bootargs setup help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -21,6 +21,7 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'C
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a extract -d 'Take a dump out of a disk'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info verify export rm' -a '(__panicctl_ids)'
 complete -c panicctl -n '__fish_seen_subcommand_from verify' -F
@@ -49,4 +50,17 @@ complete -c panicctl -n '__fish_seen_subcommand_from extract' -F
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s o -l output -x -a '(__fish_complete_directories)' -d 'Where the files go'
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s l -l list -d 'Only say what is there'
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s f -l force -d 'Replace files'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l for -x -a 'macos freebsd linux' -d 'What it runs'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l server -x -d 'Who receives'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l interface -x -d 'To send with'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l port -x -d 'UDP port'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l client -x -d 'Its address'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l gateway -x -d 'The router'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l release -x -d 'Of its system'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l arch -x -a 'x86_64 arm64' -d 'Of a Mac'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l on-nmi -d 'An NMI dumps, too'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l paniclog-only -d 'No memory'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l local -d 'To its disk'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l stay -d 'Do not restart'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l brief -d 'Only the commands'
 complete -c panicctl -n '__fish_seen_subcommand_from help' -a "$verbs"

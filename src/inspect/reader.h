@@ -54,6 +54,9 @@ extern const struct pnd_reader pnd_reader_macho, pnd_reader_elf, pnd_reader_kdum
     pnd_reader_flattened, pnd_reader_freebsd_minidump, pnd_reader_freebsd_textdump,
     pnd_reader_freebsd_device, pnd_reader_corefile, pnd_reader_panic_log, pnd_reader_data;
 
+/* reader_elf_facts.c */
+int pnd_reader_elf_facts(const struct pnd_reader_input *in, struct pnd_facts *facts);
+
 /* ---- what several readers need ---- */
 
 /* The panic log of a Darwin kernel or panicbox within a memory image, found by the scan: sets the
@@ -69,6 +72,10 @@ void pnd_facts_from_linux_log(const char *log, size_t len, struct pnd_facts *fac
 
 /* All that a FreeBSD message buffer says, likewise. (freebsd_text.c) */
 void pnd_facts_from_freebsd_log(const char *log, size_t len, struct pnd_facts *facts);
+
+/* The message buffer of a FreeBSD kernel within a memory image, found by the scan: sets the log,
+ * and all that it says. @return true when there was one. (reader_freebsd.c) */
+bool pnd_reader_freebsd_log(const struct pnd_reader_input *in, struct pnd_facts *facts);
 
 /* [start, end) of memory at @p offset of the content, @p present bytes of it in the file: adds the
  * ranges of the map with the runs taken into account. */

@@ -66,6 +66,18 @@
     "are copied as they are, as NAME.aea.\n\n"                                                     \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
+#define PND_HELP_IMPORT                                                                            \
+    "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
+    "copy that got its name when it was whole and on the disk, its number, and its\n"              \
+    "check. Works beside a running server and without one. The files stay as they\n"               \
+    "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
+    "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
+    "  -m, --move        remove the file once the dump is safe\n"                                  \
+    "  --json            {\"imported\": [...]}: the fields of \"list --json\", and source,\n"      \
+    "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
+    "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
+    "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
+
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
     "\n"                                                                                           \
@@ -86,5 +98,23 @@
     "        --server IP --interface NAME    --network needs both; --port N\n"                     \
     "        --no-gzip --keepsyms       send it plain; backtraces with names\n\n"                  \
     "Exit status: 0; 1 lint found something; 2 not understood, or cannot be had.\n"
+
+#define PND_HELP_SETUP                                                                             \
+    "Prints what to type on the machine that may panic, step by step: what to check\n"             \
+    "after each, how to undo it, and why. It does nothing itself.\n\n"                             \
+    "  --for SYSTEM       macos, freebsd or linux\n"                                               \
+    "  --server IP        who receives: an address of this machine; --port N\n"                    \
+    "  --interface NAME   what the other machine sends with, a wired interface there\n"            \
+    "  --release R        macOS 10.5 to 15 (default 15), FreeBSD 12 to 14\n"                       \
+    "  --arch ARCH        a Mac: x86_64 (Intel) or arm64; default: both\n"                         \
+    "  --client IP        freebsd, linux: the address that it sends from\n"                        \
+    "  --gateway IP       freebsd, linux: the router between the two\n"                            \
+    "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
+    "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
+    "  --local            macos: a core on its own disk; without --server, only that\n"          \
+    "  --stay             macos: stay for a debugger, do not restart\n"                            \
+    "  --brief            only the commands\n"                                                     \
+    "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
+    "Exit status: 0; 2 not understood, or cannot be had.\n"
 
 #endif

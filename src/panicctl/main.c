@@ -36,10 +36,14 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_export},
     {"extract", "DEVICE|IMAGE -o DIR|--list [--force]",
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
+    {"import", "FILE... [--name NAME] [--move]", "take a dump from elsewhere into the list",
+     PND_HELP_IMPORT, pnd_verb_import},
     {"rm", "ID...", "remove dumps", PND_HELP_RM, pnd_verb_rm},
     {"bootargs", "decode LINE | lint LINE | encode OPTION...",
      "what boot-args do, what is wrong with them, which to use", PND_HELP_BOOTARGS,
      pnd_verb_bootargs},
+    {"setup", "--for SYSTEM --server IP --interface NAME ...",
+     "what to type on the machine that may panic", PND_HELP_SETUP, pnd_verb_setup},
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(*verbs) };

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "wire/cursor.h"
 
 enum {
     HEADER_BYTES = 4096,
@@ -370,4 +371,33 @@ void pnd_journal_close(struct pnd_journal *journal)
         munmap(journal->map, journal->map_bytes);
     free(journal->seq);
     free(journal);
+}
+
+int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd_why *why)
+{
+    uint8_t who[PND_JOURNAL_WHO_CAP], where[PND_JOURNAL_WHERE_CAP];
+    size_t who_len, where_len;
+    struct pnd_journal *journal;
+    uint64_t generation, id;
+    int err;
+
+    *ret = 0;
+    if (faccessat(spool->state_fd, journal_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+        return PND_OK;
+    err = pnd_journal_open(spool, 1, &journal, why);
+    if (err)
+        return err;
+    for (uint32_t slot = 0; slot < journal->slots; slot++) {
+        struct pnd_rd rd;
+
+        if (pnd_journal_get(journal, slot, &generation, who, &who_len, where, &where_len))
+            continue;
+        rd = pnd_rd(who, who_len);
+        pnd_rd_bytes(&rd, PND_JOURNAL_ID_AT);
+        id = pnd_rd_be64(&rd);
+        if (pnd_rd_ok(&rd) && id > *ret)
+            *ret = id;
+    }
+    pnd_journal_close(journal);
+    return PND_OK;
 }

@@ -23,7 +23,8 @@ import threading
 import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
-VERBS = ["status", "list", "info", "watch", "verify", "export", "extract", "rm", "bootargs"]
+VERBS = ["status", "list", "info", "watch", "verify", "export", "extract", "rm", "bootargs",
+         "setup"]
 TESTS = []
 
 

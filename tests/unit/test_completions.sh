@@ -38,6 +38,8 @@ offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
 offers "panicctl: what to do with boot-args" "decode encode lint" _panicctl panicctl bootargs ""
 offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicctl bootargs encode --n
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""
+offers "panicctl: the systems of setup" "freebsd" _panicctl panicctl setup --for f
+offers "panicctl: the options of setup" "--paniclog-only --port" _panicctl panicctl setup --p
 offers "panicctl: the options of extract" "--force --help --json --list --output" \
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \

@@ -61,6 +61,16 @@ static const char *escaped(const char *src, size_t len, size_t cap)
 
 #define ESCAPED(literal) escaped(literal, sizeof(literal) - 1, 200)
 
+static void several_lines_from_outside_can_be_printed_when_they_are_clean(void)
+{
+    char text[] = "a\x1b[2J\tb\n\0\xff\xc3\xa4\xe2\x80\xae\xc2\x9b";
+    size_t len = pnd_text_clean(text, text, sizeof(text) - 1);
+
+    CHECK_EQ(len, 14);
+    CHECK_MEM(text, "a?[2J\tb\n??\xc3\xa4??", len);
+    CHECK_EQ(pnd_text_clean(text, text, 0), 0);
+}
+
 static void text_from_outside_cannot_break_out_of_quotes_or_reach_the_terminal(void)
 {
     CHECK_STR(ESCAPED("core-xnu_1.gz"), "core-xnu_1.gz");
@@ -456,6 +466,7 @@ int main(void)
     RUN(an_error_says_what_failed_and_each_level_prepends_its_own);
     RUN(an_error_longer_than_its_room_is_cut_and_ended);
     RUN(an_error_that_nobody_wants_is_still_returned_and_errno_stays);
+    RUN(several_lines_from_outside_can_be_printed_when_they_are_clean);
     RUN(text_from_outside_cannot_break_out_of_quotes_or_reach_the_terminal);
     RUN(escaped_text_that_does_not_fit_is_cut_between_characters);
     RUN(no_bytes_escape_from_escaping);

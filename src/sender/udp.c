@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A link over a UDP socket: see platform_udp.h. */
-#include "panicdump/platform_udp.h"
+ * A link over a UDP socket: see udp.h. */
+#include "sender/udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "panicdump/panicdump.h"
+#include "host/clock.h"
+#include "sender/stop.h"
 
 enum { ERRORS_MAX = 64 }; /* taken from the error queue at a time */
 

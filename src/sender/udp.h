@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * A link over the operating system's UDP socket. */
-#ifndef PND_PANICDUMP_PLATFORM_UDP_H
-#define PND_PANICDUMP_PLATFORM_UDP_H
+#ifndef PND_SENDER_UDP_H
+#define PND_SENDER_UDP_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Why a dump did not arrive, in a sentence that says what to do. */
-#include "panicdump/panicdump.h"
+#include "sender/failure.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/text.h"
+#include "sender/address.h"
 #include "wire/kdp.h"
 
 static const char *refusal_text(char dst[PND_FAILURE_CAP], const struct pnd_failure *failure,
@@ -109,13 +110,4 @@ const char *pnd_failure_text(char dst[PND_FAILURE_CAP], const struct pnd_failure
                  failure->sys_errno ? strerror(failure->sys_errno) : "");
     }
     return dst;
-}
-
-int pnd_failure_exit(const struct pnd_failure *failure)
-{
-    if (failure->err == PND_E_ABORTED && pnd_stop_signal())
-        return 128 + pnd_stop_signal();
-    if (failure->err == PND_E_NAME || failure->err == PND_E_ARG)
-        return PND_EXIT_CANNOT;
-    return PND_EXIT_NO;
 }
