@@ -3,7 +3,6 @@
  * Linux crash dumps: headers, VMCOREINFO, addresses. See vmcore.h; the log is in vmcore_log.c. */
 #include "image/vmcore.h"
 
-#include "image/vmcore_log.h"
 #include "wire/cursor.h"
 
 enum {
@@ -137,8 +136,14 @@ bool pnd_vmcore_info_number(const struct pnd_vmcore *vmcore, const char *key, un
     const char *text = NULL;
     size_t len = 0;
     uint64_t value = 0;
+    bool negative;
 
-    if (!pnd_vmcore_info(vmcore, key, &text, &len) || len == 0 || len > 16)
+    if (!pnd_vmcore_info(vmcore, key, &text, &len) || len == 0)
+        return false;
+    negative = base == 10 && text[0] == '-';
+    text += negative;
+    len -= negative;
+    if (len == 0 || len > (base == 10 ? 19 : 16))
         return false;
     for (size_t i = 0; i < len; i++) {
         char c = text[i];
@@ -150,14 +155,25 @@ bool pnd_vmcore_info_number(const struct pnd_vmcore *vmcore, const char *key, un
             return false;
         value = value * base + digit;
     }
-    *ret = value;
+    *ret = negative ? 0 - value : value;
     return true;
+}
+
+/* What is needed again and again. */
+static void read_info(struct pnd_vmcore *vmcore)
+{
+    const char *release = NULL;
+    size_t len = 0;
+
+    if (pnd_vmcore_info(vmcore, "OSRELEASE", &release, &len)) {
+        len = len < sizeof(vmcore->release) - 1 ? len : sizeof(vmcore->release) - 1;
+        memcpy(vmcore->release, release, len);
+    }
+    pnd_vmcore_info_number(vmcore, "CRASHTIME", 10, &vmcore->crash_time_s);
 }
 
 int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *source)
 {
-    const char *release = NULL;
-    size_t len = 0;
     int err, found = PND_E_NOTFOUND;
 
     memset(vmcore, 0, sizeof(*vmcore));
@@ -172,12 +188,20 @@ int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *s
     }
     if (err || found)
         return err ? err : found;
-    if (pnd_vmcore_info(vmcore, "OSRELEASE", &release, &len)) {
-        len = len < sizeof(vmcore->release) - 1 ? len : sizeof(vmcore->release) - 1;
-        memcpy(vmcore->release, release, len);
-    }
-    pnd_vmcore_info_number(vmcore, "CRASHTIME", 10, &vmcore->crash_time_s);
+    read_info(vmcore);
     return PND_OK;
+}
+
+void pnd_vmcore_attach(struct pnd_vmcore *vmcore, const void *info, size_t info_len, bool is32,
+                       bool big, const struct pnd_vmcore_source *memory)
+{
+    memset(vmcore, 0, sizeof(*vmcore));
+    vmcore->memory = *memory;
+    vmcore->is32 = is32;
+    vmcore->big = big;
+    vmcore->info_len = info_len < sizeof(vmcore->info) ? info_len : sizeof(vmcore->info);
+    memcpy(vmcore->info, info, vmcore->info_len);
+    read_info(vmcore);
 }
 
 static bool covers(const struct pnd_vmcore_load *load, uint64_t vaddr, size_t len)
@@ -188,6 +212,8 @@ static bool covers(const struct pnd_vmcore_load *load, uint64_t vaddr, size_t le
 
 int pnd_vmcore_read(struct pnd_vmcore *vmcore, uint64_t vaddr, void *buf, size_t len)
 {
+    if (vmcore->memory.read)
+        return vmcore->memory.read(vmcore->memory.ctx, vaddr, buf, len);
     for (uint32_t i = 0; !covers(&vmcore->last, vaddr, len); i++) {
         struct phdr phdr = {0};
         int err;

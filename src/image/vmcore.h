@@ -20,8 +20,8 @@ enum {
     PND_VMCORE_INFO_CAP = 8192, /* bytes of VMCOREINFO that are kept: it is 3 to 4 KiB */
 };
 
-/* Where the core is read. @return PND_OK all @p len bytes are in @p buf; else the dump cannot be
- * read there, and the code is passed on. */
+/* Where the core is read, by offset, or its memory, by virtual address. @return PND_OK all @p len
+ * bytes are in @p buf; else the dump cannot be read there, and the code is passed on. */
 struct pnd_vmcore_source {
     void *ctx;
     int (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
@@ -33,6 +33,8 @@ struct pnd_vmcore_load {
 
 struct pnd_vmcore {
     struct pnd_vmcore_source source;
+    struct pnd_vmcore_source memory; /* .read NULL: the segments of the ELF core at source */
+    bool is32, big;                  /* size and order of the kernel's words */
     uint64_t phdr_offset;
     uint32_t phdr_count;
     struct pnd_vmcore_load last; /* the segment of the last address */
@@ -48,9 +50,20 @@ struct pnd_vmcore {
  */
 int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *source);
 
+/* The same for a core of any other format: @p info is its VMCOREINFO (of which the first
+ * PND_VMCORE_INFO_CAP bytes are kept), @p memory reads by virtual address. */
+void pnd_vmcore_attach(struct pnd_vmcore *vmcore, const void *info, size_t info_len, bool is32,
+                       bool big, const struct pnd_vmcore_source *memory);
+
 /* The value of a line of VMCOREINFO: "OSRELEASE", "SYMBOL(prb)". @return false: not there */
 bool pnd_vmcore_info(const struct pnd_vmcore *vmcore, const char *key, const char **ret,
                      size_t *ret_len);
+
+/* A number of VMCOREINFO, in digits of @p base (10 or 16) and nothing else; of base 10 also
+ * negative, as two's complement.
+ *   @return false: no such line, or not such a number; @p ret is left as it was */
+bool pnd_vmcore_info_number(const struct pnd_vmcore *vmcore, const char *key, unsigned base,
+                            uint64_t *ret);
 
 /* The bytes at a virtual address of the kernel that crashed.
  *   @return PND_OK; PND_E_NOTFOUND it is not in the dump; what the source returned */

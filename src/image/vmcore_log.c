@@ -1,297 +1,284 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The log of a Linux kernel that crashed: the reason in its last panic message. Every offset comes
- * from VMCOREINFO, every address is looked up in the dump, every count is bounded. */
+ * The whole log of a Linux kernel that crashed; see vmcore_log.h. */
 #include "image/vmcore_log.h"
 
 #include "wire/cursor.h"
 
 enum {
-    STRUCT_CAP = 256, /* printk_ringbuffer, prb_desc and printk_info are 80 to 88 bytes */
-    BITS_MAX = 25,    /* log_buf_len is at most 2^25 characters for what is looked at here */
-    RAW_CHUNK = 1024,
-    RAW_MAX = 1 << BITS_MAX,
-    LINE_CAP = 256,
+    BYTES_MAX = 1 << PND_VMCORE_LOG_BITS_MAX,
+    PIECE = 4096,      /* of characters, as one record */
+    HEADER_MAX = 64,   /* struct printk_log: 16 bytes, a few more with the caller's id */
+    ESCAPED_BYTES = 4, /* "\\x1b" */
+    CHUNK = 256,
 };
 
-static const char panic_says[] = "Kernel panic - not syncing: ";
-static const char *const oops_says[] = {
-    "BUG: ",
-    "kernel BUG at ",
-    "Oops: ",
-    "general protection fault",
-    "Unable to handle kernel ",
-    "Internal error: ",
-};
+/* ---- opening ---- */
 
-/* The ring of records: descriptors say where the text of each lies in the data ring. */
-struct ring {
-    uint64_t descs, infos, data;
-    uint64_t desc_bits, data_bits, head_id;
-    uint64_t desc_bytes, info_bytes;
-    uint64_t at_state, at_begin, at_next, at_text_len;
-};
-
-static bool starts_with(const char *text, size_t len, const char *with, size_t with_len)
+static int open_ring(struct pnd_vmcore *vm, struct pnd_vmcore_log *log)
 {
-    return len >= with_len && memcmp(text, with, with_len) == 0;
+    uint64_t mask = vm->is32 ? UINT32_MAX >> 2 : UINT64_MAX >> 2;
+    int err = pnd_vmcore_ring_open(vm, &log->ring);
+
+    log->kind = PND_VMCORE_LOG_RING;
+    log->id = log->ring.tail_id;
+    log->ids_left = ((log->ring.head_id - log->ring.tail_id) & mask) + 1;
+    return err;
 }
 
-static bool is_printable(char c)
+/* The address and length of log_buf; both are variables of the kernel. */
+static int open_buffer(struct pnd_vmcore *vm, struct pnd_vmcore_log *log)
 {
-    return c >= ' ' && c <= '~';
-}
-
-static void copy_reason(char ret[PND_VMCORE_REASON_CAP], const char *text, size_t len)
-{
-    size_t n = 0;
-
-    while (n < len && n < PND_VMCORE_REASON_CAP - 1 && text[n] != '\n' && text[n] != '\0') {
-        ret[n] = is_printable(text[n]) ? text[n] : '?';
-        n++;
-    }
-    ret[n] = '\0';
-}
-
-static bool is_oops(const char *text, size_t len)
-{
-    for (size_t i = 0; i < sizeof(oops_says) / sizeof(oops_says[0]); i++) {
-        size_t with_len = 0;
-
-        while (oops_says[i][with_len])
-            with_len++;
-        if (starts_with(text, len, oops_says[i], with_len))
-            return true;
-    }
-    return false;
-}
-
-/* A field of at most 8 bytes in a struct that was read into @p buf. */
-static int field(const uint8_t *buf, size_t len, uint64_t at, size_t size, uint64_t *ret)
-{
-    struct pnd_rd rd;
-
-    if (at > len || size > len - at)
-        return PND_E_FORMAT;
-    rd = pnd_rd(buf + at, len - at);
-    *ret = pnd_rd_le(&rd, size);
-    return PND_OK;
-}
-
-static int read_field(struct pnd_vmcore *vm, uint64_t vaddr, size_t size, uint64_t *ret)
-{
-    uint8_t buf[8];
-    int err = pnd_vmcore_read(vm, vaddr, buf, size);
-
-    return err ? err : field(buf, sizeof(buf), 0, size, ret);
-}
-
-struct wanted {
-    const char *key;
-    uint64_t *ret;
-};
-
-static int find_layout(struct pnd_vmcore *vm, struct ring *ring, uint64_t *ret_desc_ring,
-                       uint64_t *ret_data_ring, struct wanted *extra, size_t extra_count)
-{
-    uint64_t prb = 0, blk = 0, counter = 0, at_desc_ring = 0, at_data_ring = 0;
-    uint64_t at_begin = 0, at_next = 0;
-    const struct wanted wanted[] = {
-        {"OFFSET(printk_ringbuffer.desc_ring)", &at_desc_ring},
-        {"OFFSET(printk_ringbuffer.text_data_ring)", &at_data_ring},
-        {"SIZE(prb_desc)", &ring->desc_bytes},
-        {"SIZE(printk_info)", &ring->info_bytes},
-        {"OFFSET(prb_desc.state_var)", &ring->at_state},
-        {"OFFSET(prb_desc.text_blk_lpos)", &blk},
-        {"OFFSET(prb_data_blk_lpos.begin)", &at_begin},
-        {"OFFSET(prb_data_blk_lpos.next)", &at_next},
-        {"OFFSET(printk_info.text_len)", &ring->at_text_len},
-        {"OFFSET(atomic_long_t.counter)", &counter},
-    };
+    uint64_t at = 0;
     int err;
 
-    if (!pnd_vmcore_info_number(vm, "SYMBOL(prb)", 16, &prb))
+    if (!pnd_vmcore_info_number(vm, "SYMBOL(log_buf)", 16, &at))
         return PND_E_NOTFOUND;
-    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
-        if (!pnd_vmcore_info_number(vm, wanted[i].key, 10, wanted[i].ret))
-            return PND_E_FORMAT;
-    for (size_t i = 0; i < extra_count; i++)
-        if (!pnd_vmcore_info_number(vm, extra[i].key, 10, extra[i].ret))
-            return PND_E_FORMAT;
-    ring->at_state += counter;
-    ring->at_begin = blk + at_begin;
-    ring->at_next = blk + at_next;
-    err = read_field(vm, prb, 8, &prb); /* a pointer to the ring buffer in use */
-    if (err)
-        return err;
-    *ret_desc_ring = prb + at_desc_ring;
-    *ret_data_ring = prb + at_data_ring;
-    return PND_OK;
-}
-
-static int open_ring(struct pnd_vmcore *vm, struct ring *ring)
-{
-    uint64_t desc_ring = 0, data_ring = 0, at_bits = 0, at_descs = 0, at_infos = 0, at_head = 0;
-    uint64_t at_size = 0, at_data = 0;
-    struct wanted extra[] = {
-        {"OFFSET(prb_desc_ring.count_bits)", &at_bits}, {"OFFSET(prb_desc_ring.descs)", &at_descs},
-        {"OFFSET(prb_desc_ring.infos)", &at_infos},     {"OFFSET(prb_desc_ring.head_id)", &at_head},
-        {"OFFSET(prb_data_ring.size_bits)", &at_size},  {"OFFSET(prb_data_ring.data)", &at_data},
-    };
-    int err =
-        find_layout(vm, ring, &desc_ring, &data_ring, extra, sizeof(extra) / sizeof(extra[0]));
-
+    err = pnd_vmcore_read_word(vm, at, &log->buffer);
+    if (!err && !pnd_vmcore_info_number(vm, "SYMBOL(log_buf_len)", 16, &at))
+        err = PND_E_FORMAT;
     if (!err)
-        err = read_field(vm, desc_ring + at_bits, 4, &ring->desc_bits);
-    if (!err)
-        err = read_field(vm, desc_ring + at_descs, 8, &ring->descs);
-    if (!err)
-        err = read_field(vm, desc_ring + at_infos, 8, &ring->infos);
-    if (!err)
-        err = read_field(vm, desc_ring + at_head, 8, &ring->head_id);
-    if (!err)
-        err = read_field(vm, data_ring + at_size, 4, &ring->data_bits);
-    if (!err)
-        err = read_field(vm, data_ring + at_data, 8, &ring->data);
-    if (!err && (ring->desc_bits == 0 || ring->desc_bits > BITS_MAX || ring->data_bits < 4 ||
-                 ring->data_bits > BITS_MAX || ring->desc_bytes > STRUCT_CAP ||
-                 ring->info_bytes > STRUCT_CAP))
+        err = pnd_vmcore_read_number(vm, at, 4, &log->bytes);
+    if (!err && (log->bytes == 0 || log->bytes > BYTES_MAX))
         err = PND_E_FORMAT;
     return err;
 }
 
-/* The first bytes of the text of record @p id.
- *   @return how many; 0 when the record is not there (any more); negative: unreadable */
-static int record_text(struct pnd_vmcore *vm, const struct ring *ring, uint64_t id, char *ret,
-                       size_t cap)
+static int read_symbol(struct pnd_vmcore *vm, const char *key, uint64_t *ret)
 {
-    const uint64_t id_bits = UINT64_MAX >> 2; /* the two above are the record's state */
-    uint64_t index = id & ((UINT64_C(1) << ring->desc_bits) - 1);
-    uint64_t mask = (UINT64_C(1) << ring->data_bits) - 1;
-    uint64_t state = 0, begin = 0, next = 0, text_len = 0;
-    uint8_t buf[STRUCT_CAP];
-    int err = pnd_vmcore_read(vm, ring->descs + index * ring->desc_bytes, buf, ring->desc_bytes);
+    uint64_t at = 0;
 
-    if (!err)
-        err = field(buf, ring->desc_bytes, ring->at_state, 8, &state);
-    if (!err)
-        err = field(buf, ring->desc_bytes, ring->at_begin, 8, &begin);
-    if (!err)
-        err = field(buf, ring->desc_bytes, ring->at_next, 8, &next);
-    if (err)
-        return err;
-    /* 1: committed, 2: finalized. A block position that is odd has no data. */
-    if ((state & id_bits) != (id & id_bits) || (state >> 62 != 1 && state >> 62 != 2) || begin & 1)
-        return 0;
-    err = pnd_vmcore_read(vm, ring->infos + index * ring->info_bytes, buf, ring->info_bytes);
-    if (!err)
-        err = field(buf, ring->info_bytes, ring->at_text_len, 2, &text_len);
-    if (err)
-        return err;
-    /* A block that would pass the end of the ring lies at its start instead. */
-    if (begin >> ring->data_bits != next >> ring->data_bits && (next & mask) != 0)
-        begin = 0;
-    begin = (begin & mask) + 8; /* the record's id stands before its text */
-    if (text_len > cap)
-        text_len = cap;
-    if (begin > mask || text_len > mask + 1 - begin)
-        return 0;
-    err = pnd_vmcore_read(vm, ring->data + begin, ret, text_len);
-    return err ? err : (int)text_len;
-}
-
-/* From the newest record back: the first panic message wins, else the oldest line of the oops. */
-static int reason_from_ring(struct pnd_vmcore *vm, char ret[PND_VMCORE_REASON_CAP])
-{
-    struct ring ring = {0};
-    bool oops = false;
-    int err = open_ring(vm, &ring);
-
-    if (err)
-        return err;
-    for (uint64_t i = 0; i < UINT64_C(1) << ring.desc_bits; i++) {
-        char text[LINE_CAP] = "";
-        int len = record_text(vm, &ring, ring.head_id - i, text, sizeof(text));
-
-        if (len < 0)
-            return len;
-        if (starts_with(text, (size_t)len, panic_says, sizeof(panic_says) - 1)) {
-            copy_reason(ret, text + sizeof(panic_says) - 1, (size_t)len - (sizeof(panic_says) - 1));
-            return PND_OK;
-        }
-        if (is_oops(text, (size_t)len)) {
-            copy_reason(ret, text, (size_t)len);
-            oops = true;
-        }
-    }
-    return oops ? PND_OK : PND_E_NOTFOUND;
-}
-
-/* Before 5.10: records with a short header each, or plain text; the message is found as it
- * stands, and ends at the first byte that is not text. */
-static int reason_from_buffer(struct pnd_vmcore *vm, char ret[PND_VMCORE_REASON_CAP])
-{
-    uint64_t buffer = 0, len = 0, at_symbol = 0;
-    char window[RAW_CHUNK + LINE_CAP] = "";
-    bool found = false;
-    int err;
-
-    if (!pnd_vmcore_info_number(vm, "SYMBOL(log_buf)", 16, &at_symbol))
+    if (!pnd_vmcore_info_number(vm, key, 16, &at))
         return PND_E_NOTFOUND;
-    err = read_field(vm, at_symbol, 8, &buffer);
-    if (!err && !pnd_vmcore_info_number(vm, "SYMBOL(log_buf_len)", 16, &at_symbol))
-        err = PND_E_FORMAT;
-    if (!err)
-        err = read_field(vm, at_symbol, 4, &len);
-    if (!err && len > RAW_MAX)
-        err = PND_E_FORMAT;
-    for (uint64_t at = 0; !err && at < len; at += RAW_CHUNK) {
-        size_t have = len - at < sizeof(window) ? (size_t)(len - at) : sizeof(window);
-        size_t starts = have < RAW_CHUNK ? have : RAW_CHUNK;
-
-        err = pnd_vmcore_read(vm, buffer + at, window, have);
-        for (size_t i = 0; !err && i < starts; i++) {
-            size_t text = i + sizeof(panic_says) - 1, end = text;
-
-            if (!starts_with(window + i, have - i, panic_says, sizeof(panic_says) - 1))
-                continue;
-            while (end < have && is_printable(window[end]))
-                end++;
-            copy_reason(ret, window + text, end - text);
-            found = true;
-        }
-    }
-    if (err)
-        return err;
-    return found ? PND_OK : PND_E_NOTFOUND;
+    return pnd_vmcore_read_number(vm, at, 4, ret);
 }
 
-int pnd_vmcore_reason(struct pnd_vmcore *vmcore, char ret[PND_VMCORE_REASON_CAP])
+/* A number of the struct that was first called "log". */
+static bool find_number(struct pnd_vmcore *vm, const char *newer, const char *older, uint64_t *ret)
 {
-    char out[PND_VMCORE_REASON_CAP] = "";
-    int err = reason_from_ring(vmcore, out);
+    return pnd_vmcore_info_number(vm, newer, 10, ret) || pnd_vmcore_info_number(vm, older, 10, ret);
+}
 
-    if (err == PND_E_NOTFOUND)
-        err = reason_from_buffer(vmcore, out);
+static int open_records(struct pnd_vmcore *vm, struct pnd_vmcore_log *log)
+{
+    int err = read_symbol(vm, "SYMBOL(log_first_idx)", &log->at);
+
+    if (!err)
+        err = read_symbol(vm, "SYMBOL(log_next_idx)", &log->end);
     if (err)
         return err;
-    memcpy(ret, out, sizeof(out));
+    log->kind = PND_VMCORE_LOG_RECORDS;
+    if (!find_number(vm, "SIZE(printk_log)", "SIZE(log)", &log->header_bytes) ||
+        !find_number(vm, "OFFSET(printk_log.ts_nsec)", "OFFSET(log.ts_nsec)", &log->at_ts) ||
+        !find_number(vm, "OFFSET(printk_log.len)", "OFFSET(log.len)", &log->at_len) ||
+        !find_number(vm, "OFFSET(printk_log.text_len)", "OFFSET(log.text_len)", &log->at_text_len))
+        return PND_E_FORMAT;
+    if (log->header_bytes == 0 || log->header_bytes > HEADER_MAX || log->at >= log->bytes ||
+        log->end > log->bytes || log->at_ts > HEADER_MAX || log->at_len > HEADER_MAX ||
+        log->at_text_len > HEADER_MAX)
+        return PND_E_FORMAT;
     return PND_OK;
 }
 
-static bool contains(const char *text, const char *word, size_t word_len)
+/* The characters [at, end) of all that were ever printed, of which the buffer holds the last. */
+static int open_characters(struct pnd_vmcore *vm, struct pnd_vmcore_log *log)
 {
-    size_t len = 0;
+    int err = read_symbol(vm, "SYMBOL(log_end)", &log->end);
 
-    while (text[len])
-        len++;
-    for (size_t i = 0; i + word_len <= len; i++)
-        if (memcmp(text + i, word, word_len) == 0)
-            return true;
-    return false;
+    log->kind = PND_VMCORE_LOG_CHARACTERS;
+    log->at = log->end > log->bytes ? log->end - log->bytes : 0;
+    return err;
 }
 
-bool pnd_vmcore_reason_is_nmi(const char *reason)
+int pnd_vmcore_log_open(struct pnd_vmcore *vmcore, struct pnd_vmcore_log *log)
 {
-    return contains(reason, "NMI", 3) || contains(reason, "ard LOCKUP", 10);
+    int err;
+
+    memset(log, 0, sizeof(*log));
+    log->vmcore = vmcore;
+    err = open_ring(vmcore, log);
+    if (err != PND_E_NOTFOUND)
+        return err;
+    err = open_buffer(vmcore, log);
+    if (err)
+        return err;
+    err = open_records(vmcore, log);
+    return err == PND_E_NOTFOUND ? open_characters(vmcore, log) : err;
+}
+
+/* ---- one record after the other ---- */
+
+static int next_in_ring(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
+{
+    while (log->ids_left > 0) {
+        int err = pnd_vmcore_ring_record(log->vmcore, &log->ring, log->id, ret);
+
+        log->id++;
+        log->ids_left--;
+        if (err != PND_E_NOTFOUND)
+            return err;
+    }
+    return PND_E_NOTFOUND;
+}
+
+static uint64_t number(const struct pnd_vmcore *vm, const uint8_t *buf, uint64_t at, size_t size)
+{
+    struct pnd_rd rd = pnd_rd(buf + at, size);
+
+    return vm->big ? pnd_rd_be(&rd, size) : pnd_rd_le(&rd, size);
+}
+
+static int next_in_buffer(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
+{
+    uint8_t buf[HEADER_MAX + 8] = {0};
+    uint64_t len;
+    int err;
+
+    if (log->at == log->end)
+        return PND_E_NOTFOUND;
+    if (log->at >= log->bytes || log->seen > log->bytes)
+        return PND_E_FORMAT;
+    err = pnd_vmcore_read(log->vmcore, log->buffer + log->at, buf, log->header_bytes);
+    if (err)
+        return err;
+    ret->ts_ns = number(log->vmcore, buf, log->at_ts, 8);
+    ret->text = log->buffer + log->at + log->header_bytes;
+    ret->text_len = (uint32_t)number(log->vmcore, buf, log->at_text_len, 2);
+    if (ret->text_len > log->bytes)
+        return PND_E_FORMAT;
+    len = number(log->vmcore, buf, log->at_len, 2);
+    log->seen += len > 0 ? len : log->bytes - log->at;
+    log->at = len > 0 ? log->at + len : 0; /* none: the rest is at the start of the buffer */
+    return PND_OK;
+}
+
+static int next_characters(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
+{
+    uint64_t at = log->at % log->bytes, len = log->end - log->at;
+
+    if (len == 0)
+        return PND_E_NOTFOUND;
+    len = len < log->bytes - at ? len : log->bytes - at;
+    len = len < PIECE ? len : PIECE;
+    *ret = (struct pnd_vmcore_record){.text = log->buffer + at, .text_len = (uint32_t)len};
+    log->at += len;
+    return PND_OK;
+}
+
+int pnd_vmcore_log_next(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
+{
+    struct pnd_vmcore_record record = {0};
+    int err = log->kind == PND_VMCORE_LOG_RING      ? next_in_ring(log, &record)
+              : log->kind == PND_VMCORE_LOG_RECORDS ? next_in_buffer(log, &record)
+                                                    : next_characters(log, &record);
+
+    if (!err)
+        *ret = record;
+    return err;
+}
+
+/* ---- as text ---- */
+
+/* @p value in decimal, at least @p width wide, at the end of @p ret. */
+static void print_number(char *ret, uint32_t *len, uint64_t value, unsigned width, char fill)
+{
+    char digits[20];
+    unsigned n = 0;
+
+    do {
+        digits[n++] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    for (unsigned i = n; i < width; i++)
+        ret[(*len)++] = fill;
+    while (n > 0)
+        ret[(*len)++] = digits[--n];
+}
+
+static void print_head(struct pnd_vmcore_log *log)
+{
+    const uint64_t second = 1000000000, microsecond = 1000;
+
+    log->head_len = log->head_at = 0;
+    log->head[log->head_len++] = '[';
+    print_number(log->head, &log->head_len, log->record.ts_ns / second, 5, ' ');
+    log->head[log->head_len++] = '.';
+    print_number(log->head, &log->head_len, log->record.ts_ns % second / microsecond, 6, '0');
+    log->head[log->head_len++] = ']';
+    log->head[log->head_len++] = ' ';
+}
+
+static bool is_plain(uint8_t c)
+{
+    return (c >= ' ' && c <= '~') || (c >= '\t' && c <= '\r');
+}
+
+static size_t print_text(const uint8_t *text, size_t len, bool escape, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        if (!escape || is_plain(text[i])) {
+            ret[n++] = (char)text[i];
+            continue;
+        }
+        ret[n++] = '\\';
+        ret[n++] = 'x';
+        ret[n++] = digits[text[i] >> 4];
+        ret[n++] = digits[text[i] & 15];
+    }
+    return n;
+}
+
+/* Some of the record that is being printed; at its end the record is done. */
+static int print_some(struct pnd_vmcore_log *log, char *buf, size_t cap, size_t *used)
+{
+    bool characters = log->kind == PND_VMCORE_LOG_CHARACTERS;
+    uint8_t chunk[CHUNK];
+    size_t len;
+    int err;
+
+    while (log->head_at < log->head_len && *used < cap)
+        buf[(*used)++] = log->head[log->head_at++];
+    if (log->head_at < log->head_len)
+        return PND_OK;
+    len = (cap - *used) / ESCAPED_BYTES;
+    len = len < sizeof(chunk) ? len : sizeof(chunk);
+    len = len < log->record.text_len - log->text_at ? len : log->record.text_len - log->text_at;
+    err = len > 0 ? pnd_vmcore_read(log->vmcore, log->record.text + log->text_at, chunk, len) : 0;
+    if (err)
+        return err;
+    *used += print_text(chunk, len, !characters, buf + *used);
+    log->text_at += (uint32_t)len;
+    if (log->text_at < log->record.text_len || (!characters && *used == cap))
+        return PND_OK;
+    if (!characters)
+        buf[(*used)++] = '\n';
+    log->printing = false;
+    return PND_OK;
+}
+
+int pnd_vmcore_log_text(struct pnd_vmcore_log *log, char *buf, size_t cap, size_t *ret_len)
+{
+    size_t used = 0;
+
+    if (cap < PND_VMCORE_LOG_TEXT_MIN)
+        return PND_E_ARG;
+    while (!log->after && cap - used >= ESCAPED_BYTES) {
+        if (!log->printing)
+            log->after = pnd_vmcore_log_next(log, &log->record);
+        if (!log->after && !log->printing) {
+            log->printing = true;
+            log->text_at = log->head_len = log->head_at = 0;
+            if (log->kind != PND_VMCORE_LOG_CHARACTERS)
+                print_head(log);
+        }
+        if (!log->after)
+            log->after = print_some(log, buf, cap, &used);
+    }
+    if (used == 0 && log->after && log->after != PND_E_NOTFOUND)
+        return log->after;
+    *ret_len = used;
+    return PND_OK;
 }
