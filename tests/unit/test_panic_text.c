@@ -127,6 +127,8 @@ static void a_log_of_apple_silicon(void)
     CHECK_EQ(value_of(0, "x2"), 0x22);
     CHECK_EQ(value_of(1, "lr"), 0xfffffe0020e01004);
     CHECK_EQ(facts.frame_count, 3);
+    CHECK(!facts.frames[0].module);
+    CHECK_STR(facts.frames[1].module, "com.apple.iokit.IOGPUFamily"); /* by its address */
 }
 
 static void a_watchdog_and_an_nmi(void)
