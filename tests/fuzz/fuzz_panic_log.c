@@ -30,8 +30,7 @@ static void read_log(const char *text, size_t len)
         check_str(&event.name, text, len);
         check_str(&event.version, text, len);
         check_str(&event.uuid, text, len);
-        if (pnd_kext_name_expand(event.name.at, event.name.len, name, sizeof(name)) >=
-            sizeof(name))
+        if (pnd_kext_name_expand(event.name.at, event.name.len, name, sizeof(name)) >= sizeof(name))
             abort();
         if (++events > len)
             abort();

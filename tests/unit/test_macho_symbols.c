@@ -45,11 +45,12 @@ static void put_bytes(struct maker *m, const void *bytes, size_t len)
     m->len += len;
 }
 
-static void put_name(struct maker *m, const char *name)
+static void put_name(struct maker *m, const char *segname)
 {
     char padded[16] = {0};
 
-    memcpy(padded, name, strlen(name));
+    for (size_t i = 0; segname[i] && i < sizeof(padded); i++)
+        padded[i] = segname[i];
     put_bytes(m, padded, sizeof(padded));
 }
 

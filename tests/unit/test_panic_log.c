@@ -214,7 +214,7 @@ static void lines_may_end_as_on_a_terminal(void)
             crlf[len++] = '\r';
         crlf[len++] = log_10_5[i];
     }
-    strcpy(plain, strchr(read_all(log_10_5, sizeof(log_10_5) - 1), '\n'));
+    snprintf(plain, sizeof(plain), "%s", read_all(log_10_5, sizeof(log_10_5) - 1));
     CHECK_STR(strstr(read_all(crlf, len), "\ntrap"), strstr(plain, "\ntrap"));
 }
 
@@ -349,6 +349,12 @@ static void a_log_says_more_than_its_copy_in_another(void)
 
 enum { LOG_AT = 192, STACKSHOT_AT = 4096, REGION = 8192 };
 
+static void put_text(uint8_t *at, const char *text)
+{
+    while (*text)
+        *at++ = (uint8_t)*text++;
+}
+
 static void make_embedded(uint8_t region[REGION], const char *log, size_t len)
 {
     struct pnd_wr wr = pnd_wr(region + 8, REGION - 8);
@@ -360,8 +366,8 @@ static void make_embedded(uint8_t region[REGION], const char *log, size_t len)
     pnd_wr_le32(&wr, (uint32_t)len);
     pnd_wr_le32(&wr, STACKSHOT_AT);
     pnd_wr_le32(&wr, 100);
-    memcpy(region + 52, "21F79", 5);
-    memcpy(region + 116, "01020304-0506-0708-090A-0B0C0D0E0F10", 36);
+    put_text(region + 52, "21F79");
+    put_text(region + 116, "01020304-0506-0708-090A-0B0C0D0E0F10");
     memcpy(region + LOG_AT, log, len);
     wr = pnd_wr(region, 8);
     pnd_wr_le32(&wr, 0x46554e4b);
@@ -424,7 +430,7 @@ static void a_panic_region_of_the_other_kind(void)
     pnd_wr_le64(&wr, 0x100);
     pnd_wr_le32(&wr, 56);
     pnd_wr_le32(&wr, 5);
-    memcpy(bytes + 56, "panic", 5);
+    put_text(bytes + 56, "panic");
     wr = pnd_wr(bytes, 8);
     pnd_wr_le32(&wr, 0x44454544);
     pnd_wr_le32(&wr, pnd_crc32(0, bytes + 8, 56 + 5 - 8));

@@ -203,7 +203,8 @@ static bool find_log(size_t bytes)
 
 static void put(size_t at, const char *text)
 {
-    memcpy(image + at, text, strlen(text));
+    while (*text)
+        image[at++] = (uint8_t)*text++;
 }
 
 /* Neither the kernel's own texts, nor a copy of the first line, nor a longer tale of another. */
