@@ -19,8 +19,9 @@ allowed() { # layer -> the layers it may include
     host) echo "include wire host" ;;
     facts) echo "include wire host facts" ;;
     inspect) echo "include wire image host facts inspect" ;;
+    sender) echo "include wire proto bootargs client host sender" ;;
     store) echo "include wire image host facts store" ;;
-    *) echo "include wire proto bootargs client image codec host facts inspect store $1" ;;
+    *) echo "include wire proto bootargs client image codec host facts sender inspect store $1" ;;
     esac
 }
 

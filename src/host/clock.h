@@ -16,6 +16,15 @@ static inline uint64_t pnd_clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* The same in microseconds. */
+static inline uint64_t pnd_clock_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 /* Milliseconds since 1970, as far as this machine knows. */
 static inline int64_t pnd_clock_wall_ms(void)
 {

@@ -16,6 +16,10 @@ enum {
 
 #define REVISION_MAJOR UINT32_C(1)
 
+const uint8_t pnd_gpt_freebsd_swap[PND_GPT_GUID_BYTES] = {
+    0xb5, 0x7c, 0x6e, 0x51, 0xcf, 0x6e, 0xd6, 0x11, 0x8f, 0xf8, 0x00, 0x02, 0x2d, 0x09, 0x71, 0x2b,
+};
+
 const uint8_t pnd_gpt_kernel_core_dump[PND_GPT_GUID_BYTES] = {
     0x4d, 0x64, 0x61, 0x53, 0x63, 0x61, 0xaa, 0x11, 0xaa, 0x11, 0x00, 0x30, 0x65, 0x43, 0xec, 0xac,
 };
@@ -200,8 +204,7 @@ int pnd_gpt_find(struct pnd_gpt *gpt, const uint8_t type[PND_GPT_GUID_BYTES], ui
         if (!found || memcmp(found, type, PND_GPT_GUID_BYTES) != 0)
             continue;
         err = read_bounds(gpt, &rd, &partition);
-        if (err == PND_OK)
-            *ret = partition;
+        *ret = partition;
         return err;
     }
     return PND_E_NOTFOUND;

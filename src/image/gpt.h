@@ -23,6 +23,9 @@ enum {
 /* Apple_KernelCoreDump, 5361644D-6163-11AA-AA11-00306543ECAC, as it lies in a table. */
 extern const uint8_t pnd_gpt_kernel_core_dump[PND_GPT_GUID_BYTES];
 
+/* freebsd-swap, 516E7CB5-6ECF-11D6-8FF8-00022D09712B: where FreeBSD leaves its dumps. */
+extern const uint8_t pnd_gpt_freebsd_swap[PND_GPT_GUID_BYTES];
+
 /* The disk.
  *   sector_bytes  512 to 4096, a power of two: that of the disk, for which its table was made
  *   read  @p offset and @p len are multiples of it, @p len at most PND_GPT_SECTOR_MAX, and all
@@ -55,8 +58,8 @@ int pnd_gpt_open(struct pnd_gpt *gpt, const struct pnd_gpt_source *source);
 
 /* The first partition of @p type among the entries from @p from on. Begin with 0, and go on with
  * the index behind the one that was found.
- *   @return PND_OK; PND_E_NOTFOUND; PND_E_FORMAT there is one, but its bounds cannot be; what
- *           read returned */
+ *   @return PND_OK; PND_E_NOTFOUND; PND_E_FORMAT there is one, but its bounds cannot be: only its
+ *           index is in @p ret, so that the search can go on; what read returned */
 int pnd_gpt_find(struct pnd_gpt *gpt, const uint8_t type[PND_GPT_GUID_BYTES], uint32_t from,
                  struct pnd_gpt_partition *ret);
 

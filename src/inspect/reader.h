@@ -82,6 +82,10 @@ void pnd_facts_from_linux_log(const char *log, size_t len, struct pnd_facts *fac
 /* All that a FreeBSD message buffer says, likewise. (freebsd_text.c) */
 void pnd_facts_from_freebsd_log(const char *log, size_t len, struct pnd_facts *facts);
 
+/* The message buffer of a FreeBSD kernel within a memory image, found by the scan: sets the log,
+ * and all that it says. @return true when there was one. (reader_freebsd.c) */
+bool pnd_reader_freebsd_log(const struct pnd_reader_input *in, struct pnd_facts *facts);
+
 /* [start, end) of memory at @p offset of the content, @p present bytes of it in the file (at most
  * end - start): adds the ranges of the map with the runs taken into account. What lies behind the
  * content's end as of now, or behind @p present, is missing; a caller that knows it to be left out

@@ -20,15 +20,8 @@ enum {
     INTERFACE_MAX = 15,
 };
 
-struct wish {
-    bool network, local, on_panic, on_nmi, reboot, paniclog, stay, keys, no_gzip, keepsyms;
-    const char *server, *interface;
-    uint64_t port; /* 0: not given */
-    struct pnd_argline line;
-};
-
 /* Two wishes that exclude each other, or one that nothing can meet. @return NULL: there is none */
-static const char *impossible(const struct wish *w)
+static const char *impossible(const struct pnd_wish *w)
 {
     bool current = w->line.xnu >= XNU_CURRENT_ORDER;
 
@@ -60,7 +53,7 @@ static const char *impossible(const struct wish *w)
 }
 
 /* What this train of xnu has not. */
-static const char *not_in_train(const struct wish *w)
+static const char *not_in_train(const struct pnd_wish *w)
 {
     uint32_t xnu = w->line.xnu;
 
@@ -84,7 +77,7 @@ static bool is_interface(const char *name)
            strcmp(name, "serial") != 0;
 }
 
-static const char *wrong_operand(const struct wish *w)
+static const char *wrong_operand(const struct pnd_wish *w)
 {
     uint32_t address;
 
@@ -104,7 +97,16 @@ static const char *wrong_operand(const struct wish *w)
     return NULL;
 }
 
-static uint32_t value_of(const struct wish *w)
+const char *pnd_wish_wrong(const struct pnd_wish *w)
+{
+    const char *wrong = impossible(w);
+
+    if (!wrong)
+        wrong = not_in_train(w);
+    return wrong ? wrong : wrong_operand(w);
+}
+
+uint32_t pnd_wish_value(const struct pnd_wish *w)
 {
     uint32_t value = 0;
 
@@ -131,9 +133,9 @@ static uint32_t value_of(const struct wish *w)
     return value;
 }
 
-static void make_line(const struct wish *w, uint32_t value, char *ret, size_t cap)
+void pnd_wish_line(const struct pnd_wish *w, char *ret, size_t cap)
 {
-    size_t used = (size_t)snprintf(ret, cap, "debug=0x%x", value);
+    size_t used = (size_t)snprintf(ret, cap, "debug=0x%x", pnd_wish_value(w));
 
     if (w->network)
         used += (size_t)snprintf(ret + used, cap - used, " _panicd_ip=%s kdp_match_name=%s",
@@ -177,7 +179,7 @@ static void print_text(const char *line, uint32_t value)
 
 enum { OPT_FIRST = 256, OPT_SERVER, OPT_INTERFACE, OPT_PORT, OPT_XNU, OPT_ARCH };
 
-static int read_option(struct pnd_ctl *ctl, struct wish *w, int option)
+static int read_option(struct pnd_ctl *ctl, struct pnd_wish *w, int option)
 {
     switch (option) {
     case 0: /* one of the flags, noted already */
@@ -202,7 +204,7 @@ static int read_option(struct pnd_ctl *ctl, struct wish *w, int option)
     }
 }
 
-static int read_wish(struct pnd_ctl *ctl, int argc, char **argv, struct wish *w)
+static int read_wish(struct pnd_ctl *ctl, int argc, char **argv, struct pnd_wish *w)
 {
     enum { NETWORK, LOCAL, ON_PANIC, ON_NMI, REBOOT, PANICLOG, STAY, KEYS, NO_GZIP, KEEPSYMS, N };
     int on[N] = {0}, option, code;
@@ -247,7 +249,7 @@ static int read_wish(struct pnd_ctl *ctl, int argc, char **argv, struct wish *w)
 
 int pnd_bootargs_encode(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    struct wish w = {.line = {.xnu = PND_XNU_CURRENT, .x86_64 = true, .arm64 = true}};
+    struct pnd_wish w = {.line = {.xnu = PND_XNU_CURRENT, .x86_64 = true, .arm64 = true}};
     char line[PND_ARGLINE_CAP];
     const char *wrong;
     uint32_t value;
@@ -255,15 +257,11 @@ int pnd_bootargs_encode(struct pnd_ctl *ctl, int argc, char **argv)
 
     if (code >= 0)
         return code;
-    wrong = impossible(&w);
-    if (!wrong)
-        wrong = not_in_train(&w);
-    if (!wrong)
-        wrong = wrong_operand(&w);
+    wrong = pnd_wish_wrong(&w);
     if (wrong)
         return pnd_ctl_fail("%s", wrong);
-    value = value_of(&w);
-    make_line(&w, value, line, sizeof(line));
+    value = pnd_wish_value(&w);
+    pnd_wish_line(&w, line, sizeof(line));
     if (ctl->json)
         return print_json(line, value);
     print_text(line, value);

@@ -4,6 +4,7 @@
 #include "panicctl/socket.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +21,9 @@ int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pn
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     struct timeval wait = {.tv_sec = PND_SOCKET_WAIT_S};
-    char line[32];
-    int len = snprintf(line, sizeof(line), "%s\n", request);
+    struct iovec line[] = {{.iov_base = (void *)(uintptr_t)request, .iov_len = strlen(request)},
+                           {.iov_base = (char[]){'\n'}, .iov_len = 1}};
+    struct msghdr msg = {.msg_iov = line, .msg_iovlen = 2};
     PND_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
@@ -35,7 +37,7 @@ int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pn
             return pnd_why(why, PND_E_NOTFOUND, 0, "no panicd is running for %s", spool->path);
         return pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
     }
-    if (send(fd, line, (size_t)len, MSG_NOSIGNAL) != len)
+    if (sendmsg(fd, &msg, MSG_NOSIGNAL) != (ssize_t)(line[0].iov_len + line[1].iov_len))
         return pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
     return pnd_steal_fd(&fd);
 }
@@ -79,6 +81,13 @@ static int read_all(int fd, char **ret, size_t *ret_len, struct pnd_why *why)
 int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **ret,
                    struct pnd_why *why)
 {
+    return pnd_socket_get_within(spool, request, PND_SOCKET_WAIT_S, ret, why);
+}
+
+int pnd_socket_get_within(const struct pnd_spool *spool, const char *request, unsigned wait_s,
+                          json_t **ret, struct pnd_why *why)
+{
+    struct timeval wait = {.tv_sec = wait_s};
     char *text = NULL;
     size_t len = 0;
     json_t *got;
@@ -87,6 +96,7 @@ int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **
 
     if (fd < 0)
         return fd;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     err = read_all(fd, &text, &len, why);
     if (err)
         return err;
@@ -94,7 +104,7 @@ int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **
     free(text);
     if (!json_is_object(got)) {
         json_decref(got);
-        return pnd_why(why, PND_E_FORMAT, 0, "panicd gave no proper answer to \"%s\"", request);
+        return pnd_why(why, PND_E_FORMAT, 0, "panicd gave no proper answer to \"%.32s\"", request);
     }
     *ret = got;
     return PND_OK;

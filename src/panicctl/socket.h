@@ -23,4 +23,8 @@ int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pn
 int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **ret,
                    struct pnd_why *why);
 
+/* The same with a wait of its own for the answer. */
+int pnd_socket_get_within(const struct pnd_spool *spool, const char *request, unsigned wait_s,
+                          json_t **ret, struct pnd_why *why);
+
 #endif

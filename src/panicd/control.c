@@ -16,11 +16,14 @@
 #include "host/text.h"
 #include "panicd/server.h"
 
-enum { REQUEST_MAX = 64 };
+enum { REQUEST_MAX = PND_IMPORT_REQUEST_CAP + 1 };
+
+static const char import_word[] = "import ";
 
 struct client {
     int fd; /* -1: unused */
     bool watching, closing;
+    uint64_t waiting; /* for the answer to this token; 0: for none */
     char request[REQUEST_MAX];
     size_t request_len;
     char *out;
@@ -31,7 +34,7 @@ struct pnd_control {
     struct pnd_server *server;
     int epoll_fd, fd;
     unsigned watchers;
-    uint64_t progress_ms;
+    uint64_t progress_ms, next_token;
     struct client clients[PND_CONTROL_CLIENTS_MAX];
 };
 
@@ -236,10 +239,26 @@ static void broadcast(struct pnd_control *control, json_t *json)
     json_decref(json);
 }
 
+/* The keeper does it; its answer comes by pnd_control_imported(). */
+static void begin_import(struct pnd_control *control, struct client *client)
+{
+    const char *refused;
+
+    client->waiting = ++control->next_token;
+    refused =
+        pnd_server_import(control->server, client->request + strlen(import_word), client->waiting);
+    if (refused)
+        pnd_control_imported(control, client->waiting, NULL, refused);
+}
+
 static void answer(struct pnd_control *control, struct client *client)
 {
     struct pnd_server *server = control->server;
 
+    if (strncmp(client->request, import_word, strlen(import_word)) == 0) {
+        begin_import(control, client);
+        return;
+    }
     client->closing = true;
     if (strcmp(client->request, "status") == 0) {
         put_json(control, client, json_status(server));
@@ -258,7 +277,7 @@ static void answer(struct pnd_control *control, struct client *client)
         }
     } else {
         put_json(control, client,
-                 json_pack("{s:s}", "error", "the requests are: status transfers watch"));
+                 json_pack("{s:s}", "error", "the requests are: status transfers watch import"));
     }
 }
 
@@ -267,7 +286,7 @@ static void read_request(struct pnd_control *control, struct client *client)
     char *end;
     ssize_t got;
 
-    if (client->watching || client->closing) {
+    if (client->watching || client->closing || client->waiting) {
         char ignored[256];
 
         got = recv(client->fd, ignored, sizeof(ignored), MSG_DONTWAIT);
@@ -424,6 +443,47 @@ void pnd_control_dump(struct pnd_control *control, const char *event, const stru
 {
     if (pnd_control_watched(control))
         broadcast(control, event_of(event, "dump", json_dump_row(control->server, dump, "")));
+}
+
+void pnd_control_imported(struct pnd_control *control, uint64_t token, const struct pnd_dump *dump,
+                          const char *error)
+{
+    for (unsigned i = 0; control && i < PND_CONTROL_CLIENTS_MAX; i++) {
+        struct client *client = &control->clients[i];
+
+        if (client->fd < 0 || client->waiting != token)
+            continue;
+        client->waiting = 0;
+        client->closing = true;
+        put_json(control, client,
+                 error ? json_pack("{s:o}", "error", json_name(error))
+                       : json_dump_row(control->server, dump, ""));
+        return;
+    }
+}
+
+/* Null where there is no group, so that a reader finds the same fields in every event. */
+static json_t *json_group(const struct pnd_group *group)
+{
+    bool any = group->signature.id[0] != '\0';
+
+    return json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o}", "group", any ? group->signature.id : NULL,
+                     "title", any ? json_name(group->signature.title) : json_null(), "seen",
+                     any ? json_integer((json_int_t)group->count) : json_null(), "machines",
+                     any ? json_integer((json_int_t)group->machines) : json_null(), "first_seen",
+                     json_time(any ? group->first_ms : 0), "note",
+                     group->note[0] ? json_name(group->note) : json_null());
+}
+
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict)
+{
+    json_t *json;
+
+    if (!pnd_control_watched(control))
+        return;
+    json = json_dump_row(control->server, &verdict->dump, "");
+    json_object_update_new(json, json_group(&verdict->group));
+    broadcast(control, event_of("checked", "dump", json));
 }
 
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule)

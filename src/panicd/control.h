@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The control socket, DIRECTORY/.panicd/control: a client sends one line, "status", "transfers"
- * or "watch", and gets JSON; a watcher gets an object per line for as long as it stays. Reading
- * and writing never block the packets; a watcher that does not read is dropped. */
+ * The control socket, DIRECTORY/.panicd/control: a client sends one line, "status", "transfers",
+ * "watch" or "import ..." (store/import.h), and gets JSON; a watcher gets an object per line for as
+ * long as it stays. Reading and writing never block the packets; a watcher that does not read is
+ * dropped. */
 #ifndef PND_PANICD_CONTROL_H
 #define PND_PANICD_CONTROL_H
 
@@ -16,6 +17,7 @@
 struct pnd_server;
 struct pnd_slot;
 struct pnd_control;
+struct pnd_checker_verdict;
 
 enum {
     PND_CONTROL_CLIENTS_MAX = 32,
@@ -38,6 +40,12 @@ void pnd_control_progress(struct pnd_control *control, uint64_t now_ms);
 /* Events, for watchers; nothing happens when there are none. @p control NULL is fine. */
 void pnd_control_begin(struct pnd_control *control, const struct pnd_slot *slot);
 void pnd_control_dump(struct pnd_control *control, const char *event, const struct pnd_dump *dump);
+/* "checked", with the group: {"group","title","seen","machines","first_seen","note"} besides. */
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict);
+/* An answer to the client that asked for an import, if it is still there: the row, or what is
+ * wrong. @p token is pnd_server_import()'s */
+void pnd_control_imported(struct pnd_control *control, uint64_t token, const struct pnd_dump *dump,
+                          const char *error);
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule);
 
 #endif

@@ -132,6 +132,8 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
     }
     if (job->kind == PND_JOB_DISCARD) {
         discard(keeper, job);
+    } else if (job->kind == PND_JOB_IMPORT) {
+        job->result = pnd_import_place(keeper->spool, job->staged, &job->dump, &job->why);
     } else {
         job->dump.received_ms = pnd_clock_wall_ms();
         if (job->fd >= 0 && fstat(job->fd, &st) == 0)
@@ -148,7 +150,8 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
 
 static bool has_row(const struct pnd_job *job)
 {
-    return job->kind == PND_JOB_FINISH || job->kind == PND_JOB_ABANDON;
+    return job->kind == PND_JOB_FINISH || job->kind == PND_JOB_ABANDON ||
+           (job->kind == PND_JOB_IMPORT && job->result == PND_OK);
 }
 
 static bool give_reserve(struct pnd_keeper *keeper)
@@ -207,6 +210,10 @@ static void run_rows(struct pnd_keeper *keeper, struct pnd_job *jobs)
             job->result = err;
             job->why = why;
             not_durable(keeper, job, true);
+        }
+        if (err && job->kind == PND_JOB_IMPORT) { /* there, and its source is not given up */
+            job->result = err;
+            job->why = why;
         }
         keeper->rows[count++] = job->dump;
     }

@@ -11,6 +11,7 @@
 
 #include "host/why.h"
 #include "store/catalog.h"
+#include "store/import.h"
 #include "store/spool.h"
 
 enum pnd_job_kind {
@@ -18,6 +19,7 @@ enum pnd_job_kind {
     PND_JOB_FINISH,     /* cut to `to` bytes, fsync, rename, catalog row; closes fd */
     PND_JOB_ABANDON,    /* the same under NAME.incomplete; fd may be -1 */
     PND_JOB_DISCARD,    /* an opened file that never got data: remove it; closes fd */
+    PND_JOB_IMPORT,     /* the hidden file gets its name and its row: store/import.h; fd -1 */
 };
 
 struct pnd_job {
@@ -28,6 +30,7 @@ struct pnd_job {
     int fd;
     uint64_t from, to;
     struct pnd_dump dump; /* FINISH, ABANDON: file is the name as picked; out: as it is now */
+    char staged[PND_IMPORT_STAGED_CAP]; /* IMPORT; generation: of the client that asked */
     int result;           /* PND_OK, or why it is not durable */
     struct pnd_why why;
 };

@@ -28,6 +28,8 @@ enum {
     JOBS_PER_SLOT = 2, /* a write-back and an end */
     JOBS_SPARE = 64,
     EVENTS = 64,
+    LOCK_PATIENCE_MS = 2000,
+    LOCK_PAUSE_MS = 10,
     BIND_PATIENCE_MS = 1000,
     BIND_PAUSE_MS = 10,
 };
@@ -214,6 +216,7 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
                                 why);
     if (err)
         return err;
+    pnd_import_sweep(&server->spool);
     if (changed)
         pnd_log(PND_NOTICE, "reconciled", "rows=%u catalog=%s", changed,
                 fresh ? "rebuilt" : "kept");
@@ -223,10 +226,24 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
     return err;
 }
 
+/* A tool that imports or judges a dump holds the directory for the moment of its row. */
+static int open_spool_patiently(struct pnd_server *server, const char *directory,
+                                struct pnd_why *why)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+    uint64_t end_ms = pnd_clock_ms() + LOCK_PATIENCE_MS;
+    int err;
+
+    while ((err = pnd_spool_open(&server->spool, directory, why)) == PND_E_BUSY &&
+           pnd_clock_ms() < end_ms)
+        nanosleep(&pause, NULL);
+    return err;
+}
+
 int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd_why *why)
 {
     struct pnd_why note = {0};
-    int err = pnd_spool_open(&server->spool, directory, why);
+    int err = open_spool_patiently(server, directory, why);
 
     if (err)
         return err;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The start of a server: whatever the journal knows goes on where it was. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -55,6 +56,7 @@ void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
     pnd_wr_be16(&wr, slot->origin.port);
     pnd_wr_bytes(&wr, slot->origin.peer.b, sizeof(slot->origin.peer.b));
     pnd_wr_bytes(&wr, slot->origin.local.b, sizeof(slot->origin.local.b));
+    assert(pnd_wr_len(&wr) == PND_JOURNAL_ID_AT);
     pnd_wr_be64(&wr, slot->id);
     pnd_wr_be64(&wr, (uint64_t)slot->started_ms);
     put_text(&wr, slot->rx.name);

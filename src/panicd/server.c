@@ -450,6 +450,42 @@ static void dump_ended(struct pnd_server *server, const struct pnd_job *job)
     pnd_checker_wake(server->checker);
 }
 
+const char *pnd_server_import(struct pnd_server *server, const char *request, uint64_t token)
+{
+    char staged[PND_IMPORT_STAGED_CAP];
+    struct pnd_dump dump;
+    struct pnd_job *job;
+
+    if (pnd_import_parse(request, staged, &dump))
+        return "the request to import is not understood";
+    job = pnd_keeper_job(server->keeper);
+    if (!job)
+        return "the server is overloaded; try again";
+    job->kind = PND_JOB_IMPORT;
+    job->generation = token;
+    job->dump = dump;
+    job->dump.id = server->next_id++;
+    memcpy(job->staged, staged, sizeof(job->staged));
+    pnd_keeper_submit(server->keeper, job);
+    return NULL;
+}
+
+static void import_ended(struct pnd_server *server, const struct pnd_job *job)
+{
+    if (job->result)
+        pnd_log(PND_ERR, "import-failed", "why=\"%s\"", job->why.text);
+    else
+        log_dump("imported", &job->dump);
+    pnd_control_imported(server->control, job->generation, &job->dump,
+                         job->result ? job->why.text : NULL);
+    if (job->result)
+        return;
+    pnd_control_dump(server->control,
+                     job->dump.state == PND_DUMP_INCOMPLETE ? "incomplete" : "complete",
+                     &job->dump);
+    pnd_checker_wake(server->checker);
+}
+
 /* The slot that waits for a job, unless another dump has it by now. */
 static struct pnd_slot *waiting_slot(struct pnd_server *server, const struct pnd_job *job)
 {
@@ -471,6 +507,8 @@ void pnd_server_kept(struct pnd_server *server)
 
         if (job->kind == PND_JOB_FINISH || job->kind == PND_JOB_ABANDON)
             dump_ended(server, job);
+        else if (job->kind == PND_JOB_IMPORT)
+            import_ended(server, job);
         if (slot && job->kind == PND_JOB_WRITE_BACK) {
             slot->write_back_pending = false;
         } else if (slot) {
@@ -486,17 +524,34 @@ void pnd_server_kept(struct pnd_server *server)
     pnd_net_flush(server->net);
 }
 
+/* A panic that is known by now. */
+static void log_group(const struct pnd_checker_verdict *verdict)
+{
+    const struct pnd_group *group = &verdict->group;
+    char title[512], note[2048];
+
+    if (!group->signature.id[0])
+        return;
+    pnd_text_escape(title, sizeof(title), group->signature.title, strlen(group->signature.title));
+    pnd_text_escape(note, sizeof(note), group->note, strlen(group->note));
+    pnd_log(PND_INFO, "panic",
+            "id=%" PRIu64 " group=%s seen=%" PRIu64 " machines=%" PRIu64 " title=\"%s\"%s%s%s",
+            verdict->dump.id, group->signature.id, group->count, group->machines, title,
+            note[0] ? " note=\"" : "", note, note[0] ? "\"" : "");
+}
+
 void pnd_server_checked(struct pnd_server *server)
 {
-    struct pnd_dump dump;
+    struct pnd_checker_verdict verdict;
 
-    while (pnd_checker_next(server->checker, &dump)) {
-        if (dump.state == PND_DUMP_COMPLETE)
-            server->counters.complete++;
-        else
-            server->counters.incomplete++;
-        log_dump(dump.state == PND_DUMP_COMPLETE ? "complete" : "not-whole", &dump);
-        pnd_control_dump(server->control, "checked", &dump);
+    while (pnd_checker_next(server->checker, &verdict)) {
+        bool complete = verdict.dump.state == PND_DUMP_COMPLETE;
+
+        server->counters.complete += complete;
+        server->counters.incomplete += !complete;
+        log_dump(complete ? "complete" : "not-whole", &verdict.dump);
+        log_group(&verdict);
+        pnd_control_checked(server->control, &verdict);
     }
 }
 

@@ -64,6 +64,11 @@ int pnd_server_tick(struct pnd_server *server);
 void pnd_server_kept(struct pnd_server *server);
 void pnd_server_checked(struct pnd_server *server);
 
+/* A file that a tool has put under a hidden name becomes a dump (store/import.h): it gets its id
+ * here, the rest is the keeper's, and pnd_control_imported() has the answer for @p token.
+ *   @return NULL; or why it is not even begun, for a person */
+const char *pnd_server_import(struct pnd_server *server, const char *request, uint64_t token);
+
 /* The row of a dump that still arrives, as the tools show it. */
 void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret);
 

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"

@@ -1,39 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Signals, addresses, the clock: see panicdump.h. */
+ * Complaints: see panicdump.h. */
 #include "panicdump/panicdump.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-
-#include "host/text.h"
-
-static volatile sig_atomic_t stop_signal;
-
-static void on_signal(int number)
-{
-    stop_signal = number;
-}
-
-void pnd_stop_init(void)
-{
-    /* no SA_RESTART: a read from a pipe ends, too */
-    struct sigaction action = {.sa_handler = on_signal};
-
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-int pnd_stop_signal(void)
-{
-    return stop_signal;
-}
 
 int pnd_complain(int exit_code, const char *fmt, ...)
 {
@@ -45,66 +16,4 @@ int pnd_complain(int exit_code, const char *fmt, ...)
     va_end(args);
     fprintf(stderr, "panicdump: %s\n", text);
     return exit_code;
-}
-
-uint64_t pnd_clock_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static int parse_numeric(const char *text, uint32_t *ret)
-{
-    struct in_addr addr;
-
-    if (inet_pton(AF_INET, text, &addr) != 1 || addr.s_addr == htonl(INADDR_ANY))
-        return PND_E_ARG;
-    *ret = ntohl(addr.s_addr);
-    return PND_OK;
-}
-
-int pnd_address_parse(const char *text, uint32_t *ret, struct pnd_why *why)
-{
-    if (parse_numeric(text, ret) == PND_OK)
-        return PND_OK;
-#ifdef PND_NUMERIC_ONLY
-    return pnd_why(
-        why, PND_E_ARG, 0,
-        "\"%s\" is not an IPv4 address like 10.0.40.2 (this static panicdump resolves no "
-        "names)",
-        text);
-#else
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_DGRAM}, *list = NULL;
-    struct sockaddr_in sin;
-    int err = getaddrinfo(text, NULL, &hints, &list);
-
-    if (err)
-        return pnd_why(why, PND_E_ARG, 0, "no IPv4 address for the server \"%s\": %s", text,
-                       gai_strerror(err));
-    memcpy(&sin, list->ai_addr, sizeof(sin));
-    freeaddrinfo(list);
-    if (sin.sin_addr.s_addr == htonl(INADDR_ANY))
-        return pnd_why(why, PND_E_ARG, 0, "\"%s\" is not an address a dump can be sent to", text);
-    *ret = ntohl(sin.sin_addr.s_addr);
-    return PND_OK;
-#endif
-}
-
-const char *pnd_address_format(char dst[PND_ADDRESS_CAP], uint32_t ip)
-{
-    snprintf(dst, PND_ADDRESS_CAP, "%u.%u.%u.%u", ip >> 24, ip >> 16 & 0xff, ip >> 8 & 0xff,
-             ip & 0xff);
-    return dst;
-}
-
-int pnd_port_parse(const char *text, uint16_t *ret, struct pnd_why *why)
-{
-    uint64_t port = 0;
-
-    if (pnd_text_parse_uint(text, &port) != PND_OK || port == 0 || port > UINT16_MAX)
-        return pnd_why(why, PND_E_ARG, 0, "\"%s\" is not a port from 1 to 65535", text);
-    *ret = (uint16_t)port;
-    return PND_OK;
 }

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 #include "panicdump/panicdump.h"
 

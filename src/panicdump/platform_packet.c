@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "panicdump/panicdump.h"
 #include "wire/frame.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "codec/gzip.h"
+#include "host/clock.h"
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"

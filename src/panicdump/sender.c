@@ -3,9 +3,6 @@
  * What `send` and `test` share: see sender.h. */
 #include "panicdump/sender.h"
 
-#include <string.h>
-#include <unistd.h>
-
 int pnd_sender_failed(struct pnd_sender *sender, int err)
 {
     struct pnd_failure failure = {
@@ -21,17 +18,11 @@ int pnd_sender_failed(struct pnd_sender *sender, int err)
     return pnd_complain(pnd_failure_exit(&failure), "%s", pnd_failure_text(text, &failure));
 }
 
-const char *pnd_hostname(char *dst, size_t cap)
+int pnd_failure_exit(const struct pnd_failure *failure)
 {
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-";
-
-    if (gethostname(dst, cap) < 0)
-        dst[0] = '\0';
-    dst[cap - 1] = '\0';
-    for (size_t i = 0; dst[i]; i++)
-        if (!strchr(safe, dst[i]))
-            dst[i] = '_';
-    if (!dst[0])
-        memcpy(dst, "host", 5);
-    return dst;
+    if (failure->err == PND_E_ABORTED && pnd_stop_signal())
+        return 128 + pnd_stop_signal();
+    if (failure->err == PND_E_NAME || failure->err == PND_E_ARG)
+        return PND_EXIT_CANNOT;
+    return PND_EXIT_NO;
 }

@@ -5,7 +5,7 @@
 #define PND_PANICDUMP_SENDER_H
 
 #include "panicdump/panicdump.h"
-#include "panicdump/platform_udp.h"
+#include "sender/udp.h"
 
 struct pnd_sender {
     struct pnd_udp udp;
@@ -17,8 +17,5 @@ struct pnd_sender {
 /* Complains about the failure, after telling the server if it still waits.
  *   @return the exit code */
 int pnd_sender_failed(struct pnd_sender *sender, int err);
-
-/* The machine's name for the name of a dump: [A-Za-z0-9._+-] only. @return @p dst */
-const char *pnd_hostname(char *dst, size_t cap);
 
 #endif

@@ -4,22 +4,14 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
+#include "host/clock.h"
 #include "panicdump/netif.h"
 #include "panicdump/panicdump.h"
 #include "panicdump/platform_packet.h"
 #include "panicdump/sender.h"
+#include "sender/test_dump.h"
 #include "wire/kdp.h"
-
-enum {
-    TEXT_BYTES = 4096,
-    HOLE_BYTES = 8192, /* so that a SEEK is among the packets */
-    REFUSED_MAX = 3,
-    RTO_INITIAL_US = 300000, /* somebody is waiting: three tries within a second */
-    PATIENCE_US = 6000000,
-};
 
 struct test {
     const char *server_text, *interface;
@@ -27,7 +19,7 @@ struct test {
     struct pnd_packet packet;
     struct pnd_nic nic;
     struct pnd_stack stack;
-    char name[PND_KDP_NAME_CAP], text[TEXT_BYTES];
+    struct pnd_test_dump dump;
 };
 
 static struct test test_state;
@@ -101,42 +93,6 @@ static int open_interface(struct test *t)
     return PND_EXIT_OK;
 }
 
-static void make_text(struct test *t)
-{
-    char host[65];
-    size_t at;
-
-    pnd_hostname(host, sizeof(host));
-    snprintf(t->name, sizeof(t->name), "panicd-test-%s-%" PRIx64, host, (uint64_t)time(NULL));
-    memset(t->text, '\n', sizeof(t->text));
-    at = (size_t)snprintf(t->text, sizeof(t->text),
-                          "This is no kernel dump. It is a test of the way from %s to the dump "
-                          "server,\nmade by `panicdump test`. It can be deleted: `panicctl rm`.\n"
-                          "Two pages of zeros follow this text, and then it stands here again.\n",
-                          host);
-    t->text[at] = '\n'; /* not the NUL of snprintf */
-}
-
-static int send_test(struct test *t)
-{
-    struct pnd_client *client = &t->sender.client;
-    struct pnd_client_config config = {
-        .server = t->sender.server,
-        .name = t->name,
-        .rto_initial_us = RTO_INITIAL_US,
-        .patience_us = PATIENCE_US,
-    };
-    int err = pnd_client_open(client, &t->sender.link, &config);
-
-    if (!err)
-        err = pnd_client_write(client, t->text, sizeof(t->text));
-    if (!err)
-        err = pnd_client_skip(client, HOLE_BYTES);
-    if (!err)
-        err = pnd_client_write(client, t->text, sizeof(t->text));
-    return err ? err : pnd_client_finish(client);
-}
-
 static void print_route(const struct test *t)
 {
     static const char *const who[] = {
@@ -156,15 +112,15 @@ static int run(struct test *t)
     uint64_t start_us = pnd_clock_us(), us;
     struct pnd_client_stats stats;
     char ip[PND_ADDRESS_CAP];
-    int err = send_test(t);
+    int err = pnd_test_dump_send(&t->dump, &t->sender.link, t->sender.server, &t->sender.client);
 
     if (err)
         return pnd_sender_failed(&t->sender, err);
     us = pnd_clock_us() - start_us;
     pnd_client_stats(&t->sender.client, &stats);
     printf("ok: %s:%u holds %s, %" PRIu64 " bytes in %.1f ms, round trip %.2f ms",
-           pnd_address_format(ip, t->sender.server.ip), t->sender.server.port, t->name, stats.bytes,
-           (double)us / 1000, (double)stats.rtt_us / 1000);
+           pnd_address_format(ip, t->sender.server.ip), t->sender.server.port, t->dump.name,
+           stats.bytes, (double)us / 1000, (double)stats.rtt_us / 1000);
     if (stats.retransmissions)
         printf(", %" PRIu64 " retransmissions", stats.retransmissions);
     if (t->interface)
@@ -182,11 +138,11 @@ int pnd_verb_test(int argc, char **argv)
     if (status)
         return status < 0 ? PND_EXIT_OK : status;
     pnd_stop_init();
-    make_text(t);
+    pnd_test_dump_init(&t->dump, "panicdump test");
     t->packet.fd = t->packet.port_fd = t->sender.udp.fd = -1;
     if (t->interface)
         status = open_interface(t);
-    else if (pnd_udp_open(&t->sender.udp, REFUSED_MAX, &t->sender.link, &why))
+    else if (pnd_udp_open(&t->sender.udp, PND_TEST_REFUSED_MAX, &t->sender.link, &why))
         status = pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
     if (!status)
         status = run(t);

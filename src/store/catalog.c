@@ -55,8 +55,7 @@ static uint64_t column_number(sqlite3_stmt *stmt, int column)
     return number > 0 ? (uint64_t)number : 0;
 }
 
-/* A text or bytes, as much of it as there is room for. */
-static void column_text(sqlite3_stmt *stmt, int column, char *ret, size_t cap)
+void pnd_db_column_text(sqlite3_stmt *stmt, int column, char *ret, size_t cap)
 {
     const char *text = sqlite3_column_blob(stmt, column);
     size_t len = (size_t)sqlite3_column_bytes(stmt, column);
@@ -74,18 +73,18 @@ void pnd_db_read_row(sqlite3_stmt *stmt, struct pnd_dump *ret)
     char state[16];
     json_t *missing;
 
-    column_text(stmt, 1, out.file, sizeof(out.file));
-    column_text(stmt, 2, out.name, sizeof(out.name));
-    column_text(stmt, 3, state, sizeof(state));
+    pnd_db_column_text(stmt, 1, out.file, sizeof(out.file));
+    pnd_db_column_text(stmt, 2, out.name, sizeof(out.name));
+    pnd_db_column_text(stmt, 3, state, sizeof(state));
     pnd_dump_state_parse(state, &out.state);
     out.checked = sqlite3_column_int(stmt, 4) != 0;
-    column_text(stmt, 5, out.reason, sizeof(out.reason));
-    column_text(stmt, 6, out.format, sizeof(out.format));
-    column_text(stmt, 7, out.sha256, sizeof(out.sha256));
+    pnd_db_column_text(stmt, 5, out.reason, sizeof(out.reason));
+    pnd_db_column_text(stmt, 6, out.format, sizeof(out.format));
+    pnd_db_column_text(stmt, 7, out.sha256, sizeof(out.sha256));
     out.bytes = column_number(stmt, 8);
-    column_text(stmt, 9, out.peer, sizeof(out.peer));
+    pnd_db_column_text(stmt, 9, out.peer, sizeof(out.peer));
     out.peer_port = (uint16_t)column_number(stmt, 10);
-    column_text(stmt, 11, out.protocol, sizeof(out.protocol));
+    pnd_db_column_text(stmt, 11, out.protocol, sizeof(out.protocol));
     out.started_ms = sqlite3_column_int64(stmt, 12);
     out.received_ms = sqlite3_column_int64(stmt, 13);
     out.packets = column_number(stmt, 14);
@@ -139,13 +138,31 @@ static int bind_row(sqlite3_stmt *stmt, const struct pnd_dump *dump)
     return err;
 }
 
+/* REPLACE runs no trigger: another dump that had this file name takes its facts along here. */
+static int drop_namesake(const struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                         struct pnd_why *why)
+{
+    PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    int err = pnd_db_prepare(catalog, "DELETE FROM dump WHERE file = ?2 AND id <> ?1", &stmt, why);
+
+    if (err)
+        return err;
+    if (bind_number(stmt, 1, dump->id) || bind_bytes(stmt, 2, dump->file))
+        return pnd_db_why(catalog, why, SQLITE_NOMEM, "put dump %" PRIu64, dump->id);
+    err = sqlite3_step(stmt);
+    return err == SQLITE_DONE ? PND_OK
+                              : pnd_db_why(catalog, why, err, "put dump %" PRIu64, dump->id);
+}
+
 int pnd_db_put_row(const struct pnd_catalog *catalog, const struct pnd_dump *dump,
                    struct pnd_why *why)
 {
     PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
     char sql[512];
-    int err;
+    int err = drop_namesake(catalog, dump, why);
 
+    if (err)
+        return err;
     assert(dump->id > 0 && dump->id <= INT64_MAX && dump->missing_count <= PND_DUMP_MISSING_CAP);
     snprintf(sql, sizeof(sql),
              "INSERT OR REPLACE INTO dump (%s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "

@@ -46,6 +46,47 @@ static const char *const migrations[] = {
     ") STRICT;"
     "CREATE INDEX dump_by_name ON dump (name);"
     "CREATE INDEX dump_unchecked ON dump (id) WHERE checked = 0;",
+
+    /* Facts may be there before their dump's row is, so nothing refers to it; they go with it. A
+     * text is packed by zlib when its blob is shorter than it says. */
+    "CREATE TABLE facts ("
+    " dump INTEGER PRIMARY KEY,"
+    " final INTEGER NOT NULL CHECK (final IN (0, 1)),"
+    " signature TEXT NOT NULL," /* '': nothing to group by */
+    " signature_version INTEGER NOT NULL,"
+    " title TEXT NOT NULL,"
+    " os TEXT NOT NULL,"
+    " kernel TEXT NOT NULL,"
+    " host TEXT NOT NULL,"
+    " json_bytes INTEGER NOT NULL,"
+    " json BLOB NOT NULL" /* last: what is before it is read without it */
+    ") STRICT;"
+    "CREATE TABLE facts_log ("
+    " dump INTEGER PRIMARY KEY,"
+    " log_bytes INTEGER NOT NULL,"
+    " log BLOB NOT NULL"
+    ") STRICT;"
+    /* One for each dump that ever belonged to a group: this is what stays of it. */
+    "CREATE TABLE sighting ("
+    " dump INTEGER PRIMARY KEY,"
+    " signature TEXT NOT NULL,"
+    " title TEXT NOT NULL,"
+    " seen_ms INTEGER NOT NULL,"
+    " machine TEXT NOT NULL,"
+    " kernel TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX sighting_by_signature ON sighting (signature, seen_ms, dump);"
+    "CREATE TABLE note ("
+    " signature TEXT PRIMARY KEY,"
+    " text TEXT NOT NULL,"
+    " changed_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TRIGGER facts_go_with_their_dump AFTER DELETE ON dump BEGIN"
+    " DELETE FROM facts WHERE dump = OLD.id;"
+    " END;"
+    "CREATE TRIGGER log_goes_with_the_facts AFTER DELETE ON facts BEGIN"
+    " DELETE FROM facts_log WHERE dump = OLD.dump;"
+    " END;",
 };
 
 enum { SCHEMA_VERSION = sizeof(migrations) / sizeof(migrations[0]) };
@@ -147,16 +188,10 @@ static int check_version(const struct pnd_catalog *catalog, bool readonly, int64
     if (readonly && *ret == 0)
         return pnd_why(why, PND_E_NOTFOUND, 0, "the catalog of %s is still empty",
                        catalog->directory);
-    if (readonly && *ret < SCHEMA_VERSION)
-        return pnd_why(
-            why, PND_E_SYS, 0,
-            "the catalog of %s is of an older panicd: start panicd once, which brings it "
-            "up to date",
-            catalog->directory);
-    return PND_OK;
+    return PND_OK; /* an older one can be read: it has less to say */
 }
 
-static int migrate(const struct pnd_catalog *catalog, bool *ret_fresh, struct pnd_why *why)
+static int migrate(struct pnd_catalog *catalog, bool *ret_fresh, struct pnd_why *why)
 {
     int64_t version = 0;
     char set[64];
@@ -175,6 +210,7 @@ static int migrate(const struct pnd_catalog *catalog, bool *ret_fresh, struct pn
         err = pnd_db_exec(catalog, "COMMIT", why);
     if (err)
         sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
+    catalog->schema = SCHEMA_VERSION;
     return err;
 }
 
@@ -290,7 +326,6 @@ static int open_uri(struct pnd_catalog *catalog, const char *path, const char *q
                     struct pnd_why *why)
 {
     char uri[3 * PATH_BYTES_MAX + 64];
-    int64_t version = 0;
     int err;
 
     sqlite3_close(catalog->db);
@@ -303,7 +338,7 @@ static int open_uri(struct pnd_catalog *catalog, const char *path, const char *q
     sqlite3_busy_timeout(catalog->db, BUSY_MS);
     if (alone)
         sqlite3_exec(catalog->db, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
-    return check_version(catalog, true, &version, why);
+    return check_version(catalog, true, &catalog->schema, why);
 }
 
 static int open_readonly(struct pnd_catalog *catalog, const struct pnd_spool *spool,

@@ -10,6 +10,7 @@
 
 struct pnd_catalog {
     sqlite3 *db;
+    int64_t schema;       /* 1: readonly, and made by a panicd that knew no facts yet */
     char directory[4096]; /* for messages */
 };
 
@@ -22,6 +23,9 @@ __attribute__((format(printf, 4, 5))) int pnd_db_why(const struct pnd_catalog *c
 int pnd_db_exec(const struct pnd_catalog *catalog, const char *sql, struct pnd_why *why);
 int pnd_db_prepare(const struct pnd_catalog *catalog, const char *sql, sqlite3_stmt **ret,
                    struct pnd_why *why);
+
+/* A text or bytes, as much of it as there is room for. */
+void pnd_db_column_text(sqlite3_stmt *stmt, int column, char *ret, size_t cap);
 
 /* The columns of pnd_db_columns, in its order, out of a row and into a statement from ?1 on. */
 extern const char pnd_db_columns[];

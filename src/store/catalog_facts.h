@@ -3,7 +3,8 @@
  * Facts in the catalog, and the groups that they make: the same panic (facts/signature.h), over
  * machines and time. A dump that is removed takes its facts along, and leaves one line of history:
  * that its group was seen, when and where. Facts of a dump that still arrives are there before its
- * row is. Errors as in catalog.h. */
+ * row is. A catalog that an older panicd made and that is open readonly knows no facts. Errors as
+ * in catalog.h. */
 #ifndef PND_STORE_CATALOG_FACTS_H
 #define PND_STORE_CATALOG_FACTS_H
 
@@ -17,8 +18,14 @@
 int pnd_catalog_put_facts(struct pnd_catalog *catalog, uint64_t id, const struct pnd_facts *facts,
                           bool final, int64_t seen_ms, const char *machine, struct pnd_why *why);
 
+/* The same, with what the row says: when it ended (else: began, else: now), and its machine by its
+ * own name, else by the sender's address. */
+int pnd_catalog_put_dump_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                               const struct pnd_facts *facts, bool final, struct pnd_why *why);
+
 /* @param ret  free with pnd_facts_deinit(); empty on error. The log is left out unless asked for.
- * @return PND_OK; PND_E_NOTFOUND nothing is known of it */
+ * @return PND_OK; PND_E_NOTFOUND nothing is known of it, or what was known is damaged (why says
+ * which, and what to type) */
 int pnd_catalog_get_facts(struct pnd_catalog *catalog, uint64_t id, bool with_log,
                           struct pnd_facts *ret, struct pnd_why *why);
 
@@ -26,6 +33,7 @@ int pnd_catalog_get_facts(struct pnd_catalog *catalog, uint64_t id, bool with_lo
 struct pnd_facts_line {
     struct pnd_signature signature;
     char os[64], kernel[128], host[64];
+    bool final; /* nothing more will come */
 };
 int pnd_catalog_facts_line(struct pnd_catalog *catalog, uint64_t id, struct pnd_facts_line *ret,
                            struct pnd_why *why);
@@ -47,8 +55,13 @@ int pnd_catalog_groups(struct pnd_catalog *catalog,
                        bool (*each)(const struct pnd_group *group, void *ctx), void *ctx,
                        struct pnd_why *why);
 
-/* @p sel: the group's id, or an unambiguous start of at least 4 digits of it; or what
- * pnd_catalog_find() takes for a dump, whose group it is. @return PND_OK; PND_E_NOTFOUND */
+/* The group of dump @p id, which may be gone. @return PND_OK; PND_E_NOTFOUND it has none */
+int pnd_catalog_group_of(struct pnd_catalog *catalog, uint64_t id, struct pnd_group *ret,
+                         struct pnd_why *why);
+
+/* @p sel: the group's id, or an unambiguous start of at least 4 digits of it (a number is a dump's
+ * first); or what pnd_catalog_find() takes for a dump, whose group it is.
+ * @return PND_OK; PND_E_NOTFOUND */
 int pnd_catalog_group_find(struct pnd_catalog *catalog, const char *sel, struct pnd_group *ret,
                            struct pnd_why *why);
 
@@ -63,7 +76,8 @@ int pnd_catalog_sightings(struct pnd_catalog *catalog, const char *signature,
                           bool (*each)(const struct pnd_sighting *sighting, void *ctx), void *ctx,
                           struct pnd_why *why);
 
-/* "" takes the note away. @return PND_OK; PND_E_NOTFOUND no such group; PND_E_RANGE too long */
+/* "" takes the note away. @return PND_OK; PND_E_NOTFOUND no such group; PND_E_RANGE too long;
+ * PND_E_FORMAT not UTF-8 */
 int pnd_catalog_set_note(struct pnd_catalog *catalog, const char *signature, const char *note,
                          struct pnd_why *why);
 

@@ -273,6 +273,9 @@ int pnd_catalog_reconcile(struct pnd_catalog *catalog, const struct pnd_spool *s
         err = pnd_db_exec(catalog, "BEGIN IMMEDIATE", why);
     if (!err) {
         err = remove_rows_without_file(&pass);
+        if (!err) /* of dumps that arrived when a server died: they are read anew */
+            err = pnd_db_exec(catalog, "DELETE FROM facts WHERE dump NOT IN (SELECT id FROM dump)",
+                              why);
         if (!err)
             err = add_files(&pass, true); /* labels first: their ids are spoken for */
         if (!err)

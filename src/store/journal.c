@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "wire/cursor.h"
 
 enum {
     HEADER_BYTES = 4096,
@@ -254,6 +255,17 @@ static uint32_t slots_in_file(int fd)
     return slots > SLOTS_MAX ? 0 : (uint32_t)slots;
 }
 
+int pnd_journal_look(const struct pnd_spool *spool, uint32_t *ret_slots)
+{
+    PND_AUTO_CLOSE int fd =
+        openat(spool->state_fd, journal_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? PND_E_NOTFOUND : PND_E_SYS;
+    *ret_slots = slots_in_file(fd);
+    return *ret_slots ? PND_OK : PND_E_FORMAT;
+}
+
 /* Under another name until it is one, so that whoever is killed here leaves none or a good one. */
 static int create(const struct pnd_spool *spool, uint32_t slots, int *ret_fd, uint32_t *ret_slots,
                   struct pnd_why *why)
@@ -370,4 +382,33 @@ void pnd_journal_close(struct pnd_journal *journal)
         munmap(journal->map, journal->map_bytes);
     free(journal->seq);
     free(journal);
+}
+
+int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd_why *why)
+{
+    uint8_t who[PND_JOURNAL_WHO_CAP], where[PND_JOURNAL_WHERE_CAP];
+    size_t who_len, where_len;
+    struct pnd_journal *journal;
+    uint64_t generation, id;
+    int err;
+
+    *ret = 0;
+    if (faccessat(spool->state_fd, journal_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
+        return PND_OK;
+    err = pnd_journal_open(spool, 1, &journal, why);
+    if (err)
+        return err;
+    for (uint32_t slot = 0; slot < journal->slots; slot++) {
+        struct pnd_rd rd;
+
+        if (pnd_journal_get(journal, slot, &generation, who, &who_len, where, &where_len))
+            continue;
+        rd = pnd_rd(who, who_len);
+        pnd_rd_bytes(&rd, PND_JOURNAL_ID_AT);
+        id = pnd_rd_be64(&rd);
+        if (pnd_rd_ok(&rd) && id > *ret)
+            *ret = id;
+    }
+    pnd_journal_close(journal);
+    return PND_OK;
 }

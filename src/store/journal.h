@@ -23,6 +23,7 @@
 enum {
     PND_JOURNAL_WHO_CAP = 720,
     PND_JOURNAL_WHERE_CAP = 128,
+    PND_JOURNAL_ID_AT = 36, /* in every "who": the dump's id, 8 bytes, big-endian; 0: none yet */
 };
 
 enum pnd_journal_part { PND_JOURNAL_WHO, PND_JOURNAL_WHERE };
@@ -40,6 +41,10 @@ int pnd_journal_open(const struct pnd_spool *spool, uint32_t slots, struct pnd_j
 void pnd_journal_close(struct pnd_journal *journal); /* NULL is fine; the records stay */
 uint32_t pnd_journal_slots(const struct pnd_journal *journal);
 
+/* How many slots the journal has, for tools: nothing is changed, and no lock is needed.
+ *   @return PND_OK; PND_E_NOTFOUND; PND_E_FORMAT damaged, or of another version; PND_E_SYS */
+int pnd_journal_look(const struct pnd_spool *spool, uint32_t *ret_slots);
+
 /* @return PND_OK; PND_E_RANGE @p len above the part's cap (nothing written) */
 int pnd_journal_put(struct pnd_journal *journal, uint32_t slot, enum pnd_journal_part part,
                     uint64_t generation, const void *data, size_t len);
@@ -49,6 +54,10 @@ int pnd_journal_put(struct pnd_journal *journal, uint32_t slot, enum pnd_journal
 int pnd_journal_get(const struct pnd_journal *journal, uint32_t slot, uint64_t *ret_generation,
                     uint8_t ret_who[PND_JOURNAL_WHO_CAP], size_t *ret_who_len,
                     uint8_t ret_where[PND_JOURNAL_WHERE_CAP], size_t *ret_where_len);
+
+/* The highest id of a dump that the records of a stopped server speak for; 0 for none. The caller
+ * holds the spool's lock. Creates no journal. @return PND_OK; PND_E_NOSPACE; PND_E_SYS */
+int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd_why *why);
 
 /* Empties the slot in one step: killed within it, the whole newest record is there, or none. */
 void pnd_journal_clear(struct pnd_journal *journal, uint32_t slot);

@@ -135,7 +135,7 @@ int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char
 
 /* Never over a file that is there, on file systems that cannot be asked for it in one step too
  * (NFS). Killed between the two steps, both names stay, of one file. */
-static int rename_noreplace(int dir_fd, const char *from, const char *to)
+int pnd_spool_rename_noreplace(int dir_fd, const char *from, const char *to)
 {
     if (renameat2(dir_fd, from, dir_fd, to, RENAME_NOREPLACE) == 0)
         return 0;
@@ -161,7 +161,7 @@ int pnd_spool_rename(const struct pnd_spool *spool, char name[PND_SPOOL_NAME_CAP
         /* a numbered name was not picked for us: it may be about to become another dump's */
         if (i > 0 && taken(spool, stem) == 1)
             continue;
-        if (rename_noreplace(spool->dir_fd, old, new) == 0) {
+        if (pnd_spool_rename_noreplace(spool->dir_fd, old, new) == 0) {
             memcpy(name, new, strlen(new) + 1);
             return PND_OK;
         }

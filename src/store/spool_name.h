@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Names of files in the spool: for spool.c alone. */
+ * Names of files in the spool: for the store alone. */
 #ifndef PND_STORE_SPOOL_NAME_H
 #define PND_STORE_SPOOL_NAME_H
 
@@ -13,5 +13,8 @@
  *   @return PND_OK; PND_E_EXISTS; PND_E_NOSPACE; PND_E_SYS (nothing was renamed) */
 int pnd_spool_rename(const struct pnd_spool *spool, char name[PND_SPOOL_NAME_CAP], const char *from,
                      const char *to, struct pnd_why *why);
+
+/* One name within a directory, never over a file that is there. @return 0; -1 and errno */
+int pnd_spool_rename_noreplace(int dir_fd, const char *from, const char *to);
 
 #endif

@@ -86,7 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         int err = pnd_gpt_find(&gpt, pnd_gpt_kernel_core_dump, from, &partition);
 
         if (err == PND_E_FORMAT) {
-            from++;
+            if (partition.index < from)
+                abort();
+            from = partition.index + 1;
             continue;
         }
         if (err == PND_E_NOTFOUND)

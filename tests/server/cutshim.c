@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Preloaded into panicd: counts its operations on files and packets, and kills it, as hard as
+ * Preloaded into panicd or panicctl: counts its operations on files and packets, and kills it, as hard as
  * kill -9, before operation PND_CUT_AT. PND_CUT_REPORT names a file that gets the count at a
  * normal end. A datagram counts when it has been received, a batch of replies before it leaves. */
 #include <dlfcn.h>
@@ -63,6 +63,12 @@ static void step(void)
     }
 
 WRAP(ssize_t, pwrite64, (int fd, const void *buf, size_t len, off64_t at), (fd, buf, len, at))
+WRAP(ssize_t, copy_file_range,
+     (int from, off64_t *in, int to, off64_t *out, size_t len, unsigned flags),
+     (from, in, to, out, len, flags))
+WRAP(int, unlink, (const char *path), (path))
+WRAP(int, fchmod, (int fd, mode_t mode), (fd, mode))
+WRAP(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAP(int, ftruncate64, (int fd, off64_t len), (fd, len))
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, fdatasync, (int fd), (fd))

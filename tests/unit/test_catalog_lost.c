@@ -279,7 +279,7 @@ static void a_catalog_of_a_newer_panicd_is_not_touched(void)
     sqlite3_close(other);
     for (int readonly = 0; readonly < 2; readonly++) {
         CHECK_EQ(pnd_catalog_open(&spool, readonly, &catalog, NULL, &why), PND_E_SYS);
-        CHECK(strstr(why.text, "is of a newer panicd (schema 99, this one knows 1)") != NULL);
+        CHECK(strstr(why.text, "is of a newer panicd (schema 99, this one knows 2)") != NULL);
     }
     CHECK(!bad_was_set_aside());
     teardown();

@@ -332,7 +332,9 @@ static void a_partition_with_impossible_bounds_is_refused(void)
         CHECK_EQ(open_disk(), PND_OK);
         CHECK(!gpt.backup);
         CHECK_EQ(pnd_gpt_find(&gpt, pnd_gpt_kernel_core_dump, 0, &found), PND_E_FORMAT);
-        CHECK_EQ(pnd_gpt_find(&gpt, pnd_gpt_kernel_core_dump, 2, &found), PND_OK);
+        CHECK(found.index == 1 && found.offset == 0 && found.bytes == 0);
+        CHECK_EQ(pnd_gpt_find(&gpt, pnd_gpt_kernel_core_dump, found.index + 1, &found), PND_OK);
+        CHECK_EQ(found.index, 100);
     }
 }
 

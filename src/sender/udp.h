@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A link over the operating system's UDP socket. */
+#ifndef PND_SENDER_UDP_H
+#define PND_SENDER_UDP_H
+
+#include <stdbool.h>
+
+#include "panicd/client.h"
+
+#include "host/why.h"
+
+struct pnd_udp {
+    int fd;
+    /* How often "port unreachable" may come before the server has said a word, until it is taken
+     * for the answer. 0: never; the server may be restarting. */
+    unsigned refused_max;
+    unsigned refused;              /* how often it came since the server was last heard */
+    bool heard;                    /* the server has answered */
+    int last_errno;                /* of what the network said last; 0: nothing */
+    void (*on_refused)(void *ctx); /* NULL, or called at the first of a row of refusals */
+    void *on_refused_ctx;
+};
+
+/* An unconnected IPv4 socket with a source port of its own, because a server may answer from
+ * another port than the one it was asked on.
+ *   @return PND_OK, and @p ret uses @p udp until it is closed; PND_E_SYS */
+int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
+                 struct pnd_why *why);
+void pnd_udp_close(struct pnd_udp *udp);
+
+#endif
