@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # bash completion for panicctl(1)
 
+# The ids of the groups.
+_panicctl_groups() {
+    "${COMP_WORDS[0]}" "$@" groups 2>/dev/null | awk 'NR > 1 && $1 ~ /^[0-9a-f]{12}$/ { print $1 }'
+}
+
 # The numbers of the dumps in the directory that the command line names.
 _panicctl_ids() {
     "${COMP_WORDS[0]}" "$@" list 2>/dev/null | awk 'NR > 1 && $1 ~ /^[0-9]+$/ { print $1 }'
@@ -9,7 +14,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs setup help"
+    local verbs="status list info watch verify export extract rm bootargs setup groups note vacuum help"
     local verb="" i
     local -a directory=()
 
@@ -41,7 +46,13 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
+    -n) [[ $verb == vacuum ]] || return ;;
+    --group)
+        mapfile -t COMPREPLY < <(compgen -W "$(_panicctl_groups "${directory[@]}")" -- "$cur")
+        return
+        ;;
+    --keep | --older-than | --bytes) return ;;
+    --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -57,6 +68,9 @@ _panicctl() {
     "") words="--directory --json --help --version $verbs" ;;
     help) words=$verbs ;;
     watch) words+=" --count --until-idle" ;;
+    list) words+=" --group" ;;
+    note) words+=" --remove" ;;
+    vacuum) words+=" --keep --older-than --bytes --dry-run" ;;
     bootargs)
         case " ${COMP_WORDS[*]:i:COMP_CWORD-i} " in
         *" encode "*)
@@ -77,7 +91,9 @@ _panicctl() {
     if [[ $cur != -* ]]; then
         case $verb in
         info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract | setup) words="" ;;
+        groups) words=$(_panicctl_groups "${directory[@]}") ;;
+        note) words="$(_panicctl_groups "${directory[@]}") $(_panicctl_ids "${directory[@]}")" ;;
+        status | list | watch | extract | setup | vacuum) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

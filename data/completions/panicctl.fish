@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info watch verify export extract rm bootargs setup help
+set -l verbs status list info watch verify export extract rm bootargs setup groups note vacuum help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
     echo latest
+end
+
+function __panicctl_groups
+    panicctl groups 2>/dev/null | string match -r '^[0-9a-f]{12}'
 end
 
 complete -c panicctl -f
@@ -22,9 +26,20 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a extract -d '
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a groups -d 'The same panic, over machines and time'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a note -d 'What is known about a panic'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a vacuum -d 'Remove old dumps'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info verify export rm' -a '(__panicctl_ids)'
 complete -c panicctl -n '__fish_seen_subcommand_from verify' -F
+complete -c panicctl -n '__fish_seen_subcommand_from groups note' -a '(__panicctl_groups)'
+complete -c panicctl -n '__fish_seen_subcommand_from note' -a '(__panicctl_ids)'
+complete -c panicctl -n '__fish_seen_subcommand_from note' -l remove -d 'Take the note away'
+complete -c panicctl -n '__fish_seen_subcommand_from list' -l group -x -a '(__panicctl_groups)' -d 'Only those of it'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l keep -x -d 'At most N dumps'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l older-than -x -d 'None that ended longer ago'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l bytes -x -d 'At most so many bytes'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -s n -l dry-run -d 'Only say what would go'
 complete -c panicctl -n '__fish_seen_subcommand_from watch' -s n -l count -x -d 'End after N dumps'
 complete -c panicctl -n '__fish_seen_subcommand_from watch' -l until-idle -d 'End when nothing is arriving'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s o -l output -r -F -d 'Where to'

@@ -35,6 +35,10 @@ offers "panicctl: a verb" "list" _panicctl panicctl li
 offers "panicctl: a verb's options" "--count --help --json --until-idle" _panicctl panicctl watch --
 offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
     _panicctl "$panicctl" -D "$dumps" info ""
+offers "panicctl: the limits of vacuum" "--bytes --dry-run --help --json --keep --older-than" \
+    _panicctl panicctl vacuum --
+offers "panicctl: a dump whose group gets a note" "1 2 latest" \
+    _panicctl "$panicctl" -D "$dumps" note ""
 offers "panicctl: what to do with boot-args" "decode encode lint" _panicctl panicctl bootargs ""
 offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicctl bootargs encode --n
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""
