@@ -198,7 +198,7 @@ int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_
     snprintf(offset, sizeof(offset), "%" PRIu64, job->offset);
     snprintf(length, sizeof(length), "%" PRIu64, job->length);
     snprintf(packing, sizeof(packing), "%u", (unsigned)job->packing);
-    err = pnd_spawn(argv, fd, &child, why);
+    err = pnd_spawn(argv, fd, false, &child, why);
     if (!err) {
         fcntl(child.result_fd, F_SETPIPE_SZ, PIPE_LEN); /* fewer switches; good without, too */
         err = listen_to(child.result_fd, job, sink, buf, &ended, ret_at, why);

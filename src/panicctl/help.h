@@ -54,17 +54,18 @@
     "is damaged, and only what comes before that was written; 2 could not.\n"
 
 #define PND_HELP_EXTRACT                                                                           \
-    "Takes out a dump that a machine wrote to its own disk: the log, and each file,\n"             \
-    "unpacked (gzip, LZ4). Looks at every Apple_KernelCoreDump partition of a disk or\n"           \
-    "an image of one (GPT), or at a corefile itself: that partition, or the file\n"                \
-    "kernelcore. It only reads there, never writes.\n\n"                                           \
+    "Takes out a dump that a machine wrote to its own disk. Apple's: the log, and\n"               \
+    "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
+    "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
+    "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
+    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
     "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
     "  -l, --list         only say what is there; needs no DIR\n"                                  \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
-    "are copied as they are, as NAME.aea.\n\n"                                                     \
+    "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
 #define PND_HELP_IMPORT                                                                            \

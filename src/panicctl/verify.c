@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,29 +68,24 @@ static int find_subject(struct pnd_ctl *ctl, const char *what, struct subject *r
     return PND_OK;
 }
 
-/* The child reads through our open file, so that its offset is what has been done. */
+static bool show_progress(uint64_t done, void *ctx)
+{
+    if (done > 0)
+        pnd_progress_update(ctx, done);
+    return false;
+}
+
 static int run_check(int fd, bool quiet, struct pnd_check *ret, struct pnd_why *why)
 {
     struct pnd_progress progress;
-    struct pnd_check_child child;
-    struct pollfd poller;
     struct stat st;
-    int err = pnd_check_start(fd, &child, why);
+    int err;
 
-    if (err)
-        return err;
     if (fstat(fd, &st) != 0)
         st.st_size = 0;
     pnd_progress_init(&progress, "verify", (uint64_t)st.st_size,
                       quiet || isatty(STDERR_FILENO) != 1);
-    poller = (struct pollfd){.fd = child.result_fd, .events = POLLIN};
-    while (poll(&poller, 1, PND_PROGRESS_REDRAW_MS) <= 0) {
-        off_t done = lseek(fd, 0, SEEK_CUR);
-
-        if (done > 0)
-            pnd_progress_update(&progress, (uint64_t)done);
-    }
-    err = pnd_check_collect(&child, ret, why);
+    err = pnd_check_run(fd, show_progress, &progress, ret, NULL, why);
     pnd_progress_clear(&progress);
     return err;
 }
