@@ -14,7 +14,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs setup groups note vacuum help"
+    local verbs="status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help"
     local verb="" i
     local -a directory=()
 
@@ -51,8 +51,15 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_panicctl_groups "${directory[@]}")" -- "$cur")
         return
         ;;
-    --keep | --older-than | --bytes) return ;;
-    --count | --xnu | --server | --interface | --port | --client | --gateway | --release) return ;;
+    --png | --symbols)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --debugger)
+        mapfile -t COMPREPLY < <(compgen -W "lldb gdb crash drgn kgdb" -- "$cur")
+        return
+        ;;
+    --keep | --older-than | --bytes | --count | --name | --note | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -81,23 +88,30 @@ _panicctl() {
         *) [[ $cur == -* ]] || words="decode lint encode" ;;
         esac
         ;;
+    info) words+=" --all" ;;
+    log) words+=" --symbols --force --raw" ;;
+    map) words+=" --png --force" ;;
+    debug) words+=" --symbols --debugger --print --keep" ;;
+    export) words+=" --output --decompress --elf --force" ;;
     setup)
         words+=" --for --server --interface --port --client --gateway --release --arch --on-nmi"
         words+=" --paniclog-only --local --stay --brief"
         ;;
-    export) words+=" --output --decompress --force" ;;
+    doctor) words+=" --as-client --port" ;;
     extract) words+=" --output --list --force" ;;
+    pack) words+=" --output --log-only --note --force" ;;
+    import) words+=" --name --move" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
-        info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
+        info | log | map | debug | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
         groups) words=$(_panicctl_groups "${directory[@]}") ;;
         note) words="$(_panicctl_groups "${directory[@]}") $(_panicctl_ids "${directory[@]}")" ;;
-        status | list | watch | extract | setup | vacuum) words="" ;;
+        status | list | watch | extract | import | setup | doctor | vacuum) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ ($verb == verify || $verb == extract) && $cur != -* ]]; then
+    if [[ " info log map debug verify export extract pack import " == *" $verb "* && $verb && $cur != -* ]]; then
         local -a files
         mapfile -t files < <(compgen -f -- "$cur")
         COMPREPLY+=("${files[@]}")

@@ -21,10 +21,47 @@
     "Exit status: 0 also when there are none; 2 the directory cannot be read.\n"
 
 #define PND_HELP_INFO                                                                              \
-    "Says all that is known of a dump, and how to open it. A dump that has just ended\n"           \
-    "is waited for, at most 5 seconds, until it has been checked.\n" PND_HELP_ID "\n"              \
-    "  --json   one object, the same fields as \"list --json\" and more\n\n"                       \
+    "Says what happened: why the machine panicked, which machine and kernel, when,\n"              \
+    "where in the code, whether it happened before, whether the file is whole, and\n"              \
+    "how to open it. Of a dump that arrives: what is known by now. One that has just\n"            \
+    "ended is waited for, at most 5 seconds, until it has been checked. A FILE that\n"             \
+    "is no dump of the directory is read from start to end.\n" PND_HELP_ID "\n"                    \
+    "  -a, --all   all frames, modules, registers, boot-args, and the whole text\n"                \
+    "  --json      one object, the same fields as \"list --json\", facts, group ...\n\n"           \
     "Exit status: 0; 2 there is no such dump.\n"
+
+#define PND_HELP_LOG                                                                               \
+    "Writes the panic log, or all that the kernel had said before it died. Text that\n"            \
+    "could steer a terminal is escaped.\n" PND_HELP_ID "\n"                                        \
+    "  --symbols PATH   names in the backtrace: from a kernel or dSYM, a vmlinux, or\n"            \
+    "                   a directory that has them, by UUID or build-id\n"                          \
+    "  --force          use symbols of another build all the same\n"                               \
+    "  --raw            without escapes, for a file or a pipe\n"                                   \
+    "  --json           one object: id, log, cut, symbols\n\n"                                     \
+    "Exit status: 0; 1 there is no log, or no symbols that fit; 2 could not.\n"
+
+#define PND_HELP_MAP                                                                               \
+    "Draws the memory of a dump: what is there, what is zero, what was left out on\n"              \
+    "purpose, what could not be read, what is missing. Addresses without memory are\n"             \
+    "left out.\n" PND_HELP_ID "\n"                                                                 \
+    "  --png FILE    write a picture instead, 768 pixels wide\n"                                   \
+    "  -f, --force   replace FILE if it is there\n"                                                \
+    "  --json        one object: id, space, sums, ranges\n\n"                                      \
+    "Exit status: 0; 1 no memory is described; 2 could not.\n"
+
+#define PND_HELP_DEBUG                                                                             \
+    "Starts lldb, crash, drgn, gdb or kgdb: the first that opens such a dump and is\n"             \
+    "installed. A packed dump is unpacked into $TMPDIR (default /var/tmp) before,\n"               \
+    "and removed after. Symbols are looked for by build-id or UUID in the\n"                       \
+    "directories of $PANICD_SYMBOLS, in DIR/.panicd/symbols, /usr/lib/debug, /boot\n"              \
+    "and Apple's KDKs. If something is missing, says what to install.\n" PND_HELP_ID "\n"          \
+    "  --symbols PATH    the kernel with symbols, or a directory to search\n"                      \
+    "  --debugger NAME   this one\n"                                                               \
+    "  --print           only say what would be typed\n"                                           \
+    "  --keep            keep what was unpacked, and say where\n"                                  \
+    "  --json            one object: debugger, symbols, commands, packages ...\n"                  \
+    "  -- ARG...         for the debugger\n\n"                                                     \
+    "Exit status: 0; 1 no debugger, or no symbols for it; 2 could not, or it failed.\n"
 
 #define PND_HELP_WATCH                                                                             \
     "Shows dumps as they arrive: progress bars on a terminal, else a line per event.\n"            \
@@ -35,9 +72,9 @@
     "Exit status: 0; 2 no server is running, or it stopped.\n"
 
 #define PND_HELP_VERIFY                                                                            \
-    "Reads a dump from start to end and says whether it is whole: gzip trailer and\n"              \
-    "checksum, the segments that a Mach-O or ELF core announces, and for a dump of\n"              \
-    "the list the SHA-256 that was taken when it was received.\n" PND_HELP_ID                      \
+    "Reads a dump from start to end and says whether it is whole: what gzip or zstd\n"             \
+    "has checked, the segments that a core announces, the parity of a FreeBSD\n"                   \
+    "header, and for a dump of the list the SHA-256 that it had when it came.\n" PND_HELP_ID       \
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  --json   one object: verdict, reason, missing, offset, format, sha256 ...\n\n"              \
     "Exit status: 0 complete; 1 incomplete or corrupt; 2 could not check.\n"
@@ -47,7 +84,8 @@
     "stay\nholes.\n" PND_HELP_ID "\n"                                                              \
     "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
     "                      default: the sender's name, in the current directory\n"                 \
-    "  -d, --decompress    write what gzip has compressed as it was before\n"                      \
+    "  -d, --decompress    as it was before gzip packed or makedumpfile flattened it\n"            \
+    "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
     "  --json              one object: id, output, bytes, complete\n\n"                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \
@@ -58,15 +96,31 @@
     "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
     "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
     "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
-    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
-    "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
+    "or a file kernelcore. It only reads there, never writes. Each file becomes a\n"                \
+    "dump of the list, as with \"panicctl import\".\n\n"                                            \
+    "  -o, --output DIR   into a directory instead, made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
-    "  -l, --list         only say what is there; needs no DIR\n"                                  \
+    "  -l, --list         only say what is there\n"                                                \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
     "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
+
+#define PND_HELP_PACK                                                                              \
+    "Puts a dump and what is known of it into one zip: dump, panic.log, facts.json,\n"             \
+    "transfer.json, README.txt, and MANIFEST.txt with the SHA-256 of each.\n" PND_HELP_ID           \
+    "A FILE has a slash in its name, or is no ID.\n\n"                                             \
+    "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
+    "                       default: dump-ID.zip in the current directory\n"                       \
+    "  -l, --log-only       without dump and registers: when memory is private\n"                  \
+    "  -n, --note TEXT      into note.txt\n"                                                       \
+    "  -f, --force          replace X.zip if it is there\n"                                        \
+    "  --json               one object: id, output, bytes, as_received, log_only,\n"               \
+    "                       files\n\n"                                                            \
+    "Exit status: 0 (a warning, when the dump is incomplete); 1 the dump is not what\n"            \
+    "was received any more (the zip says so, too), or --log-only found nothing; 2\n"               \
+    "could not, and there is no zip.\n"
 
 #define PND_HELP_IMPORT                                                                            \
     "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
@@ -75,8 +129,8 @@
     "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
     "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
     "  -m, --move        remove the file once the dump is safe\n"                                  \
-    "  --json            {\"imported\": [...]}: the fields of \"list --json\", and source,\n"      \
-    "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
+    "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"        \
+    "                    and same_as, an older dump of the same SHA-256\n\n"                       \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
 
@@ -150,5 +204,22 @@
     "  --brief            only the commands\n"                                                     \
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
     "Exit status: 0; 2 not understood, or cannot be had.\n"
+
+#define PND_HELP_DOCTOR                                                                            \
+    "Looks at all that stands between a sender and this directory: a line for each,\n"             \
+    "ok, warn or FAIL, and below it what to type. Changes nothing; root sees more.\n\n"            \
+    "  --as-client IP[:PORT]  also send a small dump there, by the network; see that\n"            \
+    "                         it is kept as it was sent, and remove it\n"                          \
+    "  --port N               the UDP port that senders use, when not the server's\n"              \
+    "  --json                 ok, directory, port, checks (check, result, text, fix)\n\n"          \
+    "server     does one listen for this directory, on the right port\n"                           \
+    "port       has another program the port\n"                                                    \
+    "address    is it reached from outside\n"                                                      \
+    "firewall   do nftables or iptables let it in\n"                                               \
+    "directory, room, catalog, journal, left over\n"                                               \
+    "           may it be written; is what panicd keeps in it in order\n"                          \
+    "clock      is it synchronised\n"                                                              \
+    "buffer     do the kernel's receive buffers do\n\n"                                            \
+    "Exit status: 0 nothing failed; 1 something did; 2 could not.\n"
 
 #endif

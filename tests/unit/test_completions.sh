@@ -34,7 +34,12 @@ echo b >"$dumps/core-b"
 offers "panicctl: a verb" "list" _panicctl panicctl li
 offers "panicctl: a verb's options" "--count --help --json --until-idle" _panicctl panicctl watch --
 offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
-    _panicctl "$panicctl" -D "$dumps" info ""
+    _panicctl "$panicctl" -D "$dumps" rm ""
+offers "panicctl: the options of debug" "--debugger --help --json --keep --print --symbols" \
+    _panicctl panicctl debug --
+offers "panicctl: a debugger" "crash" _panicctl panicctl debug --debugger c
+offers "panicctl: a file to look at" "$dumps/core-a $dumps/core-b" \
+    _panicctl panicctl info "$dumps/co"
 offers "panicctl: the limits of vacuum" "--bytes --dry-run --help --json --keep --older-than" \
     _panicctl panicctl vacuum --
 offers "panicctl: a dump whose group gets a note" "1 2 latest" \
@@ -44,10 +49,16 @@ offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicct
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""
 offers "panicctl: the systems of setup" "freebsd" _panicctl panicctl setup --for f
 offers "panicctl: the options of setup" "--paniclog-only --port" _panicctl panicctl setup --p
+offers "panicctl: the options of doctor" "--as-client --help --json --port" _panicctl panicctl doctor --
 offers "panicctl: the options of extract" "--force --help --json --list --output" \
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl extract "$dumps/co"
+offers "panicctl: the options of pack" "--force --help --json --log-only --note --output" \
+    _panicctl panicctl pack --
+offers "panicctl: the options of import" "--help --json --move --name" _panicctl panicctl import --
+offers "panicctl: a file to import" "$dumps/core-a $dumps/core-b" \
+    _panicctl panicctl import "$dumps/co"
 offers "panicctl: a directory" "$dumps" _panicctl panicctl --directory "${dumps%?}"
 
 if [ -r $framework ]; then
