@@ -7,7 +7,7 @@
 
 #include "inspect/pass.h"
 #include "inspect/pass_state.h"
-#include "inspect/promise.h"
+#include "inspect/core.h"
 
 enum { SHA256_LEN = 32 };
 

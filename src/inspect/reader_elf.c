@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 #include "image/elf.h"
-#include "inspect/promise.h"
+#include "inspect/core.h"
 
 static bool is(const void *head, size_t len)
 {

@@ -9,7 +9,7 @@
 
 #include "image/macho.h"
 #include "inspect/macho_core.h"
-#include "inspect/promise.h"
+#include "inspect/core.h"
 
 enum { PROT_READ_ONLY = 1 };
 

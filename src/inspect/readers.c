@@ -7,6 +7,11 @@
 static const struct pnd_reader *const readers[] = {
     &pnd_reader_elf,
     &pnd_reader_macho,
+    &pnd_reader_kdump,
+    &pnd_reader_flattened,
+    &pnd_reader_freebsd_minidump,
+    &pnd_reader_freebsd_textdump,
+    &pnd_reader_freebsd_device,
     &pnd_reader_panic_log,
     &pnd_reader_data,
 };

@@ -11,6 +11,7 @@
 enum {
     BLOCK = PND_UNPACKED_BLOCK,
     IN_LEN = 64 << 10,
+    KEEP_BEHIND = 8 * BLOCK, /* bytes before a place that are kept on the way there */
 };
 
 void pnd_unpacked_init(struct pnd_unpacked *unpacked, int fd, enum pnd_packed_kind kind,
@@ -83,7 +84,7 @@ static int unpack(struct pnd_unpacked *unpacked, uint64_t stored_end, uint8_t *o
     enum pnd_packed_result result;
     int err;
 
-    if (len > unpacked->budget)
+    if (!unpacked->live || len > unpacked->budget)
         return PND_E_SOURCE;
     unpacked->budget -= len;
     while (io.out_len > 0) {
@@ -101,8 +102,10 @@ static int unpack(struct pnd_unpacked *unpacked, uint64_t stored_end, uint8_t *o
         unpacked->content += before - io.out_len;
         if (result == PND_PACKED_NO_MEMORY)
             return PND_E_SYS;
-        if (result != PND_PACKED_MORE && result != PND_PACKED_ENDED)
-            return PND_E_SOURCE;
+        if (result != PND_PACKED_MORE && result != PND_PACKED_ENDED) {
+            unpacked->live = false; /* what came before the damage is good */
+            return io.out_len ? PND_E_SOURCE : PND_OK;
+        }
         if (io.in_len == unpacked->in_len && io.out_len == before && result == PND_PACKED_MORE)
             return PND_E_SOURCE; /* no way on */
         unpacked->in_at = io.in;
@@ -134,18 +137,35 @@ static struct pnd_unpacked_block *find_block(struct pnd_unpacked *unpacked, uint
     return oldest;
 }
 
+/* A whole block on the way, kept: who has read here often reads what stands before it. */
+static int keep_block(struct pnd_unpacked *unpacked, uint64_t stored_end)
+{
+    struct pnd_unpacked_block *block = find_block(unpacked, unpacked->content);
+    int err = block ? unpack(unpacked, stored_end, block->data, BLOCK) : PND_E_SYS;
+
+    if (!err) {
+        block->len = BLOCK;
+        block->used = ++unpacked->clock;
+    }
+    return err;
+}
+
 /* What is unpacked on the way to a place. */
 static int skip_to(struct pnd_unpacked *unpacked, uint64_t stored_end, uint64_t content)
 {
-    while (unpacked->content < content) {
-        uint64_t left = content - unpacked->content;
-        int err = unpack(unpacked, stored_end, unpacked->scratch,
-                         left < BLOCK ? (size_t)left : (size_t)BLOCK);
+    int err = PND_OK;
 
-        if (err)
-            return err;
+    while (!err && unpacked->content < content) {
+        uint64_t left = content - unpacked->content;
+        size_t in_block = BLOCK - (size_t)(unpacked->content % BLOCK);
+
+        if (in_block == BLOCK && left >= BLOCK && left <= KEEP_BEHIND)
+            err = keep_block(unpacked, stored_end);
+        else
+            err = unpack(unpacked, stored_end, unpacked->scratch,
+                         left < in_block ? (size_t)left : in_block);
     }
-    return PND_OK;
+    return err;
 }
 
 /* Has the block at @p start as far as the content goes. */

@@ -15,8 +15,9 @@
 
 #define PND_HELP_LIST                                                                              \
     "Lists the dumps in the directory, and those that are arriving. Works without a\n"             \
-    "server, too.\n\n"                                                                             \
-    "  --json   {\"dumps\": [...]}, oldest first\n\n"                                              \
+    "server, too. A wide terminal also shows why each machine died, by group.\n\n"                 \
+    "  --group GROUP   only those of this group (see \"panicctl groups\")\n"                       \
+    "  --json          {\"dumps\": [...]}, oldest first\n\n"                                       \
     "Exit status: 0 also when there are none; 2 the directory cannot be read.\n"
 
 #define PND_HELP_INFO                                                                              \
@@ -91,17 +92,18 @@
     "is damaged, and only what comes before that was written; 2 could not.\n"
 
 #define PND_HELP_EXTRACT                                                                           \
-    "Takes out a dump that a machine wrote to its own disk: the log, and each file,\n"             \
-    "unpacked (gzip, LZ4). Looks at every Apple_KernelCoreDump partition of a disk or\n"           \
-    "an image of one (GPT), or at a corefile itself: that partition, or the file\n"                \
-    "kernelcore. It only reads there, never writes.\n\n"                                           \
+    "Takes out a dump that a machine wrote to its own disk. Apple's: the log, and\n"               \
+    "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
+    "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
+    "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
+    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
     "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
     "  -l, --list         only say what is there; needs no DIR\n"                                  \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
-    "are copied as they are, as NAME.aea.\n\n"                                                     \
+    "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
 #define PND_HELP_IMPORT                                                                            \
@@ -115,6 +117,38 @@
     "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
+
+#define PND_HELP_GROUP                                                                             \
+    "GROUP is the id of a group, or a start of it; or a dump, as of \"panicctl list\".\n"
+
+#define PND_HELP_GROUPS                                                                            \
+    "The same panic, over machines and time, one a line, the newest last; of one\n"                \
+    "GROUP all that is known: when it was seen, on which machines, and your note. A\n"             \
+    "group is what is left of the panic string and the top of the backtrace without\n"             \
+    "addresses, numbers and names of the moment. Dumps that are gone still "                       \
+    "count.\n" PND_HELP_GROUP "\n"                                                                 \
+    "  --json   {\"groups\": [...]}; of one group an object with its sightings\n\n"                \
+    "Exit status: 0 also when there are none; 2 there is no such group.\n"
+
+#define PND_HELP_NOTE                                                                              \
+    "Attaches TEXT to a group, such as \"fixed in 10.15.5 beta 4\": groups and info\n"             \
+    "show it, and watch does when the panic comes again. Without TEXT: says what\n"                \
+    "there is. TEXT may be several words.\n" PND_HELP_GROUP "\n"                                   \
+    "  --remove   take the note away\n"                                                            \
+    "  --json     one object: group, title, note\n\n"                                              \
+    "Exit status: 0; 1 there is no note; 2 there is no such group.\n"
+
+#define PND_HELP_VACUUM                                                                            \
+    "Removes the oldest dumps until what stays is within every limit given:\n\n"                   \
+    "  --keep N            at most N dumps\n"                                                      \
+    "  --older-than 90d    none that ended longer ago (s, min, h, d)\n"                            \
+    "  --bytes 50G         at most so many bytes\n"                                                \
+    "  -n, --dry-run       only say what would go\n"                                               \
+    "  --json              one object: removed, freed, kept, kept_bytes, within ...\n\n"           \
+    "Incomplete dumps go before complete ones. The first and the last of each group\n"             \
+    "stay (see \"panicctl groups\"), and its last complete one; what is arriving; what\n"          \
+    "has not been checked and read yet. Of a dump that goes its group keeps a line.\n\n"           \
+    "Exit status: 0; 1 what has to stay is more than --keep or --bytes; 2 could not.\n"
 
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \
@@ -149,7 +183,7 @@
     "  --gateway IP       freebsd, linux: the router between the two\n"                            \
     "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
     "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
-    "  --local            macos: a core on its own disk; without --server, only that\n"          \
+    "  --local            macos: a core on its own disk; without --server, only that\n"            \
     "  --stay             macos: stay for a debugger, do not restart\n"                            \
     "  --brief            only the commands\n"                                                     \
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \

@@ -7,10 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <libsmartcols.h>
 
+#include "host/progress.h"
 #include "host/text.h"
+#include "store/catalog_facts.h"
 
 static const struct {
     const char *word, *colour, *escape; /* as libsmartcols names it, as a terminal wants it */
@@ -111,7 +114,19 @@ void pnd_print_state(const struct pnd_ctl *ctl, const char *word)
 
 /* ---- the table ---- */
 
-enum column { COL_ID, COL_STATE, COL_RECEIVED, COL_PEER, COL_BYTES, COL_NAME, COL_REASON };
+enum column {
+    COL_ID,
+    COL_STATE,
+    COL_RECEIVED,
+    COL_PEER,
+    COL_BYTES,
+    COL_NAME,
+    COL_REASON,
+    COL_GROUP, /* from here on: where there is room */
+    COL_TITLE,
+};
+
+enum { WIDE_COLUMNS = 140 }; /* of a terminal that has room for all of them */
 
 static const struct {
     const char *title;
@@ -125,7 +140,29 @@ static const struct {
     [COL_BYTES] = {"BYTES", 1, SCOLS_FL_RIGHT},
     [COL_NAME] = {"NAME", 0.4, SCOLS_FL_TRUNC},
     [COL_REASON] = {"REASON", 0.3, SCOLS_FL_TRUNC},
+    [COL_GROUP] = {"GROUP", 1, 0},
+    [COL_TITLE] = {"PANIC", 0.4, SCOLS_FL_TRUNC},
 };
+
+/* What is known of it; all empty for nothing. */
+static void facts_line(const struct pnd_ctl *ctl, const struct pnd_dump *dump,
+                       struct pnd_facts_line *ret)
+{
+    if (!ctl->catalog || !dump->id ||
+        pnd_catalog_facts_line(ctl->catalog, dump->id, ret, NULL) != PND_OK)
+        memset(ret, 0, sizeof(*ret));
+}
+
+static int fill_group(const struct pnd_ctl *ctl, struct libscols_line *line,
+                      const struct pnd_dump *dump)
+{
+    char text[PND_PRINT_NAME_CAP];
+    struct pnd_facts_line known;
+
+    facts_line(ctl, dump, &known);
+    return scols_line_set_data(line, COL_GROUP, known.signature.id) |
+           scols_line_set_data(line, COL_TITLE, pnd_print_name(text, known.signature.title));
+}
 
 static int fill_line(const struct pnd_ctl *ctl, struct libscols_line *line,
                      const struct pnd_view *view)
@@ -154,13 +191,15 @@ static int fill_line(const struct pnd_ctl *ctl, struct libscols_line *line,
 int pnd_print_table(const struct pnd_ctl *ctl, const struct pnd_views *views, size_t first)
 {
     struct libscols_table *table = scols_new_table();
+    bool wide = ctl->terminal && pnd_progress_columns(STDOUT_FILENO) >= WIDE_COLUMNS;
+    size_t column_count = wide ? sizeof(columns) / sizeof(*columns) : COL_GROUP;
     int err = table ? 0 : -1;
 
     if (!err)
         err = scols_table_enable_noencoding(table, 1); /* the cells are escaped here */
     if (!err)
         err = scols_table_enable_colors(table, ctl->colour);
-    for (size_t i = 0; !err && i < sizeof(columns) / sizeof(*columns); i++) {
+    for (size_t i = 0; !err && i < column_count; i++) {
         if (!scols_table_new_column(table, columns[i].title, columns[i].width, columns[i].flags))
             err = -1;
     }
@@ -168,6 +207,8 @@ int pnd_print_table(const struct pnd_ctl *ctl, const struct pnd_views *views, si
         struct libscols_line *line = scols_table_new_line(table, NULL);
 
         err = line ? fill_line(ctl, line, &views->at[i]) : -1;
+        if (!err && wide)
+            err = fill_group(ctl, line, &views->at[i].dump);
     }
     if (!err)
         err = scols_print_table(table);
@@ -212,9 +253,15 @@ json_t *pnd_print_json_time(int64_t ms)
     return ms ? json_string(pnd_text_time_utc(text, sizeof(text), ms)) : json_null();
 }
 
+static json_t *json_known(const char *text)
+{
+    return text[0] ? pnd_print_json_text(text) : json_null();
+}
+
 json_t *pnd_print_json_view(const struct pnd_ctl *ctl, const struct pnd_view *view)
 {
     const struct pnd_dump *dump = &view->dump;
+    struct pnd_facts_line known;
     char path[sizeof(ctl->spool.path) + PND_SPOOL_NAME_CAP + 1];
     json_t *json;
 
@@ -230,6 +277,14 @@ json_t *pnd_print_json_view(const struct pnd_ctl *ctl, const struct pnd_view *vi
         pnd_print_json_time(dump->started_ms), "received_at",
         pnd_print_json_time(dump->received_ms), "sha256", dump->sha256[0] ? dump->sha256 : NULL,
         "missing", pnd_print_json_ranges(dump->missing, dump->missing_count));
+    if (json) {
+        facts_line(ctl, dump, &known);
+        json_object_update_new(json,
+                               json_pack("{s:s?, s:o, s:o, s:o}", "group",
+                                         known.signature.id[0] ? known.signature.id : NULL, "title",
+                                         json_known(known.signature.title), "os",
+                                         json_known(known.os), "kernel", json_known(known.kernel)));
+    }
     if (json && view->arriving)
         json_object_update_new(json, json_pack("{s:I, s:I, s:b}", "rate", (json_int_t)view->rate,
                                                "idle_ms", (json_int_t)view->idle_ms, "resumed",

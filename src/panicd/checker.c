@@ -44,7 +44,7 @@ struct pnd_checker {
     bool stopping, woken;
     int event_fd, stop_fd;
     struct usage usage;
-    struct pnd_dump verdicts[VERDICTS];
+    struct pnd_checker_verdict verdicts[VERDICTS];
     unsigned first, count;
     struct pnd_dump batch[BATCH];
     unsigned batch_count;
@@ -131,11 +131,16 @@ static void sum_up(struct pnd_checker *checker)
     free(old.sources);
 }
 
+/* The catalog is asked here, so that the thread of the packets never has to. */
 static void announce(struct pnd_checker *checker, const struct pnd_dump *dump)
 {
+    struct pnd_checker_verdict verdict = {.dump = *dump};
+
+    if (pnd_catalog_group_of(checker->catalog, dump->id, &verdict.group, NULL))
+        verdict.group = (struct pnd_group){0};
     pthread_mutex_lock(&checker->lock);
     if (checker->count < VERDICTS)
-        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = *dump;
+        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = verdict;
     pthread_mutex_unlock(&checker->lock);
     eventfd_write(checker->event_fd, 1);
 }
@@ -367,7 +372,7 @@ int pnd_checker_fd(const struct pnd_checker *checker)
     return checker->event_fd;
 }
 
-bool pnd_checker_next(struct pnd_checker *checker, struct pnd_dump *ret)
+bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *ret)
 {
     eventfd_t ignored;
     bool any;

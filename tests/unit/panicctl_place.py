@@ -24,7 +24,7 @@ import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
 VERBS = ["status", "list", "info", "log", "map", "debug", "watch", "verify", "export", "extract",
-         "rm", "bootargs", "setup"]
+         "rm", "bootargs", "setup", "groups", "note", "vacuum"]
 TESTS = []
 
 

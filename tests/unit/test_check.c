@@ -2,7 +2,7 @@
  *
  * The check of a finished dump: what it says of whole, cut and damaged files. */
 
-#include "inspect/promise.h"
+#include "inspect/core.h"
 #include "unit/check_fixture.h"
 
 static void calls_an_empty_file_empty_and_complete(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Promises of headers; see promise.h. */
-#include "inspect/promise.h"
+ * Promises of headers; see core.h. */
+#include "inspect/core.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

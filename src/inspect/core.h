@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What the headers of a dump promise, held against the bytes that came: for the readers. */
-#ifndef PND_INSPECT_PROMISE_H
-#define PND_INSPECT_PROMISE_H
+#ifndef PND_INSPECT_CORE_H
+#define PND_INSPECT_CORE_H
 
 #include "inspect/reader.h"
 
