@@ -14,7 +14,7 @@
 #include "inspect/flattened.h"
 #include "inspect/kdump_pages.h"
 #include "inspect/linux_core.h"
-#include "inspect/promise.h"
+#include "inspect/core.h"
 
 enum {
     DESCS_AT_ONCE = 2048,

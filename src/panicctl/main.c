@@ -40,7 +40,9 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_verify},
     {"export", "ID|FILE [-o FILE|-] [-d|--elf] [--force]", "copy a dump out", PND_HELP_EXPORT,
      pnd_verb_export},
-    {"extract", "DEVICE|IMAGE -o DIR|--list [--force]",
+    {"pack", "ID|FILE [-o X.zip] [--log-only] [--note TEXT] [-f]",
+     "a zip of dump, log and facts, for a report", PND_HELP_PACK, pnd_verb_pack},
+    {"extract", "DEVICE|IMAGE [-o DIR|--list] [--force]",
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
     {"import", "FILE... [--name NAME] [--move]", "take a dump from elsewhere into the list",
      PND_HELP_IMPORT, pnd_verb_import},
@@ -57,6 +59,8 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_bootargs},
     {"setup", "--for SYSTEM --server IP --interface NAME ...",
      "what to type on the machine that may panic", PND_HELP_SETUP, pnd_verb_setup},
+    {"doctor", "[--as-client IP[:PORT]] [--port N]",
+     "could a dump reach this directory; if not, what to do", PND_HELP_DOCTOR, pnd_verb_doctor},
 };
 
 enum { VERB_COUNT = sizeof(verbs) / sizeof(*verbs) };

@@ -43,12 +43,14 @@ int pnd_verb_watch(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_groups(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_note(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_vacuum(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_bootargs(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_setup(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_doctor(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_rm(struct pnd_ctl *ctl, int argc, char **argv);
 
 /* The verb's own help, on standard output. */

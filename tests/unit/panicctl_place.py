@@ -23,8 +23,8 @@ import threading
 import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
-VERBS = ["status", "list", "info", "log", "map", "debug", "watch", "verify", "export", "extract",
-         "rm", "bootargs", "setup", "groups", "note", "vacuum"]
+VERBS = ["status", "list", "info", "log", "map", "debug", "watch", "verify", "export", "pack",
+         "extract", "import", "rm", "groups", "note", "vacuum", "bootargs", "setup", "doctor"]
 TESTS = []
 
 
