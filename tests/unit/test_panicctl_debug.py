@@ -156,7 +156,7 @@ def leaves_an_elf_core_alone_that_says_whose_it_is(place):
 
 @test
 def takes_makedumpfiles_output_to_crash_and_drgn_only(place):
-    one_dump(place, b"KDUMP   " + bytes(8000), LINUX, format_="kdump")
+    one_dump(place, b"x" * 8000, LINUX, format_="kdump")
     symbols = put(place, "vmlinux", vmlinux())
     fakes = Fakes(place, "gdb", "lldb", "drgn")
     fakes.debug("1", "--symbols", symbols)
