@@ -133,6 +133,8 @@ static void print_registers(const struct pnd_info *info)
     for (unsigned i = 0; i < facts->cpu_count; i++) {
         const struct pnd_fact_cpu *cpu = &facts->cpus[i];
 
+        if (!cpu->register_count)
+            continue;
         printf("  CPU %-6u %s\n", cpu->number, cpu->panicked ? "the one that panicked" : "");
         for (unsigned k = 0; k < cpu->register_count; k++) {
             char name[64];
