@@ -72,7 +72,7 @@ Dump 1: complete
              write_sysrq_trigger+0x24/0x40
              proc_reg_write+0x53/0xa0
              vfs_write+0xb9/0x3e0
-             2 more frames: --all
+             2 more: --all
   seen       for the first time (group 0123456789ab)
   memory     100 MiB present, 28.0 MiB zero
   loaded     at 0xffffffff81000000, slide 0x0
@@ -104,6 +104,16 @@ Dump 1: complete
   modules    com.apple.driver.AppleIntel 17.0.8
   loaded     slide 0x3a00000
   file '''), page
+
+
+@test
+def begins_the_place_behind_the_frames_of_the_panic_itself(place):
+    frames = [{"text": f"{name}+0x1/0x2"} for name in (
+        "dump_stack_lvl", "panic", "sysrq_handle_crash", "__handle_sysrq.cold")]
+    one_dump(place, facts={**LINUX, "backtrace": frames})
+    assert ("  where      sysrq_handle_crash+0x1/0x2\n             __handle_sysrq.cold+0x1/0x2\n"
+            "             2 more: --all\n") in place.run("info")
+    assert "  where      dump_stack_lvl+0x1/0x2\n" in place.run("info", "--all")
 
 
 @test
