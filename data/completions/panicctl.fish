@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info log map debug watch verify export pack extract import rm bootargs setup help
+set -l verbs status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -27,6 +27,7 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a pack -d 'A z
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a import -d 'Take a dump from elsewhere into the list'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Could a dump reach this directory'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack rm' -a '(__panicctl_ids)'
 complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack import' -F
@@ -84,4 +85,6 @@ complete -c panicctl -n '__fish_seen_subcommand_from setup' -l paniclog-only -d 
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l local -d 'To its disk'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l stay -d 'Do not restart'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l brief -d 'Only the commands'
+complete -c panicctl -n '__fish_seen_subcommand_from doctor' -l as-client -x -d 'Send a small dump there'
+complete -c panicctl -n '__fish_seen_subcommand_from doctor' -l port -x -d 'That senders use'
 complete -c panicctl -n '__fish_seen_subcommand_from help' -a "$verbs"

@@ -205,4 +205,21 @@
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
     "Exit status: 0; 2 not understood, or cannot be had.\n"
 
+#define PND_HELP_DOCTOR                                                                            \
+    "Looks at all that stands between a sender and this directory: a line for each,\n"             \
+    "ok, warn or FAIL, and below it what to type. Changes nothing; root sees more.\n\n"            \
+    "  --as-client IP[:PORT]  also send a small dump there, by the network; see that\n"            \
+    "                         it is kept as it was sent, and remove it\n"                          \
+    "  --port N               the UDP port that senders use, when not the server's\n"              \
+    "  --json                 ok, directory, port, checks (check, result, text, fix)\n\n"          \
+    "server     does one listen for this directory, on the right port\n"                           \
+    "port       has another program the port\n"                                                    \
+    "address    is it reached from outside\n"                                                      \
+    "firewall   do nftables or iptables let it in\n"                                               \
+    "directory, room, catalog, journal, left over\n"                                               \
+    "           may it be written; is what panicd keeps in it in order\n"                          \
+    "clock      is it synchronised\n"                                                              \
+    "buffer     do the kernel's receive buffers do\n\n"                                            \
+    "Exit status: 0 nothing failed; 1 something did; 2 could not.\n"
+
 #endif

@@ -255,6 +255,17 @@ static uint32_t slots_in_file(int fd)
     return slots > SLOTS_MAX ? 0 : (uint32_t)slots;
 }
 
+int pnd_journal_look(const struct pnd_spool *spool, uint32_t *ret_slots)
+{
+    PND_AUTO_CLOSE int fd =
+        openat(spool->state_fd, journal_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0)
+        return errno == ENOENT ? PND_E_NOTFOUND : PND_E_SYS;
+    *ret_slots = slots_in_file(fd);
+    return *ret_slots ? PND_OK : PND_E_FORMAT;
+}
+
 /* Under another name until it is one, so that whoever is killed here leaves none or a good one. */
 static int create(const struct pnd_spool *spool, uint32_t slots, int *ret_fd, uint32_t *ret_slots,
                   struct pnd_why *why)

@@ -41,6 +41,10 @@ int pnd_journal_open(const struct pnd_spool *spool, uint32_t slots, struct pnd_j
 void pnd_journal_close(struct pnd_journal *journal); /* NULL is fine; the records stay */
 uint32_t pnd_journal_slots(const struct pnd_journal *journal);
 
+/* How many slots the journal has, for tools: nothing is changed, and no lock is needed.
+ *   @return PND_OK; PND_E_NOTFOUND; PND_E_FORMAT damaged, or of another version; PND_E_SYS */
+int pnd_journal_look(const struct pnd_spool *spool, uint32_t *ret_slots);
+
 /* @return PND_OK; PND_E_RANGE @p len above the part's cap (nothing written) */
 int pnd_journal_put(struct pnd_journal *journal, uint32_t slot, enum pnd_journal_part part,
                     uint64_t generation, const void *data, size_t len);

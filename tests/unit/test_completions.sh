@@ -45,6 +45,7 @@ offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicct
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""
 offers "panicctl: the systems of setup" "freebsd" _panicctl panicctl setup --for f
 offers "panicctl: the options of setup" "--paniclog-only --port" _panicctl panicctl setup --p
+offers "panicctl: the options of doctor" "--as-client --help --json --port" _panicctl panicctl doctor --
 offers "panicctl: the options of extract" "--force --help --json --list --output" \
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
