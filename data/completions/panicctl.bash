@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info watch verify export extract rm bootargs setup doctor help"
+    local verbs="status list info log map debug watch verify export extract rm bootargs setup doctor help"
     local verb="" i
     local -a directory=()
 
@@ -41,6 +41,14 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
+    --png | --symbols)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --debugger)
+        mapfile -t COMPREPLY < <(compgen -W "lldb gdb crash drgn kgdb" -- "$cur")
+        return
+        ;;
     -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
@@ -67,22 +75,26 @@ _panicctl() {
         *) [[ $cur == -* ]] || words="decode lint encode" ;;
         esac
         ;;
+    info) words+=" --all" ;;
+    log) words+=" --symbols --force --raw" ;;
+    map) words+=" --png --force" ;;
+    debug) words+=" --symbols --debugger --print --keep" ;;
+    export) words+=" --output --decompress --elf --force" ;;
     setup)
         words+=" --for --server --interface --port --client --gateway --release --arch --on-nmi"
         words+=" --paniclog-only --local --stay --brief"
         ;;
     doctor) words+=" --as-client --port" ;;
-    export) words+=" --output --decompress --force" ;;
     extract) words+=" --output --list --force" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
-        info | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
+        info | log | map | debug | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
         status | list | watch | extract | setup | doctor) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ ($verb == verify || $verb == extract) && $cur != -* ]]; then
+    if [[ " info log map debug verify export extract " == *" $verb "* && $verb && $cur != -* ]]; then
         local -a files
         mapfile -t files < <(compgen -f -- "$cur")
         COMPREPLY+=("${files[@]}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info watch verify export extract rm bootargs setup doctor help
+set -l verbs status list info log map debug watch verify export extract rm bootargs setup doctor help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -14,7 +14,10 @@ complete -c panicctl -s h -l help -d 'Say how it is used'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -s V -l version -d 'Say which version this is'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Is a server listening'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'The dumps'
-complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'All that is known of a dump'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'What happened'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a log -d 'The panic log'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a map -d 'A picture of its memory'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a debug -d 'Open it in a debugger'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'See dumps arrive'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Is a dump whole'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'Copy a dump out'
@@ -24,12 +27,22 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Could a dump reach this directory'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
-complete -c panicctl -n '__fish_seen_subcommand_from info verify export rm' -a '(__panicctl_ids)'
-complete -c panicctl -n '__fish_seen_subcommand_from verify' -F
+complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export rm' -a '(__panicctl_ids)'
+complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export' -F
+complete -c panicctl -n '__fish_seen_subcommand_from info' -s a -l all -d 'Leave nothing out'
+complete -c panicctl -n '__fish_seen_subcommand_from log debug' -l symbols -r -F -d 'A kernel, or a directory'
+complete -c panicctl -n '__fish_seen_subcommand_from log' -l force -d 'Use symbols of another build'
+complete -c panicctl -n '__fish_seen_subcommand_from log' -l raw -d 'Without escapes'
+complete -c panicctl -n '__fish_seen_subcommand_from map' -l png -r -F -d 'Write a picture'
+complete -c panicctl -n '__fish_seen_subcommand_from map' -s f -l force -d 'Replace the file'
+complete -c panicctl -n '__fish_seen_subcommand_from debug' -l debugger -x -a 'lldb gdb crash drgn kgdb' -d 'This one'
+complete -c panicctl -n '__fish_seen_subcommand_from debug' -l print -d 'Only say what would be typed'
+complete -c panicctl -n '__fish_seen_subcommand_from debug' -l keep -d 'Keep what was unpacked'
 complete -c panicctl -n '__fish_seen_subcommand_from watch' -s n -l count -x -d 'End after N dumps'
 complete -c panicctl -n '__fish_seen_subcommand_from watch' -l until-idle -d 'End when nothing is arriving'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s o -l output -r -F -d 'Where to'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s d -l decompress -d 'Undo gzip'
+complete -c panicctl -n '__fish_seen_subcommand_from export' -s e -l elf -d 'As an ELF core'
 complete -c panicctl -n '__fish_seen_subcommand_from export' -s f -l force -d 'Replace the file'
 complete -c panicctl -n '__fish_seen_subcommand_from bootargs; and not __fish_seen_subcommand_from decode lint encode' -a 'decode lint encode'
 complete -c panicctl -n '__fish_seen_subcommand_from bootargs' -l xnu -x -d 'As that train reads it'

@@ -47,7 +47,7 @@ const char *pnd_fact_label(enum pnd_fact fact)
     return fact_words[fact].label;
 }
 
-const char *pnd_memory_name(enum pnd_memory kind)
+const char *pnd_memory_name(enum pnd_memory_kind kind)
 {
     return memory_words[kind];
 }
@@ -254,14 +254,14 @@ static void make_room(struct pnd_facts *facts)
     }
 }
 
-static bool only_of(const struct pnd_fact_range *range, enum pnd_memory kind)
+static bool only_of(const struct pnd_fact_range *range, enum pnd_memory_kind kind)
 {
     return range->bytes[kind] == range->end - range->start;
 }
 
 /* [start, end) lies free before entry @p at. */
 static void insert_range(struct pnd_facts *facts, unsigned at, uint64_t start, uint64_t end,
-                         enum pnd_memory kind)
+                         enum pnd_memory_kind kind)
 {
     struct pnd_fact_range *before = at ? &facts->ranges[at - 1] : NULL, *after;
 
@@ -304,7 +304,7 @@ static unsigned find_range(const struct pnd_facts *facts, uint64_t start)
 /* What lies in an entry is known already, unless it is one that has grown over gaps.
  *   @return where the entry, or the interval, ends */
 static uint64_t add_within(struct pnd_fact_range *range, uint64_t start, uint64_t end,
-                           enum pnd_memory kind)
+                           enum pnd_memory_kind kind)
 {
     uint64_t gaps = range->end - range->start, stop = end < range->end ? end : range->end;
 
@@ -315,7 +315,7 @@ static uint64_t add_within(struct pnd_fact_range *range, uint64_t start, uint64_
 }
 
 void pnd_facts_add_range(struct pnd_facts *facts, uint64_t start, uint64_t end,
-                         enum pnd_memory kind)
+                         enum pnd_memory_kind kind)
 {
     while (start < end) {
         uint64_t stop = end;

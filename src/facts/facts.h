@@ -38,7 +38,7 @@ enum pnd_fact {
     PND_FACT_COUNT,
 };
 
-enum pnd_memory {
+enum pnd_memory_kind {
     PND_MEMORY_PRESENT, /* in the file, and not all zero */
     PND_MEMORY_ZERO,
     PND_MEMORY_EXCLUDED,   /* left out on purpose (makedumpfile -d) */
@@ -136,7 +136,7 @@ void pnd_facts_set_word(struct pnd_facts *facts, char **at, const char *text, si
 /* [start, end) is all of one kind. Intervals may come in any order; what is covered already stays
  * as it is. Neighbours merge when there is no room for more. */
 void pnd_facts_add_range(struct pnd_facts *facts, uint64_t start, uint64_t end,
-                         enum pnd_memory kind);
+                         enum pnd_memory_kind kind);
 /* One of mixed kinds, behind all others; one that is not, or holds more than it is long, is left
  * out. */
 void pnd_facts_append_range(struct pnd_facts *facts, const struct pnd_fact_range *range);
@@ -154,6 +154,6 @@ int pnd_facts_from_json(const json_t *json, struct pnd_facts *ret);
 
 const char *pnd_fact_name(enum pnd_fact fact);     /* "os", "kernel_version": in JSON */
 const char *pnd_fact_label(enum pnd_fact fact);    /* "kernel version": for a person */
-const char *pnd_memory_name(enum pnd_memory kind); /* "present" */
+const char *pnd_memory_name(enum pnd_memory_kind kind); /* "present" */
 
 #endif

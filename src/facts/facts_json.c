@@ -82,7 +82,7 @@ static json_t *range_to_json(const struct pnd_fact_range *range)
     for (int i = 0; i < PND_MEMORY_COUNT; i++) {
         if (range->bytes[i])
             bad |= json_object_set_new(
-                json, pnd_memory_name((enum pnd_memory)i),
+                json, pnd_memory_name((enum pnd_memory_kind)i),
                 json_integer((json_int_t)(range->bytes[i] & (uint64_t)INT64_MAX)));
     }
     if (bad) {
@@ -220,7 +220,7 @@ static void take_range(struct pnd_facts *facts, json_t *json)
 
     for (int i = 0; i < PND_MEMORY_COUNT; i++) {
         json_int_t bytes =
-            json_integer_value(json_object_get(json, pnd_memory_name((enum pnd_memory)i)));
+            json_integer_value(json_object_get(json, pnd_memory_name((enum pnd_memory_kind)i)));
 
         range.bytes[i] = bytes > 0 ? (uint64_t)bytes : 0;
     }

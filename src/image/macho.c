@@ -168,6 +168,7 @@ int pnd_macho_walk_next(struct pnd_macho_walk *walk, struct pnd_macho_cmd *ret)
         return PND_E_FORMAT;
     if (cmd.offset > UINT64_MAX - cmd.size)
         return PND_E_FORMAT;
+    cmd.len = cmdsize;
     walk->at += cmdsize;
     walk->index++;
     *ret = cmd;

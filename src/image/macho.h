@@ -40,6 +40,7 @@ enum pnd_macho_kind {
 struct pnd_macho_cmd {
     enum pnd_macho_kind kind;
     uint32_t index, cmd;
+    uint32_t len;          /* of the whole command */
     uint64_t at;           /* of the command in the file */
     uint64_t offset, size; /* SEGMENT and NOTE: in the file; the sum does not overflow */
     uint64_t vmaddr, vmsize;

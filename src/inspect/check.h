@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "facts/facts.h"
 #include "host/why.h"
 
 #define PND_CHECK_CHILD_NAME "panicd-check"
@@ -32,7 +33,8 @@ struct pnd_check_range {
 
 struct pnd_check {
     enum pnd_verdict verdict;
-    char format[32];        /* "elf", "macho", "gzip+elf", "gzip+macho", "gzip", "data", "empty" */
+    char format[32];        /* "elf", "macho", ... (reader.h), "data", "empty"; "gzip+elf", "gzip",
+                               "zstd+elf", "zstd" when the file is packed */
     char reason[256];       /* not COMPLETE: a sentence, from us, printable; else "" */
     char note[128];         /* whatever the verdict: something a person should know; mostly "" */
     uint64_t offset;        /* CORRUPT: where in the file as stored */
@@ -48,33 +50,61 @@ struct pnd_check {
  * segment is INCOMPLETE even where an old kernel meant it so, because the two look the same.
  * @source PROTOCOL.md#kdp-6.1, #kdp-6.4, #kdp-6.5 */
 
-/* In this process. Reads @p fd from its start and moves its offset. @p progress (may be NULL) is
- * called now and then with bytes read so far.
+/* In this process. Reads @p fd with pread(). @p progress (may be NULL) is called now and then with
+ * bytes read so far. @p facts (may be NULL) is overwritten; free with pnd_facts_deinit().
  *   @return PND_OK (whatever the verdict); PND_E_SYS the file cannot be read */
 int pnd_check_file(int fd, void (*progress)(uint64_t done, void *ctx), void *ctx,
-                   struct pnd_check *ret, struct pnd_why *why);
+                   struct pnd_check *ret, struct pnd_facts *facts, struct pnd_why *why);
 
 /* The same in a child that can do nothing but read @p fd and answer: no other descriptors, no
- * new privileges, Landlock, seccomp, limits on memory (PND_CHECK_MEMORY_MAX) and CPU time. The
- * child is this program started anew (/proc/self/exe) with argv[0] "panicd-check": every program
- * that calls this calls pnd_check_child_main() first thing in main(). Non-blocking: a parent in
- * an event loop polls result_fd and calls pnd_check_collect() when it is readable.
- * The child reads through the caller's open file: lseek(fd, 0, SEEK_CUR) is its progress, and
- * @p fd must be a read-only descriptor of its own open(). Nobody else may reap the child. The child
- * has a minute of CPU time, and a second more for each 128 KiB of the file. */
-enum { PND_CHECK_MEMORY_MAX = 64 << 20 };
+ * new privileges, Landlock, seccomp, limits on memory (PND_CHECK_MEMORY_MAX) and CPU time, and it
+ * gives way to everybody else's work. The child is this program started anew (/proc/self/exe) with
+ * argv[0] "panicd-check": every program that calls this calls pnd_check_child_main() first thing in
+ * main(). @p fd must be a read-only descriptor of its own open(). Nobody else may reap the child.
+ * The child has a minute of CPU time, and a second more for each 128 KiB of the file.
+ *
+ * @p follow: the file still grows. The child reads what pnd_check_allow() allows and waits for
+ * more, until that says that all is there; it tells facts as soon as the bytes that hold them are
+ * there. Bytes that were allowed must not change afterwards; when they do, destroy the child and
+ * start anew. Without @p follow all is allowed. */
+enum { PND_CHECK_MEMORY_MAX = 192 << 20 }; /* of address space, libraries included: see Memory in
+                                              ARCHITECTURE.md for what of it is touched */
 
-struct pnd_check_child {
-    int pid;       /* reaped by pnd_check_collect() */
-    int result_fd; /* readable when the child has answered or died */
+struct pnd_check_child;
+
+int pnd_check_start(int fd, bool follow, struct pnd_check_child **ret, struct pnd_why *why);
+
+/* Readable when pnd_check_next() has something to say. For a parent in an event loop. */
+int pnd_check_fd(const struct pnd_check_child *child);
+
+/* The first @p bytes of the file are there (never fewer than before); with @p final that is all.
+ * Never blocks. @return PND_OK; PND_E_SYS the child is gone (pnd_check_next() says how) */
+int pnd_check_allow(struct pnd_check_child *child, uint64_t bytes, bool final);
+
+/* Bytes of the file that the child has read; at most a second old. */
+uint64_t pnd_check_done(const struct pnd_check_child *child);
+
+enum pnd_check_news {
+    PND_CHECK_NOTHING, /* yet */
+    PND_CHECK_FACTS,   /* what is known by now: @p facts is set, the caller's to free */
+    PND_CHECK_DONE,    /* the verdict: @p check is set; its last facts came before */
 };
 
-int pnd_check_start(int fd, struct pnd_check_child *ret, struct pnd_why *why);
+/* Reads what the child has said so far, without blocking. A child that died, or whose message
+ * makes no sense, is an error here and costs nothing else.
+ *   @return PND_OK, @p ret says what it is; PND_E_FORMAT the child died or spoke nonsense (why
+ *           says how); PND_E_SYS */
+int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, struct pnd_check *check,
+                   struct pnd_facts *facts, struct pnd_why *why);
 
-/* Blocks only if called before result_fd is readable. A child that died, or whose answer makes
- * no sense, is an error here and costs nothing else.
- *   @return PND_OK; PND_E_FORMAT the child died or spoke nonsense (why says how); PND_E_SYS */
-int pnd_check_collect(struct pnd_check_child *child, struct pnd_check *ret, struct pnd_why *why);
+/* Kills it if it still runs, and reaps it. NULL is fine. */
+void pnd_check_destroy(struct pnd_check_child *child);
+
+/* Start, wait, collect: for a program with nothing else to do. @p ended is asked ten times a second
+ * whether to stop (may be NULL) and told how far the child is.
+ *   @return as pnd_check_next(); PND_E_ABORTED @p ended said so */
+int pnd_check_run(int fd, bool (*ended)(uint64_t done, void *ctx), void *ctx, struct pnd_check *ret,
+                  struct pnd_facts *facts, struct pnd_why *why);
 
 /* Does not return when this process is the child. */
 void pnd_check_child_main(int argc, char **argv);

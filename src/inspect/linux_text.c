@@ -298,7 +298,8 @@ static void add_modules(struct pnd_facts *facts, struct pnd_span text)
     }
 }
 
-/* "CPU: 0 UID: 0 PID: 712 Comm: kworker/0:1 Kdump: loaded Tainted: G ..." */
+/* "CPU: 0 UID: 0 PID: 712 Comm: kworker/0:1 Kdump: loaded Tainted: G ...", or, before 3.11,
+ * "Pid: 712, comm: bash Not tainted ..." */
 static bool find_task(struct pnd_span left, struct pnd_span *ret)
 {
     struct pnd_linux_line line;
@@ -306,9 +307,9 @@ static bool find_task(struct pnd_span left, struct pnd_span *ret)
     while (pnd_linux_next_line(&left, &line)) {
         struct pnd_span text = pnd_span_trim(line.text);
 
-        if (pnd_span_has(text, "PID: ") && pnd_span_has(text, "Comm: ") &&
-            (pnd_span_starts(text, "CPU: ") || pnd_span_starts(text, "Pid: ") ||
-             pnd_span_starts(text, "PID: "))) {
+        if ((pnd_span_has(text, "PID: ") && pnd_span_has(text, "Comm: ") &&
+             (pnd_span_starts(text, "CPU: ") || pnd_span_starts(text, "PID: "))) ||
+            (pnd_span_starts(text, "Pid: ") && pnd_span_has(text, "comm: "))) {
             *ret = text;
             return true;
         }
@@ -327,8 +328,9 @@ static struct pnd_span digits(struct pnd_span text)
 
 static void set_task(struct pnd_facts *facts, struct pnd_span text)
 {
-    struct pnd_span pid = digits(pnd_span_behind(text, "PID: "));
-    struct pnd_span name = pnd_span_behind(text, "Comm: ");
+    bool old = pnd_span_starts(text, "Pid: ");
+    struct pnd_span pid = digits(pnd_span_behind(text, old ? "Pid: " : "PID: "));
+    struct pnd_span name = pnd_span_behind(text, old ? "comm: " : "Comm: ");
 
     name = pnd_span_until(name, " Kdump: ");
     name = pnd_span_until(name, " Not tainted");

@@ -10,7 +10,7 @@
 
 #include <libkdumpfile/addrxlat.h>
 
-enum { KEY_CAP = 128 };
+enum { NAME_CAP = 128, KEY_CAP = NAME_CAP + 16 };
 
 struct pnd_linux_xlat {
     addrxlat_ctx_t *ctx;
@@ -87,7 +87,7 @@ static addrxlat_status num_value(const addrxlat_cb_t *cb, const char *name, addr
 static addrxlat_status sym_offsetof(const addrxlat_cb_t *cb, const char *obj, const char *elem,
                                     addrxlat_addr_t *val)
 {
-    char name[KEY_CAP];
+    char name[NAME_CAP];
 
     snprintf(name, sizeof(name), "%s.%s", obj, elem);
     return info_number(cb, "OFFSET", name, 10, val);

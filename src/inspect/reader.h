@@ -16,7 +16,7 @@ enum { PND_PASS_PAGE = 4096 };
 
 struct pnd_pass_run {
     uint64_t start, end;  /* content offsets */
-    enum pnd_memory kind; /* ZERO or UNREADABLE */
+    enum pnd_memory_kind kind; /* ZERO or UNREADABLE */
 };
 
 struct pnd_reader_input {
@@ -66,6 +66,15 @@ bool pnd_reader_xnu_log(const struct pnd_reader_input *in, struct pnd_facts *fac
 /* All that a panic log says, from its text: texts, frames, modules, the log itself. */
 void pnd_facts_from_panic_log(const char *log, size_t len, struct pnd_facts *facts);
 
+/* The printable text at @p offset, up to a newline, a NUL or @p cap - 1 bytes.
+ * @return its length; 0 when there is none (yet) */
+size_t pnd_reader_line(const struct pnd_reader_input *in, uint64_t offset, char *ret, size_t cap);
+
+/* "Darwin Kernel Version 21.1.0: ...; root:xnu-8019.41.5~1/RELEASE_X86_64": OS, kernel and its
+ * version, from such a text, or from what the scan found. */
+void pnd_reader_xnu_version(const char *text, struct pnd_facts *facts);
+void pnd_reader_xnu_version_found(const struct pnd_reader_input *in, struct pnd_facts *facts);
+
 /* All that a Linux log (dmesg, with or without "[ time] ") says: the panic string, trigger, task,
  * the call trace as frames, uptime; and sets the log. (linux_text.c) */
 void pnd_facts_from_linux_log(const char *log, size_t len, struct pnd_facts *facts);
@@ -77,8 +86,10 @@ void pnd_facts_from_freebsd_log(const char *log, size_t len, struct pnd_facts *f
  * and all that it says. @return true when there was one. (reader_freebsd.c) */
 bool pnd_reader_freebsd_log(const struct pnd_reader_input *in, struct pnd_facts *facts);
 
-/* [start, end) of memory at @p offset of the content, @p present bytes of it in the file: adds the
- * ranges of the map with the runs taken into account. */
+/* [start, end) of memory at @p offset of the content, @p present bytes of it in the file (at most
+ * end - start): adds the ranges of the map with the runs taken into account. What lies behind the
+ * content's end as of now, or behind @p present, is missing; a caller that knows it to be left out
+ * on purpose passes an @p end without it. */
 void pnd_reader_add_memory(const struct pnd_reader_input *in, uint64_t start, uint64_t end,
                            uint64_t offset, uint64_t present, struct pnd_facts *facts);
 

@@ -74,6 +74,7 @@ static int read_headers(struct core *core)
             err = read_notes(core, seg.offset, seg.filesz);
         if (seg.type != PND_ELF_PT_LOAD || seg.memsz == 0 || seg.paddr > UINT64_MAX - seg.memsz)
             continue;
+        seg.filesz = seg.filesz < seg.memsz ? seg.filesz : seg.memsz;
         core->segments[core->count++] = (struct segment){.physical = seg.paddr,
                                                          .virtual = seg.vaddr,
                                                          .offset = seg.offset,
@@ -132,7 +133,8 @@ static int read_virtual(void *ctx, uint64_t address, void *buf, size_t len)
     return PND_E_NOTFOUND;
 }
 
-/* Memory that lies in two segments - the kernel's text does - is in the map once. */
+/* Memory that lies in two segments - the kernel's text does - is in the map once. What a segment
+ * names and does not bring was left out on purpose: zeros, or what makedumpfile was told. */
 static void add_map(const struct core *core, struct pnd_facts *facts)
 {
     uint64_t end = 0;
@@ -140,14 +142,20 @@ static void add_map(const struct core *core, struct pnd_facts *facts)
     facts->map_physical = true;
     for (size_t i = 0; i < core->count; i++) {
         const struct segment *segment = &core->segments[i];
-        uint64_t stop = segment->physical + segment->memory;
         uint64_t skip = end > segment->physical ? end - segment->physical : 0;
 
-        if (skip >= segment->memory)
+        if (skip >= segment->bytes)
             continue;
-        pnd_reader_add_memory(core->in, segment->physical + skip, stop, segment->offset + skip,
-                              segment->bytes > skip ? segment->bytes - skip : 0, facts);
-        end = stop;
+        end = segment->physical + segment->bytes;
+        pnd_reader_add_memory(core->in, segment->physical + skip, end, segment->offset + skip,
+                              segment->bytes - skip, facts);
+    }
+    for (size_t i = 0; i < core->count; i++) {
+        const struct segment *segment = &core->segments[i];
+
+        if (segment->bytes < segment->memory)
+            pnd_facts_add_range(facts, segment->physical + segment->bytes,
+                                segment->physical + segment->memory, PND_MEMORY_EXCLUDED);
     }
 }
 

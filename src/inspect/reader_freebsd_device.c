@@ -92,7 +92,7 @@ static const struct pnd_reader *inner_reader(const struct inner *inner, const st
 
     if (device->kdh.packing != PND_KDH_PLAIN || device->kdh.key_bytes > 0)
         return NULL;
-    for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]); i++) {
         if (readers[i]->is(inner->head, inner->content.head_len))
             return readers[i];
     }

@@ -86,7 +86,7 @@ static int limit(int what, uint64_t max, struct pnd_why *why)
 
 static int limit_all(const struct pnd_sandbox *sandbox, struct pnd_why *why)
 {
-    int err = limit(RLIMIT_CPU, sandbox->cpu_s_max, why);
+    int err = sandbox->cpu_s_max ? limit(RLIMIT_CPU, sandbox->cpu_s_max, why) : PND_OK;
 
     if (!err && !PND_SANITIZED)
         err = limit(RLIMIT_AS, sandbox->memory_max, why);
@@ -112,7 +112,7 @@ static const int calls_sanitizer[] = {
     SCMP_SYS(sched_yield), SCMP_SYS(rt_sigaction), SCMP_SYS(getrlimit),
 };
 
-static int allow_reading(scmp_filter_ctx ctx)
+static int allow_reading(scmp_filter_ctx ctx, bool go)
 {
     static const int reads[] = {SCMP_SYS(read), SCMP_SYS(pread64)};
     int err = 0;
@@ -120,6 +120,9 @@ static int allow_reading(scmp_filter_ctx ctx)
     for (size_t i = 0; !err && i < sizeof(reads) / sizeof(*reads); i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, reads[i], 1,
                                SCMP_A0(SCMP_CMP_EQ, PND_SANDBOX_DUMP_FD, 0));
+    if (!err && go)
+        err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(read), 1,
+                               SCMP_A0(SCMP_CMP_EQ, PND_SANDBOX_GO_FD, 0));
     if (!err)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
                                SCMP_A0(SCMP_CMP_EQ, PND_SANDBOX_ANSWER_FD, 0));
@@ -134,14 +137,14 @@ static int allow_reading(scmp_filter_ctx ctx)
     return err;
 }
 
-static int deny_calls(struct pnd_why *why)
+static int deny_calls(bool go, struct pnd_why *why)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
     int err;
 
     if (!ctx)
         return pnd_why(why, PND_E_SYS, ENOMEM, "make a seccomp filter");
-    err = allow_reading(ctx);
+    err = allow_reading(ctx, go);
     for (size_t i = 0; !err && i < sizeof(calls_free) / sizeof(*calls_free); i++)
         err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls_free[i], 0);
     for (size_t i = 0; PND_SANITIZED && !err && i < sizeof(calls_sanitizer) / sizeof(int); i++)
@@ -159,9 +162,10 @@ static int deny_calls(struct pnd_why *why)
 
 int pnd_sandbox_enter(const struct pnd_sandbox *sandbox, struct pnd_why *why)
 {
+    unsigned last = sandbox->go ? PND_SANDBOX_GO_FD : PND_SANDBOX_ANSWER_FD;
     int err;
 
-    if (syscall(SYS_close_range, PND_SANDBOX_ANSWER_FD + 1, ~0U, 0) != 0 && errno != ENOSYS)
+    if (syscall(SYS_close_range, last + 1, ~0U, 0) != 0 && errno != ENOSYS)
         return pnd_why(why, PND_E_SYS, errno, "close the other descriptors");
     for (int fd = 0; fd < PND_SANDBOX_DUMP_FD; fd++) {
         if (!PND_SANITIZED || fd != STDERR_FILENO)
@@ -175,6 +179,6 @@ int pnd_sandbox_enter(const struct pnd_sandbox *sandbox, struct pnd_why *why)
     if (!err)
         err = limit_all(sandbox, why);
     if (!err)
-        err = deny_calls(why);
+        err = deny_calls(sandbox->go, why);
     return err;
 }

@@ -14,6 +14,8 @@
 #include <zlib.h>
 
 #include "image/gzip_header.h"
+#include "inspect/packed.h"
+#include "inspect/reshape.h"
 #include "wire/cursor.h"
 
 enum {
@@ -188,6 +190,70 @@ static int copy_gzip(struct unpacker *un)
     return err ? err : expect_zeros(un);
 }
 
+/* ---- zstd ---- */
+
+static int zstd_failed(struct unpacker *un, enum pnd_packed_result result, const char *what)
+{
+    if (result == PND_PACKED_NO_MEMORY)
+        return pnd_why(un->why, PND_E_SYS, ENOMEM, "make a window for zstd");
+    if (result == PND_PACKED_LARGE)
+        return pnd_why(un->why, PND_E_FORMAT, 0, "zstd wants a window of more than 128 MiB");
+    return pnd_why(un->why, PND_E_FORMAT, 0, "zstd is damaged (%s)",
+                   what ? what : "it makes no sense");
+}
+
+/* One frame. @param filled  bytes in un->out that are not yet handed on */
+static int zstd_frame(struct unpacker *un, struct pnd_packed *packed, size_t *filled)
+{
+    for (;;) {
+        struct pnd_packed_io io;
+        enum pnd_packed_result result;
+        int err = fill(un, 1), put_err = PND_OK;
+        bool none = !err && left(un) == 0;
+
+        io = (struct pnd_packed_io){.in = un->in + un->at,
+                                    .in_len = left(un),
+                                    .out = un->out + *filled,
+                                    .out_len = PIECE - *filled};
+        result = err ? PND_PACKED_MORE : pnd_packed_step(packed, &io, false);
+        un->at = un->len - io.in_len;
+        if (!err && none && result == PND_PACKED_MORE && io.out_len == PIECE - *filled)
+            err = ends_early(un);
+        *filled = PIECE - io.out_len;
+        if (!err && result != PND_PACKED_MORE && result != PND_PACKED_BLOCK &&
+            result != PND_PACKED_ENDED)
+            err = zstd_failed(un, result, packed->why);
+        if (err || *filled == PIECE) {
+            put_err = put(un, un->out, *filled);
+            *filled = 0;
+        }
+        if (err || put_err)
+            return put_err ? put_err : err;
+        if (result == PND_PACKED_ENDED)
+            return PND_OK;
+    }
+}
+
+static int copy_zstd(struct unpacker *un)
+{
+    struct pnd_packed packed = {0};
+    size_t filled = 0, magic = pnd_packed_magic_len(PND_PACKED_ZSTD);
+    int err;
+
+    do {
+        err = pnd_packed_start(&packed, PND_PACKED_ZSTD)
+                  ? zstd_failed(un, PND_PACKED_NO_MEMORY, NULL)
+                  : zstd_frame(un, &packed, &filled);
+        if (!err)
+            err = fill(un, magic);
+    } while (!err && left(un) >= magic &&
+             pnd_packed_goes_on(PND_PACKED_ZSTD, un->in + un->at, left(un)));
+    if (!err)
+        err = put(un, un->out, filled);
+    pnd_packed_deinit(&packed);
+    return err ? err : expect_zeros(un);
+}
+
 /* ---- LZ4 ---- */
 
 struct lz4_block {
@@ -270,8 +336,8 @@ static int copy_lz4(struct unpacker *un)
     }
 }
 
-int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
-               uint64_t *ret_at, struct pnd_why *why)
+static int unpack_as_is(int fd, const struct pnd_unpack_job *job,
+                        const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
 {
     struct unpacker un = {.fd = fd, .job = job, .sink = sink, .why = why};
     int err;
@@ -280,14 +346,37 @@ int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack
     un.out = calloc(1, OUT_CAP);
     if (!un.in || !un.out)
         err = pnd_why(why, PND_E_SYS, ENOMEM, "make buffers to unpack");
-    else if (job->packing == PND_COREFILE_GZIP)
+    else if (job->packing == PND_UNPACK_GZIP)
         err = copy_gzip(&un);
-    else if (job->packing == PND_COREFILE_LZ4)
+    else if (job->packing == PND_UNPACK_ZSTD)
+        err = copy_zstd(&un);
+    else if (job->packing == PND_UNPACK_LZ4)
         err = copy_lz4(&un);
     else
         err = copy_raw(&un);
     *ret_at = position(&un);
     free(un.in);
     free(un.out);
+    return err;
+}
+
+int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
+               uint64_t *ret_at, struct pnd_why *why)
+{
+    struct pnd_unpack_sink reshaping = {.write = pnd_reshape_write};
+    struct pnd_reshape *reshape;
+    int err;
+
+    if (job->form == PND_UNPACK_AS_IS)
+        return unpack_as_is(fd, job, sink, ret_at, why);
+    *ret_at = 0;
+    err = pnd_reshape_create(job->form, sink, why, &reshape);
+    if (err)
+        return err;
+    reshaping.ctx = reshape;
+    err = unpack_as_is(fd, job, &reshaping, ret_at, why);
+    if (!err)
+        err = pnd_reshape_finish(reshape, *ret_at);
+    pnd_reshape_destroy(reshape);
     return err;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The content of one file of a disk corefile, whichever way it is stored: as it is, as gzip (any
- * number of members), or in Apple's LZ4 framing, whose blocks may refer to the one before. Read
- * once, from start to end, in 4 MiB of memory. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
+ * The content of a dump, or of one file of a disk corefile, whichever way it is stored: as it is,
+ * as gzip or zstd (any number of members or frames), or in Apple's LZ4 framing, whose blocks may
+ * refer to the one before. Read once, from start to end, in 4 MiB of memory and the window that
+ * zstd asks for, at most 128 MiB. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
 #ifndef PND_INSPECT_UNPACK_H
 #define PND_INSPECT_UNPACK_H
 
@@ -10,34 +11,54 @@
 #include <stdint.h>
 
 #include "host/why.h"
-#include "panicd/corefile.h"
 
 #define PND_UNPACK_CHILD_NAME "panicd-unpack"
 
 enum {
-    PND_UNPACK_BLOCK_MAX = 1 << 20, /* of LZ4, unpacked; Apple writes 64 KiB */
-    PND_UNPACK_PIECE_MAX = 1 << 20, /* what write() is given at once, at most */
-    PND_UNPACK_MEMORY_MAX = 64 << 20,
+    PND_UNPACK_BLOCK_MAX = 1 << 20,    /* of LZ4, unpacked; Apple writes 64 KiB */
+    PND_UNPACK_PIECE_MAX = 1 << 20,    /* what write() is given at once, at most */
+    PND_UNPACK_MEMORY_MAX = 192 << 20, /* of address space, libraries included */
+};
+
+/* How it is stored. The first three are those of a corefile (panicd/corefile.h). */
+enum pnd_unpack_packing {
+    PND_UNPACK_RAW = 0,
+    PND_UNPACK_GZIP = 1 << 8,
+    PND_UNPACK_LZ4 = 1 << 9, /* Apple's framing */
+    PND_UNPACK_ZSTD = 1 << 10,
+};
+
+/* What comes out. @source PROTOCOL.md#kdp-6.1; makedumpfile(8) */
+enum pnd_unpack_form {
+    PND_UNPACK_AS_IS,
+    PND_UNPACK_ARRANGED, /* what makedumpfile has flattened is put in order; all else as it is */
+    PND_UNPACK_ELF,      /* a Mach-O core of 64 bits becomes an ELF core for gdb; an ELF core says
+                            that it is Linux's, which lldb wants to read */
 };
 
 struct pnd_unpack_job {
     uint64_t offset, length; /* in the source; their sum is at most INT64_MAX */
-    enum pnd_corefile_packing packing;
+    enum pnd_unpack_packing packing;
+    enum pnd_unpack_form form;
 };
 
-/* @param len  at least 1. @param done  bytes of the job's length that are behind us
+/* write()'s bytes follow those before, or stand where seek() said, which may be before what was
+ * written already; it is called for ARRANGED only, and may be NULL without.
+ * @param len  at least 1. @param done  bytes of the job's length that are behind us
  * @return PND_OK; anything else ends the work, and is what its caller gets */
 struct pnd_unpack_sink {
     void *ctx;
     int (*write)(void *ctx, const void *data, size_t len, uint64_t done);
+    int (*seek)(void *ctx, uint64_t at, uint64_t done);
 };
 
 /* In this process. All that comes before an error has been written.
  *   @param fd  only read, with pread()
  *   @param ret_at  where in the job's bytes it ended: its length, or the place of the damage
  *   @return PND_OK; PND_E_SHORT they end too early, or the source does; PND_E_FORMAT they are
- *           damaged, or something but zeros follows their end; PND_E_SOURCE the source cannot be
- *           read; PND_E_SYS no memory; what write() returned */
+ *           damaged, or something but zeros follows their end; PND_E_TYPE, PND_E_RANGE they cannot
+ *           take the form; PND_E_SOURCE the source cannot be read; PND_E_SYS no memory; what
+ *           write() and seek() returned */
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Unpacking in a process of its own; see unpack.h. What the child says is a row of records: a
- * header of 16 bytes - kind, length of what follows, position in the source - and its bytes. The
- * last is the verdict. The parent trusts none of it. */
+ * header of 16 bytes - kind, length of what follows, position in the source - and its bytes: data,
+ * or where the data go that follow. The last is the verdict. The parent trusts none of it. */
 #include "inspect/unpack.h"
 
 #include <errno.h>
@@ -21,10 +21,12 @@
 
 enum {
     DATA = 0x41544144,    /* "DATA" */
+    SEEK = 0x4b454553,    /* "SEEK" */
     VERDICT = 0x54445256, /* "VRDT" */
+    SEEK_LEN = 8,
     HEADER_LEN = 4 + 4 + 8,
     VERDICT_LEN = 4 + sizeof(struct pnd_why),
-    ARG_COUNT = 4, /* name, offset, length, packing */
+    ARG_COUNT = 5, /* name, offset, length, packing, form */
     NUMBER_CAP = 24,
     CPU_S_BASE = 60,
     CPU_BYTES_PER_S = 128 << 10, /* as for the check: a file of nothing but zeros is packed so */
@@ -67,6 +69,16 @@ static int say_data(void *ctx, const void *data, size_t len, uint64_t done)
     return say_header(DATA, len, done) ? PND_E_ABORTED : say(data, len);
 }
 
+static int say_seek(void *ctx, uint64_t at, uint64_t done)
+{
+    uint8_t to[SEEK_LEN];
+    struct pnd_wr wr = pnd_wr(to, sizeof(to));
+
+    (void)ctx;
+    pnd_wr_le64(&wr, at);
+    return say_header(SEEK, sizeof(to), done) ? PND_E_ABORTED : say(to, sizeof(to));
+}
+
 static void say_verdict(int result, uint64_t at, const struct pnd_why *why)
 {
     uint8_t verdict[VERDICT_LEN];
@@ -81,19 +93,21 @@ static void say_verdict(int result, uint64_t at, const struct pnd_why *why)
 void pnd_unpack_child_main(int argc, char **argv)
 {
     struct pnd_sandbox sandbox = {.memory_max = PND_UNPACK_MEMORY_MAX, .cpu_s_max = CPU_S_BASE};
-    struct pnd_unpack_sink sink = {.write = say_data};
+    struct pnd_unpack_sink sink = {.write = say_data, .seek = say_seek};
     struct pnd_unpack_job job;
     struct pnd_why why = {0};
-    uint64_t at = 0, packing;
+    uint64_t at = 0, packing, form;
     int err;
 
     if (argc < 1 || strcmp(argv[0], PND_UNPACK_CHILD_NAME) != 0)
         return;
     if (argc != ARG_COUNT || fcntl(PND_SANDBOX_DUMP_FD, F_GETFD) < 0 ||
         fcntl(PND_SANDBOX_ANSWER_FD, F_GETFD) < 0 || pnd_text_parse_uint(argv[1], &job.offset) ||
-        pnd_text_parse_uint(argv[2], &job.length) || pnd_text_parse_uint(argv[3], &packing))
+        pnd_text_parse_uint(argv[2], &job.length) || pnd_text_parse_uint(argv[3], &packing) ||
+        pnd_text_parse_uint(argv[4], &form))
         _exit(EXIT_FAILURE); /* started by hand */
-    job.packing = (enum pnd_corefile_packing)packing;
+    job.packing = (enum pnd_unpack_packing)packing;
+    job.form = (enum pnd_unpack_form)form;
     sandbox.cpu_s_max += job.length / CPU_BYTES_PER_S;
 
     err = pnd_sandbox_enter(&sandbox, &why);
@@ -141,11 +155,31 @@ static int take_verdict(const uint8_t *verdict, struct pnd_why *why)
     if (code == PND_OK)
         return PND_OK;
     if (code != -(uint32_t)PND_E_SHORT && code != -(uint32_t)PND_E_FORMAT &&
+        code != -(uint32_t)PND_E_TYPE && code != -(uint32_t)PND_E_RANGE &&
         code != -(uint32_t)PND_E_SOURCE && code != -(uint32_t)PND_E_SYS)
         return nonsense(why);
     if (why)
         pnd_text_escape(why->text, sizeof(why->text), text, len);
     return -(int)code;
+}
+
+static int take_record(uint32_t kind, const uint8_t *buf, size_t len, uint64_t position,
+                       const struct pnd_unpack_sink *sink, struct pnd_why *why)
+{
+    struct pnd_rd rd = pnd_rd(buf, len);
+    uint64_t at;
+
+    if (kind == DATA)
+        return sink->write(sink->ctx, buf, len, position);
+    at = pnd_rd_le64(&rd);
+    return sink->seek && at <= INT64_MAX ? sink->seek(sink->ctx, at, position) : nonsense(why);
+}
+
+static bool makes_sense(uint32_t kind, uint32_t len)
+{
+    if (kind == VERDICT || kind == SEEK)
+        return len == (kind == SEEK ? (uint32_t)SEEK_LEN : (uint32_t)VERDICT_LEN);
+    return kind == DATA && len > 0 && len <= PND_UNPACK_PIECE_MAX;
 }
 
 /* One record after another.
@@ -166,8 +200,7 @@ static int listen_to(int fd, const struct pnd_unpack_job *job, const struct pnd_
         kind = pnd_rd_le32(&rd);
         len = pnd_rd_le32(&rd);
         position = pnd_rd_le64(&rd);
-        if (position > job->length || position < *ret_at || len == 0 ||
-            len > PND_UNPACK_PIECE_MAX || (kind == VERDICT ? len != VERDICT_LEN : kind != DATA))
+        if (position > job->length || position < *ret_at || !makes_sense(kind, len))
             return nonsense(why);
         *ret_ended = hear(fd, buf, len) != len;
         if (*ret_ended)
@@ -175,7 +208,7 @@ static int listen_to(int fd, const struct pnd_unpack_job *job, const struct pnd_
         *ret_at = position;
         if (kind == VERDICT)
             return take_verdict(buf, why);
-        err = sink->write(sink->ctx, buf, len, position);
+        err = take_record(kind, buf, len, position, sink, why);
         if (err)
             return err;
     }
@@ -185,8 +218,8 @@ int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_
                      uint64_t *ret_at, struct pnd_why *why)
 {
     char name[] = PND_UNPACK_CHILD_NAME, offset[NUMBER_CAP], length[NUMBER_CAP],
-         packing[NUMBER_CAP];
-    char *argv[] = {name, offset, length, packing, NULL};
+         packing[NUMBER_CAP], form[NUMBER_CAP];
+    char *argv[] = {name, offset, length, packing, form, NULL};
     uint8_t *buf = malloc(PND_UNPACK_PIECE_MAX);
     struct pnd_spawn child;
     bool ended = false;
@@ -198,7 +231,8 @@ int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_
     snprintf(offset, sizeof(offset), "%" PRIu64, job->offset);
     snprintf(length, sizeof(length), "%" PRIu64, job->length);
     snprintf(packing, sizeof(packing), "%u", (unsigned)job->packing);
-    err = pnd_spawn(argv, fd, &child, why);
+    snprintf(form, sizeof(form), "%u", (unsigned)job->form);
+    err = pnd_spawn(argv, fd, false, &child, why);
     if (!err) {
         fcntl(child.result_fd, F_SETPIPE_SZ, PIPE_LEN); /* fewer switches; good without, too */
         err = listen_to(child.result_fd, job, sink, buf, &ended, ret_at, why);

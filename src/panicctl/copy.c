@@ -10,20 +10,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <zlib.h>
-
 #include "image/gzip_header.h"
+#include "inspect/reshape.h"
 #include "panicctl/sparse.h"
 
 enum {
     BLOCK_LEN = 1 << 20,
     RANGE_LEN = 64 << 20, /* at most this much between two looks at the progress */
-    WINDOW_BITS_GZIP = 15 + 16,
 };
 
 struct sink {
     const struct pnd_copy *copy;
     struct pnd_sparse to;
+    uint64_t highest; /* the end of what was written */
     struct pnd_why *why;
 };
 
@@ -124,97 +123,71 @@ int pnd_copy_plain(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_
     return err;
 }
 
-/* ---- inflating ---- */
+/* ---- unpacking ---- */
 
-struct inflater {
-    struct sink sink;
-    z_stream z;
-    uint8_t *in, *out;
-    uint64_t read_bytes;
-    bool eof;
-};
-
-/* Keeps what is left and reads behind it. */
-static int refill(struct inflater *inf)
+/* What was written before is not left out where it becomes zero. */
+static int take(void *ctx, const void *data, size_t len, uint64_t done)
 {
-    ssize_t n = 0;
+    struct sink *sink = ctx;
+    int err = sink->to.at < sink->highest ? pnd_sparse_write_all(&sink->to, data, len, sink->why)
+                                          : pnd_sparse_write(&sink->to, data, len, sink->why);
 
-    memmove(inf->in, inf->z.next_in, inf->z.avail_in);
-    do
-        n = read(inf->sink.copy->in, inf->in + inf->z.avail_in, BLOCK_LEN - inf->z.avail_in);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return read_failed(&inf->sink, inf->read_bytes);
-    inf->eof = n == 0;
-    inf->read_bytes += (uint64_t)n;
-    inf->z.next_in = inf->in;
-    inf->z.avail_in += (uInt)n;
-    pnd_progress_update(inf->sink.copy->progress, inf->read_bytes);
-    return PND_OK;
-}
-
-/* One member. @return PND_OK at its end; PND_E_SHORT; PND_E_FORMAT; PND_E_NOSPACE; PND_E_SYS */
-static int inflate_member(struct inflater *inf)
-{
-    struct pnd_why *why = inf->sink.why;
-
-    for (;;) {
-        int z, err = PND_OK;
-
-        if (inf->z.avail_in == 0 && !inf->eof)
-            err = refill(inf);
-        if (err)
-            return err;
-        inf->z.next_out = inf->out;
-        inf->z.avail_out = BLOCK_LEN;
-        z = inflate(&inf->z, Z_NO_FLUSH);
-        err = pnd_sparse_write(&inf->sink.to, inf->out, BLOCK_LEN - inf->z.avail_out, why);
-        if (err)
-            return err;
-        if (z == Z_STREAM_END)
-            return PND_OK;
-        if (z == Z_BUF_ERROR && inf->eof)
-            return pnd_why(why, PND_E_SHORT, 0, "the compressed data ends too early");
-        if (z != Z_OK && z != Z_BUF_ERROR)
-            return pnd_why(
-                why, PND_E_FORMAT, 0, "the compressed data is damaged at byte %" PRIu64 " (%s)",
-                inf->read_bytes - inf->z.avail_in, inf->z.msg ? inf->z.msg : "zlib refuses it");
-    }
-}
-
-static int inflate_all(struct inflater *inf)
-{
-    int err;
-
-    do {
-        err = inflate_member(inf);
-        if (!err && inf->z.avail_in < PND_GZIP_HEADER_LEN && !inf->eof)
-            err = refill(inf);
-    } while (!err && pnd_gzip_is(inf->z.next_in, inf->z.avail_in) && inflateReset(&inf->z) == Z_OK);
+    sink->highest = sink->to.at > sink->highest ? sink->to.at : sink->highest;
+    pnd_progress_update(sink->copy->progress, done);
+    if (!err && sink->copy->ended && *sink->copy->ended)
+        err = pnd_why(sink->why, PND_E_ABORTED, 0, "ended by a signal");
     return err;
 }
 
-int pnd_copy_inflated(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_why *why)
+static int go_to(void *ctx, uint64_t at, uint64_t done)
 {
-    struct inflater inf = {
-        .sink = {.copy = copy, .to = {.fd = copy->out, .holes = copy->sparse}, .why = why}};
+    struct sink *sink = ctx;
+
+    (void)done;
+    if (!sink->to.holes)
+        return pnd_why(sink->why, PND_E_ARG, 0,
+                       "the dump is flattened, and is put in order in a file only: name one with "
+                       "-o");
+    sink->to.at = at;
+    return PND_OK;
+}
+
+bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret)
+{
+    uint8_t head[16];
+    ssize_t n = pread(fd, head, sizeof(head), 0);
+    size_t len = n > 0 ? (size_t)n : 0;
+
+    *ret = pnd_gzip_is(head, len)                                 ? PND_UNPACK_GZIP
+           : len >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ? PND_UNPACK_ZSTD
+                                                                  : PND_UNPACK_RAW;
+    return *ret != PND_UNPACK_RAW || pnd_reshape_is_flattened(head, len);
+}
+
+int pnd_copy_unpacked(const struct pnd_copy *copy, enum pnd_unpack_form form, uint64_t *ret_bytes,
+                      struct pnd_why *why)
+{
+    struct sink sink = {.copy = copy, .to = {.fd = copy->out, .holes = copy->sparse}, .why = why};
+    struct pnd_unpack_sink to = {.ctx = &sink, .write = take, .seek = go_to};
+    struct pnd_unpack_job job = {.form = form};
+    struct pnd_why cause = {0};
+    struct stat st;
+    uint64_t at;
     int err, end;
 
-    inf.in = malloc(BLOCK_LEN);
-    inf.out = malloc(BLOCK_LEN);
-    inf.z.next_in = inf.in;
-    if (!inf.in || !inf.out || inflateInit2(&inf.z, WINDOW_BITS_GZIP) != Z_OK) {
-        free(inf.in);
-        free(inf.out);
-        return pnd_why(why, PND_E_SYS, ENOMEM, "make buffers to inflate");
-    }
-    err = lseek(copy->in, 0, SEEK_SET) == 0 ? inflate_all(&inf) : read_failed(&inf.sink, 0);
+    if (fstat(copy->in, &st) != 0)
+        return read_failed(&sink, 0);
+    job.length = (uint64_t)st.st_size;
+    pnd_copy_packing(copy->in, &job.packing);
+    err = pnd_unpack_caged(copy->in, &job, &to, &at, &cause);
+    if (cause.text[0] && err == PND_E_FORMAT)
+        pnd_why(why, err, 0, "the dump is damaged at byte %" PRIu64 ": %s", at, cause.text);
+    else if (cause.text[0]) /* else take() has said why */
+        pnd_why(why, err, 0, "%s", cause.text);
     if (err == PND_OK || err == PND_E_SHORT || err == PND_E_FORMAT) {
-        end = pnd_sparse_finish(&inf.sink.to, ret_bytes, why);
+        sink.to.at = sink.highest > sink.to.at ? sink.highest : sink.to.at;
+        end = pnd_sparse_finish(&sink.to, ret_bytes, why);
         err = end ? end : err;
     }
-    inflateEnd(&inf.z);
-    free(inf.in);
-    free(inf.out);
     return err;
 }

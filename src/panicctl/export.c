@@ -12,18 +12,17 @@
 
 #include "host/guard.h"
 #include "host/text.h"
-#include "image/gzip_header.h"
 #include "panicctl/copy.h"
 #include "panicctl/print.h"
-#include "panicctl/view.h"
+#include "panicctl/subject.h"
 
 struct export
 {
     const char *output; /* NULL: the sender's name; "-": standard output */
-    bool decompress, force;
-    struct pnd_view view;
-    int in, out;
-    bool inflate; /* asked for, and there is something to inflate */
+    bool decompress, elf, force;
+    struct pnd_subject subject;
+    int out;
+    bool unpack;  /* asked for, and there is something to do */
     bool created; /* the output is ours to remove when it fails */
     char path[4096];
 };
@@ -31,13 +30,24 @@ struct export
 /* The name the sender gave, if it can be one here; else that of the file. */
 static void choose_name(const struct export *export, char *ret, size_t cap)
 {
-    const struct pnd_dump *dump = &export->view.dump;
+    static const char *const suffixes[] = {".gz", ".zst"};
+    const struct pnd_dump *dump = &export->subject.view.dump;
+    const char *slash = export->subject.row ? NULL : strrchr(export->subject.path, '/');
     size_t len;
 
-    snprintf(ret, cap, "%s", pnd_spool_name_safe(dump->name) ? dump->name : dump->file);
+    if (export->subject.row)
+        snprintf(ret, cap, "%s", pnd_spool_name_safe(dump->name) ? dump->name : dump->file);
+    else
+        snprintf(ret, cap, "%s", slash ? slash + 1 : export->subject.path);
     len = strlen(ret);
-    if (export->inflate && len > 3 && strcmp(ret + len - 3, ".gz") == 0)
-        ret[len - 3] = '\0';
+    for (size_t i = 0; export->unpack && i < sizeof(suffixes) / sizeof(*suffixes); i++) {
+        size_t suffix = strlen(suffixes[i]);
+
+        if (len > suffix && strcmp(ret + len - suffix, suffixes[i]) == 0) {
+            ret[len - suffix] = '\0';
+            break;
+        }
+    }
 }
 
 static int choose_path(struct export *export)
@@ -65,7 +75,7 @@ static int empty_existing(struct export *export, struct stat *st)
 
     if (!S_ISREG(st->st_mode))
         return PND_EXIT_OK;
-    if (fstat(export->in, &source) == 0 && source.st_dev == st->st_dev &&
+    if (fstat(export->subject.fd, &source) == 0 && source.st_dev == st->st_dev &&
         source.st_ino == st->st_ino)
         return pnd_ctl_fail("%s is the dump itself", export->path);
     if (ftruncate(export->out, 0) != 0)
@@ -100,61 +110,48 @@ static int open_output(struct export *export)
     return export->created ? PND_EXIT_OK : empty_existing(export, &st);
 }
 
-static bool is_gzip(int fd)
+static int open_input(struct pnd_ctl *ctl, const char *what, struct export *export)
 {
-    uint8_t head[PND_GZIP_HEADER_LEN];
-    ssize_t n = pread(fd, head, sizeof(head), 0);
-
-    return n > 0 && pnd_gzip_is(head, (size_t)n);
-}
-
-static int open_input(struct pnd_ctl *ctl, const char *sel, struct export *export)
-{
-    const struct pnd_dump *dump = &export->view.dump;
+    enum pnd_unpack_packing packing;
     struct pnd_why why = {0};
-    int err = pnd_ctl_open(ctl, false, &why);
 
-    if (!err)
-        err = pnd_view_find(ctl, sel, &export->view, &why);
-    if (err)
+    if (pnd_subject_find(ctl, what, &export->subject, &why))
         return pnd_ctl_fail("%s", why.text);
-    if (export->view.arriving)
+    if (export->subject.row && export->subject.view.arriving)
         return pnd_ctl_fail("%s is still arriving; \"panicctl watch --until-idle\" waits for it",
-                            sel);
-    export->in = pnd_spool_open_file(&ctl->spool, dump->file);
-    if (export->in < 0)
-        return pnd_ctl_fail("open %s/%s: %s", ctl->spool.path, dump->file, strerror(errno));
-    export->inflate = export->decompress && is_gzip(export->in);
+                            what);
+    export->unpack =
+        export->elf || (pnd_copy_packing(export->subject.fd, &packing) && export->decompress);
     return PND_EXIT_OK;
 }
 
 static void warn(const struct export *export)
 {
-    const struct pnd_dump *dump = &export->view.dump;
+    const struct pnd_dump *dump = &export->subject.view.dump;
     char reason[PND_PRINT_NAME_CAP];
 
-    if (dump->state != PND_DUMP_COMPLETE)
+    if (export->subject.row && dump->state != PND_DUMP_COMPLETE)
         fprintf(stderr, "panicctl: warning: dump %" PRIu64 " is %s%s%s\n", dump->id,
                 dump->state == PND_DUMP_INCOMPLETE ? "incomplete" : "not checked",
                 dump->reason[0] ? ": " : "", pnd_print_name(reason, dump->reason));
-    if (export->decompress && !export->inflate)
-        fprintf(stderr, "panicctl: dump %" PRIu64 " is not compressed; exported as it is\n",
-                dump->id);
+    if (export->decompress && !export->unpack)
+        fputs("panicctl: the dump is not compressed; exported as it is\n", stderr);
 }
 
 static int copy(struct export *export, uint64_t *ret_bytes, struct pnd_why *why)
 {
     struct pnd_progress progress;
     struct stat in = {0}, out = {0};
-    struct pnd_copy copy = {.in = export->in, .out = export->out, .progress = &progress};
+    struct pnd_copy copy = {.in = export->subject.fd, .out = export->out, .progress = &progress};
+    enum pnd_unpack_form form = export->elf ? PND_UNPACK_ELF : PND_UNPACK_ARRANGED;
     int err;
 
-    if (fstat(export->in, &in) != 0 || fstat(export->out, &out) != 0)
+    if (fstat(export->subject.fd, &in) != 0 || fstat(export->out, &out) != 0)
         return pnd_why(why, PND_E_SYS, errno, "look at the files");
     copy.sparse = export->out != STDOUT_FILENO && S_ISREG(out.st_mode);
     pnd_progress_init(&progress, "export", (uint64_t)in.st_size, isatty(STDERR_FILENO) != 1);
-    err = export->inflate ? pnd_copy_inflated(&copy, ret_bytes, why)
-                          : pnd_copy_plain(&copy, ret_bytes, why);
+    err = export->unpack ? pnd_copy_unpacked(&copy, form, ret_bytes, why)
+                         : pnd_copy_plain(&copy, ret_bytes, why);
     pnd_progress_clear(&progress);
     if (copy.sparse && (err == PND_OK || err == PND_E_SHORT || err == PND_E_FORMAT) &&
         fsync(export->out) != 0)
@@ -164,16 +161,17 @@ static int copy(struct export *export, uint64_t *ret_bytes, struct pnd_why *why)
 
 static int report(struct pnd_ctl *ctl, const struct export *export, uint64_t bytes)
 {
-    const struct pnd_dump *dump = &export->view.dump;
+    const struct pnd_dump *dump = &export->subject.view.dump;
     char name[PND_PRINT_NAME_CAP], size[PND_TEXT_BYTES_CAP];
 
     if (export->out == STDOUT_FILENO)
         return PND_EXIT_OK; /* standard output has the dump, and nothing else */
     if (ctl->json)
-        return pnd_print_json(json_pack("{s:I, s:o, s:I, s:b}", "id", (json_int_t)dump->id,
-                                        "output", pnd_print_json_text(export->path), "bytes",
-                                        (json_int_t)bytes, "complete",
-                                        dump->state == PND_DUMP_COMPLETE));
+        return pnd_print_json(
+            json_pack("{s:o, s:o, s:I, s:b}", "id",
+                      export->subject.row ? json_integer((json_int_t)dump->id) : json_null(),
+                      "output", pnd_print_json_text(export->path), "bytes", (json_int_t)bytes,
+                      "complete", dump->state == PND_DUMP_COMPLETE));
     printf("%s: %s (%" PRIu64 " bytes)\n", pnd_print_name(name, export->path),
            pnd_text_bytes(size, sizeof(size), bytes), bytes);
     return PND_EXIT_OK;
@@ -210,28 +208,33 @@ static int run(struct pnd_ctl *ctl, const char *sel, struct export *export)
 
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"decompress", no_argument, NULL, 'd'},
-        {"force", no_argument, NULL, 'f'},        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0}};
-    struct export export = {.in = -1, .out = -1};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"decompress", no_argument, NULL, 'd'},
+                                            {"elf", no_argument, NULL, 'e'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct export export = {.subject.fd = -1, .out = -1};
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "o:dfjh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "o:defjh", options, NULL)) != -1) {
         if (option == 'o')
             export.output = optarg;
         else if (option == 'd')
             export.decompress = true;
+        else if (option == 'e')
+            export.elf = true;
         else if (option == 'f')
             export.force = true;
         else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
             return code;
     }
     if (argc - optind != 1)
-        return pnd_ctl_misused(argv[0], "export takes one ID");
+        return pnd_ctl_misused(argv[0], "export takes one ID or FILE");
 
     code = run(ctl, argv[optind], &export);
-    pnd_guard_close(&export.in);
+    pnd_subject_deinit(&export.subject);
     if (export.out != STDOUT_FILENO)
         pnd_guard_close(&export.out);
     return code;

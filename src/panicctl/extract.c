@@ -49,6 +49,10 @@ static int check_order(const struct request *request)
                             "read or written, -o names a directory",
                             shown);
     }
+    if (strncmp(dir, "/dev/", strlen("/dev/")) == 0 && !is_dir(dir))
+        return pnd_ctl_fail("%s is, or would be, a device: nothing is ever written to one; -o "
+                            "names a directory",
+                            pnd_print_name(shown, dir));
     if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
         return pnd_ctl_fail("%s is no directory; -o names one, which is made if it is missing",
                             pnd_print_name(shown, dir));

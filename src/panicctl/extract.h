@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * panicctl extract: kernel dumps that a machine wrote to its own disk. A source has places - the
- * partitions made for dumps, or all of it - and a place has files. Today's places are those of
- * Apple's disk corefile. Nothing here writes to a source, which is open for reading only. */
+ * partitions made for dumps, or all of it - and a place has files. Places are those of Apple's
+ * disk corefile (extract_apple.c) and of FreeBSD's dumps (extract_freebsd.c). Nothing here writes
+ * to a source, which is open for reading only. */
 #ifndef PND_PANICCTL_EXTRACT_H
 #define PND_PANICCTL_EXTRACT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,6 +20,8 @@ enum {
     PND_EXTRACT_FILES_CAP = PND_COREFILE_FILES_CAP + 1, /* and the log */
     PND_EXTRACT_NAME_CAP = PND_COREFILE_NAME_CAP + 16,  /* with ".aea" and a number */
     PND_EXTRACT_PATH_CAP = 4096,
+    PND_EXTRACT_INFO_CAP = 2048, /* of FreeBSD's info.N */
+    PND_EXTRACT_FORMAT_CAP = 48,
 };
 
 /* What became of a file. */
@@ -32,19 +36,25 @@ struct pnd_extract_file {
     uint64_t offset, length;         /* in the source, as stored */
     enum pnd_corefile_packing packing;
     bool log, encrypted;
+    bool info; /* not of the source: what place->info says */
+    bool key;  /* of an encrypted dump */
     enum pnd_extract_result result;
     uint64_t bytes, damaged_at; /* written; where in the stored bytes the damage is */
     struct pnd_why reason;      /* of INCOMPLETE; of LISTED: "", or why it cannot be extracted */
 };
 
 enum pnd_extract_state { PND_EXTRACT_DUMP, PND_EXTRACT_EMPTY, PND_EXTRACT_DAMAGED };
+enum pnd_extract_kind { PND_EXTRACT_APPLE, PND_EXTRACT_FREEBSD };
 
 struct pnd_extract_place {
+    enum pnd_extract_kind kind;
     uint32_t partition; /* 1: the first of the table; 0: all of the source */
     uint64_t offset, bytes;
     enum pnd_extract_state state;
-    struct pnd_why reason; /* when it is no DUMP */
-    enum pnd_corefile_generation generation;
+    struct pnd_why reason; /* when it is no DUMP; of a DUMP: "", or why it may not be whole */
+    char format[PND_EXTRACT_FORMAT_CAP];     /* of a DUMP: for a person */
+    enum pnd_corefile_generation generation; /* Apple's */
+    char info[PND_EXTRACT_INFO_CAP];         /* FreeBSD: the text of info.0 */
     unsigned file_count;
     struct pnd_extract_file files[PND_EXTRACT_FILES_CAP];
 };
@@ -66,8 +76,29 @@ struct pnd_extract_source {
  *           damaged; PND_E_SYS */
 int pnd_extract_open(const char *path, struct pnd_extract_source *ret, struct pnd_why *why);
 
-/* Could @p path be a source: a block device, a disk with a GPT, a corefile? */
+/* Could @p path be a source: a block device, a disk with a GPT, a corefile, a FreeBSD dump? */
 bool pnd_extract_is_source(const char *path);
+
+/* As much of [offset, offset + len) as there is. @return bytes; -1 and errno */
+ssize_t pnd_extract_read_at(int fd, uint64_t offset, void *buf, size_t len);
+
+/* "a gzip file, ...": what people have in hand, by its first bytes. */
+const char *pnd_extract_what(const uint8_t *head, size_t len);
+
+/* Does a corefile begin here, of whatever version? (extract_apple.c) */
+bool pnd_extract_is_corefile(const uint8_t *head, size_t len);
+
+/* Fill in a place whose kind, partition, offset and bytes are set: state, reason, files. What is
+ * damaged is no error.
+ *   @param place_bytes  what the corefile may extend to: more than there is in a copy cut short
+ *   @return PND_OK; PND_E_SYS the source cannot be read */
+int pnd_extract_read_apple(const struct pnd_extract_source *source, uint64_t place_bytes,
+                           struct pnd_extract_place *place, struct pnd_why *why);
+int pnd_extract_read_freebsd(const struct pnd_extract_source *source,
+                             struct pnd_extract_place *place, struct pnd_why *why);
+
+/* Does [offset, offset + bytes) end with FreeBSD's dump header, cleared or not? */
+bool pnd_extract_is_freebsd(int fd, uint64_t offset, uint64_t bytes);
 
 /* Copies all files of all dumps into @p dir, which is made if it is missing. One that is damaged
  * is no error here. With @p force, files that are there are replaced, but never the source.

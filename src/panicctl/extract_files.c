@@ -157,11 +157,17 @@ static int give_name(const struct target *target, int dir_fd, const char *from, 
                    "rename %s to %s", from, to);
 }
 
+_Static_assert((int)PND_UNPACK_GZIP == (int)PND_COREFILE_GZIP &&
+                   (int)PND_UNPACK_LZ4 == (int)PND_COREFILE_LZ4 &&
+                   (int)PND_UNPACK_RAW == (int)PND_COREFILE_RAW,
+               "one is the other");
+
 /* Unpacks into the open file. @return what is no damage of the source */
 static int fill_file(struct target *target, struct pnd_extract_file *file)
 {
-    struct pnd_unpack_job job = {
-        .offset = file->offset, .length = file->length, .packing = file->packing};
+    struct pnd_unpack_job job = {.offset = file->offset,
+                                 .length = file->length,
+                                 .packing = (enum pnd_unpack_packing)file->packing};
     struct pnd_unpack_sink sink = {.ctx = target, .write = take};
     struct pnd_why cause = {0};
     int err = pnd_unpack_caged(target->source->fd, &job, &sink, &file->damaged_at, &cause), end;
@@ -180,20 +186,34 @@ static int fill_file(struct target *target, struct pnd_extract_file *file)
     return end;
 }
 
-static int extract_file(struct target *target, int dir_fd, struct pnd_extract_file *file)
+static int fill_info(struct target *target, const char *info, struct pnd_extract_file *file)
 {
+    int err = pnd_sparse_write_all(&target->to, (const uint8_t *)info, strlen(info), target->why);
+
+    if (!err)
+        err = pnd_sparse_finish(&target->to, &file->bytes, target->why);
+    if (!err && fsync(target->to.fd) != 0)
+        err = pnd_sparse_failed(&target->to, target->why);
+    file->result = PND_EXTRACT_COMPLETE;
+    return err;
+}
+
+static int extract_file(struct target *target, int dir_fd, const struct pnd_extract_place *place,
+                        struct pnd_extract_file *file)
+{
+    mode_t mode = file->key ? 0400 : 0600; /* as savecore(8) leaves it */
     char name[INCOMPLETE_NAME_CAP];
     int err;
 
     incomplete_name(file, name);
     if (target->force && unlinkat(dir_fd, name, 0) != 0 && errno != ENOENT)
         return pnd_why(target->why, PND_E_SYS, errno, "replace %s", name);
-    PND_AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    PND_AUTO_CLOSE int fd = openat(dir_fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0)
         return pnd_why(target->why, errno == ENOSPC ? PND_E_NOSPACE : PND_E_SYS, errno, "create %s",
                        name);
     target->to = (struct pnd_sparse){.fd = fd, .holes = true};
-    err = fill_file(target, file);
+    err = file->info ? fill_info(target, place->info, file) : fill_file(target, file);
     if (!err && file->result == PND_EXTRACT_COMPLETE)
         err = give_name(target, dir_fd, name, file->name);
     if (err || (file->result == PND_EXTRACT_INCOMPLETE && file->bytes == 0))
@@ -215,7 +235,7 @@ static int extract_place(struct target *target, struct pnd_extract_place *place)
         return fd;
     for (unsigned i = 0; !err && i < place->file_count; i++) {
         if (!place->files[i].reason.text[0])
-            err = extract_file(target, fd, &place->files[i]);
+            err = extract_file(target, fd, place, &place->files[i]);
     }
     if (!err && fsync(fd) != 0)
         err = pnd_why(target->why, PND_E_SYS, errno, "fsync %s", target->dir);

@@ -10,11 +10,7 @@
 #include "host/text.h"
 #include "panicctl/print.h"
 
-static const char *const generations[] = {
-    [PND_COREFILE_V0] = "Sad Mac, version 0",
-    [PND_COREFILE_V1] = "Rad Mac, version 1",
-    [PND_COREFILE_V2] = "Boss Mac, version 2",
-};
+#define KEY_NAME "key.0"
 
 static const char *const states[] = {
     [PND_EXTRACT_DUMP] = "dump",
@@ -73,7 +69,7 @@ static json_t *json_place(const struct pnd_extract_source *source, const char *d
                      place->partition ? json_integer(place->partition) : json_null(), "offset",
                      (json_int_t)place->offset, "bytes", (json_int_t)place->bytes, "state",
                      states[place->state], "reason", place->reason.text, "format",
-                     dump ? generations[place->generation] : NULL, "files", files);
+                     dump ? place->format : NULL, "files", files);
 }
 
 static int print_json(const struct pnd_extract_source *source, const char *dir)
@@ -151,9 +147,11 @@ static void print_warnings(const struct pnd_extract_source *source, const char *
             fprintf(stderr, "panicctl: %s: %s\n", file->name, file->reason.text);
         } else if (file->encrypted) {
             fprintf(stderr,
-                    "panicctl: %s is encrypted (AEA) and can be read only with the private key to "
-                    "the public one that was given to the machine; it is %s as it is\n",
-                    file->name, dir ? "copied" : "stored");
+                    "panicctl: %s is encrypted%s and can be read only with the private key to "
+                    "the public one that was given to the machine%s; it is %s as it is\n",
+                    file->name, place->kind == PND_EXTRACT_APPLE ? " (AEA)" : "",
+                    place->kind == PND_EXTRACT_APPLE ? "" : ", by decryptcore(8), with " KEY_NAME,
+                    dir ? "copied" : "stored");
         }
     }
 }
@@ -169,7 +167,7 @@ static void print_place(const struct pnd_extract_source *source, const char *dir
         fprintf(stderr, "panicctl: %s: %s\n", words, place->reason.text);
         return;
     }
-    printf("%s: %s\n", words, generations[place->generation]);
+    printf("%s: %s\n", words, place->format);
     if (place->file_count == 0)
         puts("  no file is whole, and there is no log: the dump was cut short");
     else if (dir)
@@ -177,6 +175,8 @@ static void print_place(const struct pnd_extract_source *source, const char *dir
     else
         print_list(place);
     fflush(stdout);
+    if (place->reason.text[0])
+        fprintf(stderr, "panicctl: %s: %s\n", words, place->reason.text);
     print_warnings(source, dir, place);
 }
 
@@ -189,7 +189,8 @@ int pnd_extract_print(const struct pnd_ctl *ctl, const struct pnd_extract_source
         const struct pnd_extract_place *place = &source->places[i];
 
         dumps += place->file_count > 0;
-        bad += place->state == PND_EXTRACT_DAMAGED;
+        bad += place->state == PND_EXTRACT_DAMAGED ||
+               (place->state == PND_EXTRACT_DUMP && place->reason.text[0]);
         for (unsigned k = 0; k < place->file_count; k++)
             bad += damaged(&place->files[k]);
         if (!ctl->json)

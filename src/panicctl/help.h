@@ -15,15 +15,53 @@
 
 #define PND_HELP_LIST                                                                              \
     "Lists the dumps in the directory, and those that are arriving. Works without a\n"             \
-    "server, too.\n\n"                                                                             \
-    "  --json   {\"dumps\": [...]}, oldest first\n\n"                                              \
+    "server, too. A wide terminal also shows why each machine died, by group.\n\n"                 \
+    "  --group GROUP   only those of this group (see \"panicctl groups\")\n"                       \
+    "  --json          {\"dumps\": [...]}, oldest first\n\n"                                       \
     "Exit status: 0 also when there are none; 2 the directory cannot be read.\n"
 
 #define PND_HELP_INFO                                                                              \
-    "Says all that is known of a dump, and how to open it. A dump that has just ended\n"           \
-    "is waited for, at most 5 seconds, until it has been checked.\n" PND_HELP_ID "\n"              \
-    "  --json   one object, the same fields as \"list --json\" and more\n\n"                       \
+    "Says what happened: why the machine panicked, which machine and kernel, when,\n"              \
+    "where in the code, whether it happened before, whether the file is whole, and\n"              \
+    "how to open it. Of a dump that arrives: what is known by now. One that has just\n"            \
+    "ended is waited for, at most 5 seconds, until it has been checked. A FILE that\n"             \
+    "is no dump of the directory is read from start to end.\n" PND_HELP_ID "\n"                    \
+    "  -a, --all   all frames, modules, registers, boot-args, and the whole text\n"                \
+    "  --json      one object, the same fields as \"list --json\", facts, group ...\n\n"           \
     "Exit status: 0; 2 there is no such dump.\n"
+
+#define PND_HELP_LOG                                                                               \
+    "Writes the panic log, or all that the kernel had said before it died. Text that\n"            \
+    "could steer a terminal is escaped.\n" PND_HELP_ID "\n"                                        \
+    "  --symbols PATH   names in the backtrace: from a kernel or dSYM, a vmlinux, or\n"            \
+    "                   a directory that has them, by UUID or build-id\n"                          \
+    "  --force          use symbols of another build all the same\n"                               \
+    "  --raw            without escapes, for a file or a pipe\n"                                   \
+    "  --json           one object: id, log, cut, symbols\n\n"                                     \
+    "Exit status: 0; 1 there is no log, or no symbols that fit; 2 could not.\n"
+
+#define PND_HELP_MAP                                                                               \
+    "Draws the memory of a dump: what is there, what is zero, what was left out on\n"              \
+    "purpose, what could not be read, what is missing. Addresses without memory are\n"             \
+    "left out.\n" PND_HELP_ID "\n"                                                                 \
+    "  --png FILE    write a picture instead, 768 pixels wide\n"                                   \
+    "  -f, --force   replace FILE if it is there\n"                                                \
+    "  --json        one object: id, space, sums, ranges\n\n"                                      \
+    "Exit status: 0; 1 no memory is described; 2 could not.\n"
+
+#define PND_HELP_DEBUG                                                                             \
+    "Starts lldb, crash, drgn, gdb or kgdb: the first that opens such a dump and is\n"             \
+    "installed. A packed dump is unpacked into $TMPDIR (default /var/tmp) before,\n"               \
+    "and removed after. Symbols are looked for by build-id or UUID in the\n"                       \
+    "directories of $PANICD_SYMBOLS, in DIR/.panicd/symbols, /usr/lib/debug, /boot\n"              \
+    "and Apple's KDKs. If something is missing, says what to install.\n" PND_HELP_ID "\n"          \
+    "  --symbols PATH    the kernel with symbols, or a directory to search\n"                      \
+    "  --debugger NAME   this one\n"                                                               \
+    "  --print           only say what would be typed\n"                                           \
+    "  --keep            keep what was unpacked, and say where\n"                                  \
+    "  --json            one object: debugger, symbols, commands, packages ...\n"                  \
+    "  -- ARG...         for the debugger\n\n"                                                     \
+    "Exit status: 0; 1 no debugger, or no symbols for it; 2 could not, or it failed.\n"
 
 #define PND_HELP_WATCH                                                                             \
     "Shows dumps as they arrive: progress bars on a terminal, else a line per event.\n"            \
@@ -34,9 +72,9 @@
     "Exit status: 0; 2 no server is running, or it stopped.\n"
 
 #define PND_HELP_VERIFY                                                                            \
-    "Reads a dump from start to end and says whether it is whole: gzip trailer and\n"              \
-    "checksum, the segments that a Mach-O or ELF core announces, and for a dump of\n"              \
-    "the list the SHA-256 that was taken when it was received.\n" PND_HELP_ID                      \
+    "Reads a dump from start to end and says whether it is whole: what gzip or zstd\n"             \
+    "has checked, the segments that a core announces, the parity of a FreeBSD\n"                   \
+    "header, and for a dump of the list the SHA-256 that it had when it came.\n" PND_HELP_ID       \
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  --json   one object: verdict, reason, missing, offset, format, sha256 ...\n\n"              \
     "Exit status: 0 complete; 1 incomplete or corrupt; 2 could not check.\n"
@@ -46,24 +84,26 @@
     "stay\nholes.\n" PND_HELP_ID "\n"                                                              \
     "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
     "                      default: the sender's name, in the current directory\n"                 \
-    "  -d, --decompress    write what gzip has compressed as it was before\n"                      \
+    "  -d, --decompress    as it was before gzip packed or makedumpfile flattened it\n"            \
+    "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
     "  --json              one object: id, output, bytes, complete\n\n"                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \
     "is damaged, and only what comes before that was written; 2 could not.\n"
 
 #define PND_HELP_EXTRACT                                                                           \
-    "Takes out a dump that a machine wrote to its own disk: the log, and each file,\n"             \
-    "unpacked (gzip, LZ4). Looks at every Apple_KernelCoreDump partition of a disk or\n"           \
-    "an image of one (GPT), or at a corefile itself: that partition, or the file\n"                \
-    "kernelcore. It only reads there, never writes.\n\n"                                           \
+    "Takes out a dump that a machine wrote to its own disk. Apple's: the log, and\n"               \
+    "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
+    "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
+    "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
+    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
     "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
     "  -l, --list         only say what is there; needs no DIR\n"                                  \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
-    "are copied as they are, as NAME.aea.\n\n"                                                     \
+    "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
 #define PND_HELP_IMPORT                                                                            \
@@ -77,6 +117,38 @@
     "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
+
+#define PND_HELP_GROUP                                                                             \
+    "GROUP is the id of a group, or a start of it; or a dump, as of \"panicctl list\".\n"
+
+#define PND_HELP_GROUPS                                                                            \
+    "The same panic, over machines and time, one a line, the newest last; of one\n"                \
+    "GROUP all that is known: when it was seen, on which machines, and your note. A\n"             \
+    "group is what is left of the panic string and the top of the backtrace without\n"             \
+    "addresses, numbers and names of the moment. Dumps that are gone still "                       \
+    "count.\n" PND_HELP_GROUP "\n"                                                                 \
+    "  --json   {\"groups\": [...]}; of one group an object with its sightings\n\n"                \
+    "Exit status: 0 also when there are none; 2 there is no such group.\n"
+
+#define PND_HELP_NOTE                                                                              \
+    "Attaches TEXT to a group, such as \"fixed in 10.15.5 beta 4\": groups and info\n"             \
+    "show it, and watch does when the panic comes again. Without TEXT: says what\n"                \
+    "there is. TEXT may be several words.\n" PND_HELP_GROUP "\n"                                   \
+    "  --remove   take the note away\n"                                                            \
+    "  --json     one object: group, title, note\n\n"                                              \
+    "Exit status: 0; 1 there is no note; 2 there is no such group.\n"
+
+#define PND_HELP_VACUUM                                                                            \
+    "Removes the oldest dumps until what stays is within every limit given:\n\n"                   \
+    "  --keep N            at most N dumps\n"                                                      \
+    "  --older-than 90d    none that ended longer ago (s, min, h, d)\n"                            \
+    "  --bytes 50G         at most so many bytes\n"                                                \
+    "  -n, --dry-run       only say what would go\n"                                               \
+    "  --json              one object: removed, freed, kept, kept_bytes, within ...\n\n"           \
+    "Incomplete dumps go before complete ones. The first and the last of each group\n"             \
+    "stay (see \"panicctl groups\"), and its last complete one; what is arriving; what\n"          \
+    "has not been checked and read yet. Of a dump that goes its group keeps a line.\n\n"           \
+    "Exit status: 0; 1 what has to stay is more than --keep or --bytes; 2 could not.\n"
 
 #define PND_HELP_RM                                                                                \
     "Removes dumps, file and all that is known of it. One that is arriving stays.\n" PND_HELP_ID   \

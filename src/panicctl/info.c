@@ -1,183 +1,230 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * panicctl info */
+ * panicctl info: what is known is gathered here. */
+#include "panicctl/info.h"
+
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "host/text.h"
-#include "panicctl/print.h"
-#include "panicctl/view.h"
+#include "panicctl/debug.h"
 
-/* The header does not tell whose core it is. */
-static const char elf_hint[] = "If it is a kernel's, with the vmlinux of that very kernel, one of:";
-
-enum { OPENERS_MAX = 3 };
-
-#define ELF_OPENERS                                                                                \
-    {                                                                                              \
-        "crash vmlinux core", "drgn -c core -s vmlinux", "gdb vmlinux core"                        \
-    }
+/* ---- the formats ---- */
 
 static const struct {
     const char *format, *what;
-    const char *hint;              /* what stands before the commands; NULL: nothing */
-    const char *open[OPENERS_MAX]; /* what a person types next; NULL: nothing is known to open it */
+    bool core; /* a debugger opens it */
 } formats[] = {
-    {"elf", "an ELF core", elf_hint, ELF_OPENERS},
-    {"gzip+elf", "an ELF core, compressed with gzip", elf_hint, ELF_OPENERS},
-    {"macho", "a Mach-O core", NULL, {"lldb --core core"}},
-    {"gzip+macho", "a Mach-O core, compressed with gzip", NULL, {"lldb --core core"}},
-    {"gzip", "compressed with gzip, and no core inside", NULL, {NULL}},
-    {"data", "no core that is known here", NULL, {NULL}},
-    {"empty", "no bytes at all", NULL, {NULL}},
+    {"elf", "an ELF core", true},
+    {"macho", "a Mach-O core", true},
+    {"kdump", "a Linux core by makedumpfile", true},
+    {"flattened", "a Linux core by makedumpfile, flattened", true},
+    {"freebsd-minidump", "a FreeBSD minidump", true},
+    {"freebsd-textdump", "a FreeBSD text dump", false},
+    {"freebsd-device", "a FreeBSD dump as it lies on a disk", false},
+    {"corefile", "the corefile of a Mac's disk", false},
+    {"panic-log", "a panic log", false},
+    {"data", "no core that is known here", false},
+    {"empty", "no bytes at all", false},
+};
+
+static const struct {
+    const char *prefix, *suffix, *alone;
+} packings[] = {
+    {"gzip", ", compressed with gzip", "compressed with gzip, and no core inside"},
+    {"zstd", ", compressed with zstd", "compressed with zstd, and no core inside"},
 };
 
 enum { FORMAT_COUNT = sizeof(formats) / sizeof(*formats) };
 
-static int find_format(const char *format)
+/* @param ret_suffix  of the packing, or "". @return the format within; NULL: only packed */
+static const char *inner_format(const char *format, const char **ret_suffix)
 {
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i].format, format) == 0)
-            return i;
+    *ret_suffix = "";
+    for (size_t i = 0; i < sizeof(packings) / sizeof(*packings); i++) {
+        size_t len = strlen(packings[i].prefix);
+
+        if (strncmp(format, packings[i].prefix, len) != 0 || (format[len] && format[len] != '+'))
+            continue;
+        *ret_suffix = format[len] ? packings[i].suffix : packings[i].alone;
+        return format[len] ? format + len + 1 : NULL;
     }
-    return -1;
+    return format;
 }
 
-/* "panicctl export 3 --decompress -o core" */
-static void export_line(const struct pnd_dump *dump, char *ret, size_t cap)
+const char *pnd_info_format(const char *format, char *dst, size_t cap)
 {
-    snprintf(ret, cap, "panicctl export %" PRIu64 "%s -o core", dump->id,
-             strncmp(dump->format, "gzip", 4) == 0 ? " --decompress" : "");
+    const char *suffix, *inner = inner_format(format, &suffix);
+
+    if (!inner)
+        return suffix;
+    for (int i = 0; i < FORMAT_COUNT; i++) {
+        if (strcmp(formats[i].format, inner) == 0) {
+            snprintf(dst, cap, "%s%s", formats[i].what, suffix);
+            return dst;
+        }
+    }
+    return NULL;
 }
 
-static json_t *open_json(const struct pnd_dump *dump)
+bool pnd_info_opens(const char *format)
 {
-    int format = find_format(dump->format);
-    json_t *list = json_array();
-    char line[96];
+    const char *suffix, *inner = inner_format(format, &suffix);
 
-    if (!dump->id || format < 0 || !formats[format].open[0])
-        return list;
-    export_line(dump, line, sizeof(line));
-    json_array_append_new(list, json_string(line));
-    for (size_t i = 0; i < OPENERS_MAX && formats[format].open[i]; i++)
-        json_array_append_new(list, json_string(formats[format].open[i]));
-    return list;
+    for (int i = 0; inner && i < FORMAT_COUNT; i++) {
+        if (strcmp(formats[i].format, inner) == 0)
+            return formats[i].core;
+    }
+    return false;
 }
 
-static int info_json(const struct pnd_ctl *ctl, const struct pnd_view *view)
-{
-    json_t *json = pnd_print_json_view(ctl, view);
+/* ---- the group ---- */
 
+static const char *machine_of(const struct pnd_info *info)
+{
+    const char *host = pnd_facts_text(&info->facts, PND_FACT_HOST);
+
+    return host[0] ? host : info->subject.view.dump.peer;
+}
+
+/* Oldest first, so that the last of each machine pushes it to the front. */
+static bool gather_machine(const struct pnd_sighting *sighting, void *ctx)
+{
+    struct pnd_info *info = ctx;
+    unsigned at = 0, named = info->machine_count < PND_INFO_MACHINES_MAX ? info->machine_count
+                                                                         : PND_INFO_MACHINES_MAX;
+
+    if (!sighting->machine[0] || strcmp(sighting->machine, machine_of(info)) == 0)
+        return true;
+    while (at < named && strcmp(info->machines[at], sighting->machine) != 0)
+        at++;
+    if (at == named && named < PND_INFO_MACHINES_MAX)
+        info->machine_count++;
+    if (at == PND_INFO_MACHINES_MAX)
+        at--; /* the oldest goes */
+    memmove(info->machines[1], info->machines[0], at * sizeof(info->machines[0]));
+    memcpy(info->machines[0], sighting->machine, sizeof(info->machines[0]));
+    return true;
+}
+
+/* That there is none, or that it cannot be read, leaves the page without it. */
+static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
+{
+    struct pnd_facts_line line;
+    struct pnd_signature signature;
+    uint64_t id = info->subject.view.dump.id;
+
+    pnd_signature(&info->facts, &signature);
+    if (id && pnd_catalog_facts_line(ctl->catalog, id, &line, NULL) == PND_OK)
+        signature = line.signature; /* as the others of the group have it */
+    if (!signature.id[0] || !ctl->catalog ||
+        pnd_catalog_group_find(ctl->catalog, signature.id, &info->group, NULL) != PND_OK) {
+        info->group = (struct pnd_group){0};
+        return;
+    }
+    pnd_catalog_sightings(ctl->catalog, signature.id, gather_machine, info, NULL);
+}
+
+/* ---- JSON ---- */
+
+static json_t *group_json(const struct pnd_group *group)
+{
+    if (!group->count)
+        return json_null();
+    return json_pack(
+        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "id", group->signature.id, "title",
+        pnd_print_json_text(group->signature.title), "count", (json_int_t)group->count, "machines",
+        (json_int_t)group->machines, "kept", (json_int_t)group->kept, "first_at",
+        pnd_print_json_time(group->first_ms), "last_at", pnd_print_json_time(group->last_ms),
+        "first_id", (json_int_t)group->first_id, "last_id", (json_int_t)group->last_id, "note",
+        pnd_print_json_text(group->note));
+}
+
+static json_t *command_json(const char *verb, const struct pnd_info *info, bool fits)
+{
+    char line[PND_PRINT_NAME_CAP + 32];
+
+    snprintf(line, sizeof(line), "panicctl %s %s", verb, info->name);
+    return fits ? json_string(line) : json_null();
+}
+
+static json_t *file_json(const struct pnd_info *info)
+{
+    static const char *const verdicts[] = {"complete", "incomplete", "corrupt"};
+    const struct pnd_check *check = &info->check;
+
+    return json_pack("{s:n, s:o, s:s, s:o, s:s, s:I, s:I, s:s}", "id", "path",
+                     pnd_print_json_text(info->subject.path), "verdict", verdicts[check->verdict],
+                     "reason", pnd_print_json_text(check->reason), "format", check->format, "bytes",
+                     (json_int_t)check->bytes, "content_bytes", (json_int_t)check->content_bytes,
+                     "sha256", check->sha256);
+}
+
+static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
+{
+    const struct pnd_subject *subject = &info->subject;
+    json_t *json = subject->row ? pnd_print_json_view(ctl, &subject->view) : file_json(info);
+    bool opens = pnd_info_opens(pnd_subject_format(subject, &info->check));
+
+    if (json && subject->row)
+        json_object_update_new(json, json_pack("{s:I, s:I}", "packets",
+                                               (json_int_t)subject->view.dump.packets, "repeats",
+                                               (json_int_t)subject->view.dump.repeats));
     if (json)
         json_object_update_new(
-            json, json_pack("{s:I, s:I, s:o}", "packets", (json_int_t)view->dump.packets, "repeats",
-                            (json_int_t)view->dump.repeats, "open", open_json(&view->dump)));
+            json,
+            json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
+                      "group", group_json(&info->group), "open", command_json("debug", info, opens),
+                      "pack", command_json("pack", info, subject->row && !subject->view.arriving)));
     return pnd_print_json(json);
 }
 
-static void print_received(const struct pnd_dump *dump)
+/* ---- the verb ---- */
+
+static int gather(struct pnd_ctl *ctl, const char *what, struct pnd_info *info, struct pnd_why *why)
 {
-    char start[PND_PRINT_TIME_CAP], end[PND_PRINT_TIME_CAP], rate[PND_TEXT_BYTES_CAP];
-    int64_t ms = dump->received_ms - dump->started_ms;
+    char name[PND_SPOOL_NAME_CAP];
+    int err = pnd_subject_find(ctl, what, &info->subject, why);
 
-    if (dump->received_ms == 0) {
-        printf("  started    %s\n", pnd_print_time(start, dump->started_ms));
-        return;
-    }
-    printf("  received   %s", pnd_print_time(end, dump->received_ms));
-    if (dump->started_ms && ms > 0)
-        printf(", in %.1f s (%s/s)", (double)ms / 1000,
-               pnd_text_bytes(rate, sizeof(rate),
-                              (uint64_t)((double)dump->bytes * 1000 / (double)ms)));
-    putchar('\n');
-    if (dump->packets)
-        printf("  packets    %" PRIu64 ", of which %" PRIu64 " came more than once\n",
-               dump->packets, dump->repeats);
-}
-
-static void print_missing(const struct pnd_dump *dump)
-{
-    for (unsigned i = 0; i < dump->missing_count; i++) {
-        if (dump->missing[i].end == UINT64_MAX)
-            printf("  missing    from byte %" PRIu64 " on\n", dump->missing[i].start);
-        else
-            printf("  missing    bytes %" PRIu64 " to %" PRIu64 "\n", dump->missing[i].start,
-                   dump->missing[i].end - 1);
-    }
-}
-
-static void print_open(const struct pnd_dump *dump)
-{
-    int format = find_format(dump->format);
-    char line[96];
-
-    if (!dump->id || format < 0 || !formats[format].open[0])
-        return;
-    export_line(dump, line, sizeof(line));
-    printf("\nTo open it:\n  %s\n", line);
-    if (formats[format].hint)
-        puts(formats[format].hint);
-    for (size_t i = 0; i < OPENERS_MAX && formats[format].open[i]; i++)
-        printf("  %s\n", formats[format].open[i]);
-}
-
-static void print_page(const struct pnd_ctl *ctl, const struct pnd_view *view)
-{
-    const struct pnd_dump *dump = &view->dump;
-    char name[PND_PRINT_NAME_CAP], bytes[PND_TEXT_BYTES_CAP];
-    int format = find_format(dump->format);
-
-    if (dump->id)
-        printf("Dump %" PRIu64 ": ", dump->id);
-    else
-        printf("Dump without a number: ");
-    pnd_print_state(ctl, pnd_dump_state_text(dump->state));
-    putchar('\n');
-    if (dump->reason[0])
-        printf("  reason     %s\n", pnd_print_name(name, dump->reason));
-    print_missing(dump);
-    printf("  name       %s\n", pnd_print_name(name, dump->name));
-    printf("  file       %s/", ctl->spool.path);
-    printf("%s\n", pnd_print_name(name, dump->file));
-    printf("  size       %s (%" PRIu64 " bytes)\n",
-           pnd_text_bytes(bytes, sizeof(bytes), dump->bytes), dump->bytes);
-    if (dump->format[0])
-        printf("  format     %s: %s\n", dump->format, format < 0 ? "?" : formats[format].what);
-    if (dump->peer[0])
-        printf("  sender     %s port %u, by %s\n", pnd_print_name(name, dump->peer),
-               dump->peer_port, dump->protocol);
-    print_received(dump);
-    if (dump->sha256[0])
-        printf("  SHA-256    %s\n", dump->sha256);
-    print_open(dump);
+    if (!err)
+        err = pnd_subject_facts(ctl, &info->subject, false, &info->facts, &info->check, why);
+    if (err)
+        return err;
+    pnd_subject_name(&info->subject, name, sizeof(name));
+    pnd_debug_quote(info->name, sizeof(info->name), name);
+    find_group(ctl, info);
+    return PND_OK;
 }
 
 int pnd_verb_info(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"all", no_argument, NULL, 'a'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    static struct pnd_info info; /* too much for a stack frame */
     struct pnd_why why = {0};
-    struct pnd_view view;
-    int option, code, err;
+    bool all = false;
+    int option, code;
 
-    while ((option = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-        code = pnd_ctl_common_option(ctl, argv[0], option);
-        if (code >= 0)
+    while ((option = getopt_long(argc, argv, "ajh", options, NULL)) != -1) {
+        if (option == 'a')
+            all = true;
+        else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
             return code;
     }
     if (argc - optind > 1)
-        return pnd_ctl_misused(argv[0], "info takes one ID");
+        return pnd_ctl_misused(argv[0], "info takes one ID or FILE");
 
-    err = pnd_ctl_open(ctl, false, &why);
-    if (!err)
-        err = pnd_view_find(ctl, optind < argc ? argv[optind] : "latest", &view, &why);
-    if (err)
-        return pnd_ctl_fail("%s", why.text);
-    if (ctl->json)
-        return info_json(ctl, &view);
-    print_page(ctl, &view);
-    return PND_EXIT_OK;
+    code = PND_EXIT_OK;
+    if (gather(ctl, optind < argc ? argv[optind] : "latest", &info, &why))
+        code = pnd_ctl_fail("%s", why.text);
+    else if (ctl->json)
+        code = info_json(ctl, &info);
+    else
+        pnd_info_page(ctl, &info, all);
+    pnd_facts_deinit(&info.facts);
+    pnd_subject_deinit(&info.subject);
+    return code;
 }

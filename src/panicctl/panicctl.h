@@ -36,11 +36,17 @@ struct pnd_verb {
 int pnd_verb_status(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_list(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_info(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_log(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_map(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_debug(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_watch(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_groups(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_note(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_vacuum(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_bootargs(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_setup(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_doctor(struct pnd_ctl *ctl, int argc, char **argv);

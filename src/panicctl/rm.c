@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * panicctl rm */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "panicctl/print.h"
+#include "panicctl/remove.h"
 #include "panicctl/view.h"
 
-/* The file first: a row without its file goes away by itself, a file without its row comes
- * back. */
 static int remove_one(struct pnd_ctl *ctl, const char *sel, uint64_t *ret_id)
 {
     struct pnd_why why = {0};
@@ -23,10 +19,7 @@ static int remove_one(struct pnd_ctl *ctl, const char *sel, uint64_t *ret_id)
         return pnd_ctl_fail("%s", why.text);
     if (view.arriving)
         return pnd_ctl_fail("%s is still arriving, and stays; \"panicctl watch\" shows it", sel);
-    if (unlinkat(ctl->spool.dir_fd, view.dump.file, 0) != 0 && errno != ENOENT)
-        return pnd_ctl_fail("remove %s/%s: %s", ctl->spool.path, view.dump.file, strerror(errno));
-    err = pnd_catalog_remove(ctl->catalog, view.dump.id, &why);
-    if (err && err != PND_E_NOTFOUND)
+    if (pnd_remove_dump(ctl, &view.dump, &why))
         return pnd_ctl_fail("%s", why.text);
     if (pnd_spool_sync(&ctl->spool, &why))
         return pnd_ctl_fail("%s", why.text);

@@ -1,100 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * panicctl verify: is a dump whole, and as it was received? */
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "host/guard.h"
-#include "host/progress.h"
 #include "host/text.h"
-#include "inspect/check.h"
 #include "panicctl/print.h"
-#include "panicctl/view.h"
-
-struct subject {
-    bool row; /* from the catalog: view is filled in */
-    struct pnd_view view;
-    const char *path; /* a FILE */
-    int fd;
-    char received[65]; /* SHA-256 of when it was received; "" none */
-};
+#include "panicctl/subject.h"
+#include "store/catalog_facts.h"
 
 static const char *const verdicts[] = {
     [PND_VERDICT_COMPLETE] = "complete",
     [PND_VERDICT_INCOMPLETE] = "incomplete",
     [PND_VERDICT_CORRUPT] = "corrupt",
 };
-
-static int open_path(const char *path, struct subject *ret, struct pnd_why *why)
-{
-    struct stat st;
-
-    ret->path = path;
-    ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (ret->fd < 0)
-        return pnd_why(why, PND_E_SYS, errno, "open %s", path);
-    if (fstat(ret->fd, &st) != 0 || !S_ISREG(st.st_mode))
-        return pnd_why(why, PND_E_SYS, 0, "%s is not a regular file", path);
-    return PND_OK;
-}
-
-/* An ID of the directory, or else a file. */
-static int find_subject(struct pnd_ctl *ctl, const char *what, struct subject *ret,
-                        struct pnd_why *why)
-{
-    struct pnd_why other;
-    int err;
-
-    if (strchr(what, '/'))
-        return open_path(what, ret, why);
-    err = pnd_ctl_open(ctl, false, why);
-    if (!err)
-        err = pnd_view_find(ctl, what, &ret->view, why);
-    if (err && access(what, F_OK) == 0)
-        return open_path(what, ret, &other) ? pnd_why(why, PND_E_SYS, 0, "%s", other.text) : PND_OK;
-    if (err)
-        return err;
-    ret->row = true;
-    memcpy(ret->received, ret->view.dump.sha256, sizeof(ret->received));
-    ret->fd = pnd_spool_open_file(&ctl->spool, ret->view.dump.file);
-    if (ret->fd < 0)
-        return pnd_why(why, PND_E_SYS, errno, "open %s/%s", ctl->spool.path, ret->view.dump.file);
-    return PND_OK;
-}
-
-/* The child reads through our open file, so that its offset is what has been done. */
-static int run_check(int fd, bool quiet, struct pnd_check *ret, struct pnd_why *why)
-{
-    struct pnd_progress progress;
-    struct pnd_check_child child;
-    struct pollfd poller;
-    struct stat st;
-    int err = pnd_check_start(fd, &child, why);
-
-    if (err)
-        return err;
-    if (fstat(fd, &st) != 0)
-        st.st_size = 0;
-    pnd_progress_init(&progress, "verify", (uint64_t)st.st_size,
-                      quiet || isatty(STDERR_FILENO) != 1);
-    poller = (struct pollfd){.fd = child.result_fd, .events = POLLIN};
-    while (poll(&poller, 1, PND_PROGRESS_REDRAW_MS) <= 0) {
-        off_t done = lseek(fd, 0, SEEK_CUR);
-
-        if (done > 0)
-            pnd_progress_update(&progress, (uint64_t)done);
-    }
-    err = pnd_check_collect(&child, ret, why);
-    pnd_progress_clear(&progress);
-    return err;
-}
 
 /* The file against what the catalog says of it. */
 static void compare_with_row(const struct pnd_dump *dump, struct pnd_check *check,
@@ -124,10 +45,19 @@ static void compare_with_row(const struct pnd_dump *dump, struct pnd_check *chec
 
 _Static_assert((int)PND_DUMP_MISSING_CAP == (int)PND_CHECK_MISSING_CAP, "ranges fit both ways");
 
-/* Without a server nobody else will: the verdict goes into the catalog, if this user may write
- * there. Errors cost nothing, as the verdict is on the screen. */
+static void put_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                      const struct pnd_facts *facts)
+{
+    const char *host = pnd_facts_text(facts, PND_FACT_HOST);
+
+    pnd_catalog_put_facts(catalog, dump->id, facts, true, dump->received_ms,
+                          host[0] ? host : dump->peer, NULL);
+}
+
+/* Without a server nobody else will: the verdict and the facts go into the catalog, if this user
+ * may write there. Errors cost nothing, as the verdict is on the screen. */
 static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
-                       const struct pnd_check *check)
+                       const struct pnd_check *check, const struct pnd_facts *facts)
 {
     struct pnd_spool locked;
     struct pnd_catalog *catalog = NULL;
@@ -147,9 +77,10 @@ static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
         for (unsigned i = 0; i < check->missing_count; i++)
             dump->missing[i] = (struct pnd_dump_range){.start = check->missing[i].start,
                                                        .end = check->missing[i].end};
-        if (dump->state == PND_DUMP_COMPLETE ||
-            pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK)
-            pnd_catalog_put(catalog, dump, 1, NULL);
+        if ((dump->state == PND_DUMP_COMPLETE ||
+             pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK) &&
+            pnd_catalog_put(catalog, dump, 1, NULL) == PND_OK)
+            put_facts(catalog, dump, facts);
         pnd_catalog_label(fd, dump);
         pnd_spool_sync(&locked, NULL);
     }
@@ -157,8 +88,8 @@ static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
     pnd_spool_close(&locked);
 }
 
-static int print_result_json(const struct pnd_ctl *ctl, const struct subject *subject,
-                             const struct pnd_check *check, bool offset_known)
+static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                             const struct pnd_check *check, bool offset_known, const char *received)
 {
     const struct pnd_dump *dump = &subject->view.dump;
     struct pnd_dump_range ranges[PND_CHECK_MISSING_CAP];
@@ -179,11 +110,11 @@ static int print_result_json(const struct pnd_ctl *ctl, const struct subject *su
                   (json_int_t)check->content_bytes, "offset",
                   corrupt ? json_integer((json_int_t)check->offset) : json_null(), "missing",
                   pnd_print_json_ranges(ranges, check->missing_count), "sha256", check->sha256,
-                  "sha256_received", subject->received[0] ? subject->received : NULL));
+                  "sha256_received", received[0] ? received : NULL));
 }
 
-static void print_result(const struct pnd_ctl *ctl, const struct subject *subject,
-                         const struct pnd_check *check, bool offset_known)
+static void print_result(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                         const struct pnd_check *check, bool offset_known, const char *received)
 {
     char name[PND_PRINT_NAME_CAP], bytes[PND_TEXT_BYTES_CAP];
     const struct pnd_dump *dump = &subject->view.dump;
@@ -211,26 +142,30 @@ static void print_result(const struct pnd_ctl *ctl, const struct subject *subjec
         printf("  unpacked   %s (%" PRIu64 " bytes)\n",
                pnd_text_bytes(bytes, sizeof(bytes), check->content_bytes), check->content_bytes);
     printf("  SHA-256    %s%s\n", check->sha256,
-           strcmp(subject->received, check->sha256) == 0 ? ", as received" : "");
+           strcmp(received, check->sha256) == 0 ? ", as received" : "");
 }
 
-static int verify(struct pnd_ctl *ctl, struct subject *subject)
+static int verify(struct pnd_ctl *ctl, struct pnd_subject *subject)
 {
     struct pnd_check check = {0};
+    struct pnd_facts facts = {0};
     struct pnd_why why = {0};
     bool offset_known = true;
-    int err = run_check(subject->fd, ctl->json, &check, &why);
+    char received[65]; /* the SHA-256 that it had then; "" none */
+    int err = pnd_subject_check(subject, "verify", ctl->json, &check, &facts, &why);
 
     if (err)
         return pnd_ctl_fail("%s", why.text);
+    snprintf(received, sizeof(received), "%s", subject->view.dump.sha256);
     if (subject->row && subject->view.dump.state == PND_DUMP_RECEIVING)
-        settle_row(ctl, subject->fd, &subject->view.dump, &check);
+        settle_row(ctl, subject->fd, &subject->view.dump, &check, &facts);
     else if (subject->row)
         compare_with_row(&subject->view.dump, &check, &offset_known);
+    pnd_facts_deinit(&facts);
     if (ctl->json)
-        err = print_result_json(ctl, subject, &check, offset_known);
+        err = print_result_json(ctl, subject, &check, offset_known, received);
     else
-        print_result(ctl, subject, &check, offset_known);
+        print_result(ctl, subject, &check, offset_known, received);
     if (err)
         return err;
     return check.verdict == PND_VERDICT_COMPLETE ? PND_EXIT_OK : PND_EXIT_NO;
@@ -240,7 +175,7 @@ int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'}, {"help", no_argument, NULL, 'h'}, {0}};
-    struct subject subject = {.fd = -1};
+    struct pnd_subject subject;
     struct pnd_why why = {0};
     int option, code;
 
@@ -252,13 +187,13 @@ int pnd_verb_verify(struct pnd_ctl *ctl, int argc, char **argv)
     if (argc - optind != 1)
         return pnd_ctl_misused(argv[0], "verify takes one ID or FILE");
 
-    if (find_subject(ctl, argv[optind], &subject, &why))
+    if (pnd_subject_find(ctl, argv[optind], &subject, &why))
         code = pnd_ctl_fail("%s", why.text);
     else if (subject.row && subject.view.arriving)
         code =
             pnd_ctl_fail("%s is still arriving; type \"panicctl watch\" to see it", argv[optind]);
     else
         code = verify(ctl, &subject);
-    pnd_guard_close(&subject.fd);
+    pnd_subject_deinit(&subject);
     return code;
 }

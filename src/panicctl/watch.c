@@ -16,6 +16,7 @@
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"
+#include "panicctl/groups.h"
 #include "panicctl/print.h"
 #include "panicctl/socket.h"
 #include "panicctl/view.h"
@@ -205,6 +206,34 @@ static void say_dump(const char *event, const struct pnd_view *view, const json_
     putchar('\n');
 }
 
+/* What is known of the panic: a person who reads it need not look any further. */
+static void say_group(const json_t *dump)
+{
+    const char *title = json_string_value(json_object_get(dump, "title"));
+    const char *note = json_string_value(json_object_get(dump, "note"));
+    json_int_t seen = json_integer_value(json_object_get(dump, "seen"));
+    json_int_t machines = json_integer_value(json_object_get(dump, "machines"));
+    char text[PND_GROUP_TEXT_CAP], since[PND_PRINT_TIME_CAP];
+
+    if (!json_is_string(json_object_get(dump, "group")))
+        return;
+    printf("          ");
+    if (seen > 1) {
+        pnd_print_time(since, pnd_view_time(dump, "first_seen"));
+        printf("same panic as %" JSON_INTEGER_FORMAT " other%s since %s", seen - 1,
+               seen == 2 ? "" : "s", since);
+        if (machines > 1)
+            printf(", on %" JSON_INTEGER_FORMAT " machines", machines);
+    } else {
+        printf("a panic not seen before");
+    }
+    printf(": %s",
+           pnd_text_escape(text, sizeof(text), title ? title : "?", title ? strlen(title) : 1));
+    if (note)
+        printf("; note: %s", pnd_text_escape(text, sizeof(text), note, strlen(note)));
+    putchar('\n');
+}
+
 static void say_refused(const json_t *event)
 {
     const char *peer = json_string_value(json_object_get(event, "peer"));
@@ -251,8 +280,10 @@ static void take_event(struct watch *watch, const json_t *json)
         pnd_view_from_json(dump, &view);
         drop_live(watch, view.dump.id);
         watch->ended += strcmp(event, "complete") == 0 || strcmp(event, "incomplete") == 0;
-        if (!watch->ctl->json)
+        if (!watch->ctl->json) {
             say_dump(event, &view, dump);
+            say_group(dump);
+        }
     } else if (!watch->ctl->json && strcmp(event, "refused") == 0) {
         say_refused(json);
     }

@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 enum {
     BATCH = 32,          /* unchecked rows taken from the catalog at a time */
     VERDICTS = 64,       /* verdicts waiting for the event loop; more are not announced */
+    CHILD_ASK_MS = 1000, /* the child is looked after so often, also when it says nothing */
     SOURCES_MAX = 65536, /* sources told apart in the sums; the rest counts in the total only */
 };
 
@@ -44,7 +44,7 @@ struct pnd_checker {
     bool stopping, woken;
     int event_fd, stop_fd;
     struct usage usage;
-    struct pnd_dump verdicts[VERDICTS];
+    struct pnd_checker_verdict verdicts[VERDICTS];
     unsigned first, count;
     struct pnd_dump batch[BATCH];
     unsigned batch_count;
@@ -131,33 +131,57 @@ static void sum_up(struct pnd_checker *checker)
     free(old.sources);
 }
 
+/* The catalog is asked here, so that the thread of the packets never has to. */
 static void announce(struct pnd_checker *checker, const struct pnd_dump *dump)
 {
+    struct pnd_checker_verdict verdict = {.dump = *dump};
+
+    if (pnd_catalog_group_of(checker->catalog, dump->id, &verdict.group, NULL))
+        verdict.group = (struct pnd_group){0};
     pthread_mutex_lock(&checker->lock);
     if (checker->count < VERDICTS)
-        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = *dump;
+        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = verdict;
     pthread_mutex_unlock(&checker->lock);
     eventfd_write(checker->event_fd, 1);
 }
 
-/* @return PND_OK; PND_E_ABORTED the server stops; else the check could not be made */
-static int run_child(struct pnd_checker *checker, int fd, struct pnd_check *ret,
-                     struct pnd_why *why)
+/* What is known of a dump by now. */
+static void take_facts(struct pnd_checker *checker, const struct pnd_dump *dump,
+                       const struct pnd_facts *facts)
 {
-    struct pnd_check_child child;
+    (void)checker;
+    (void)dump;
+    (void)facts;
+}
+
+/* @return PND_OK; PND_E_ABORTED the server stops; else the check could not be made */
+static int run_child(struct pnd_checker *checker, const struct pnd_dump *dump, int fd,
+                     struct pnd_check *ret, struct pnd_why *why)
+{
+    struct pnd_check_child *child = NULL;
+    enum pnd_check_news news = PND_CHECK_NOTHING;
+    struct pnd_facts facts;
     struct pollfd fds[2];
-    int err = pnd_check_start(fd, &child, why);
+    int err = pnd_check_start(fd, false, &child, why);
 
     if (err)
         return err;
-    fds[0] = (struct pollfd){.fd = child.result_fd, .events = POLLIN};
+    fds[0] = (struct pollfd){.fd = pnd_check_fd(child), .events = POLLIN};
     fds[1] = (struct pollfd){.fd = checker->stop_fd, .events = POLLIN};
-    while (poll(fds, 2, -1) < 0 && errno == EINTR)
-        ;
-    if (fds[1].revents)
-        kill(child.pid, SIGKILL);
-    err = pnd_check_collect(&child, ret, why);
-    return fds[1].revents ? PND_E_ABORTED : err;
+    while (!err && news != PND_CHECK_DONE) {
+        if (poll(fds, 2, CHILD_ASK_MS) < 0 && errno != EINTR)
+            err = pnd_why(why, PND_E_SYS, errno, "wait for the check process");
+        else if (fds[1].revents)
+            err = PND_E_ABORTED;
+        else
+            err = pnd_check_next(child, &news, ret, &facts, why);
+        if (!err && news == PND_CHECK_FACTS) {
+            take_facts(checker, dump, &facts);
+            pnd_facts_deinit(&facts);
+        }
+    }
+    pnd_check_destroy(child);
+    return err;
 }
 
 static void take_missing(const struct pnd_check *check, struct pnd_dump *dump)
@@ -225,7 +249,7 @@ static bool check(struct pnd_checker *checker, struct pnd_dump *dump)
     if (fd == PND_E_NOTFOUND) /* removed by a person meanwhile */
         return pnd_catalog_remove(checker->catalog, dump->id, NULL) == PND_OK;
     err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "open the dump")
-                 : run_child(checker, fd, &result, &why);
+                 : run_child(checker, dump, fd, &result, &why);
     if (err == PND_E_ABORTED)
         return false;
     if (err)
@@ -348,7 +372,7 @@ int pnd_checker_fd(const struct pnd_checker *checker)
     return checker->event_fd;
 }
 
-bool pnd_checker_next(struct pnd_checker *checker, struct pnd_dump *ret)
+bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *ret)
 {
     eventfd_t ignored;
     bool any;

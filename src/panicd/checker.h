@@ -12,7 +12,7 @@
 
 #include "host/why.h"
 #include "panicd/peer.h"
-#include "store/catalog.h"
+#include "store/catalog_facts.h"
 #include "store/spool.h"
 
 struct pnd_checker;
@@ -28,8 +28,15 @@ void pnd_checker_wake(struct pnd_checker *checker);
 /* Readable when pnd_checker_next() has something. */
 int pnd_checker_fd(const struct pnd_checker *checker);
 
-/* The next row that got its verdict. @return false: none */
-bool pnd_checker_next(struct pnd_checker *checker, struct pnd_dump *ret);
+/* A row that got its verdict, and the group that it belongs to, itself counted; an empty one when
+ * nothing says why its machine died. */
+struct pnd_checker_verdict {
+    struct pnd_dump dump;
+    struct pnd_group group;
+};
+
+/* The next one. @return false: none */
+bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *ret);
 
 /* Bytes kept: in all, and of one source. At most PND_CHECKER_USAGE_S seconds old. */
 enum { PND_CHECKER_USAGE_S = 10 };

@@ -245,8 +245,8 @@ static void begin_import(struct pnd_control *control, struct client *client)
     const char *refused;
 
     client->waiting = ++control->next_token;
-    refused = pnd_server_import(control->server, client->request + strlen(import_word),
-                                client->waiting);
+    refused =
+        pnd_server_import(control->server, client->request + strlen(import_word), client->waiting);
     if (refused)
         pnd_control_imported(control, client->waiting, NULL, refused);
 }
@@ -460,6 +460,30 @@ void pnd_control_imported(struct pnd_control *control, uint64_t token, const str
                        : json_dump_row(control->server, dump, ""));
         return;
     }
+}
+
+/* Null where there is no group, so that a reader finds the same fields in every event. */
+static json_t *json_group(const struct pnd_group *group)
+{
+    bool any = group->signature.id[0] != '\0';
+
+    return json_pack("{s:s?, s:o, s:o, s:o, s:o, s:o}", "group", any ? group->signature.id : NULL,
+                     "title", any ? json_name(group->signature.title) : json_null(), "seen",
+                     any ? json_integer((json_int_t)group->count) : json_null(), "machines",
+                     any ? json_integer((json_int_t)group->machines) : json_null(), "first_seen",
+                     json_time(any ? group->first_ms : 0), "note",
+                     group->note[0] ? json_name(group->note) : json_null());
+}
+
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict)
+{
+    json_t *json;
+
+    if (!pnd_control_watched(control))
+        return;
+    json = json_dump_row(control->server, &verdict->dump, "");
+    json_object_update_new(json, json_group(&verdict->group));
+    broadcast(control, event_of("checked", "dump", json));
 }
 
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule)

@@ -17,6 +17,7 @@
 struct pnd_server;
 struct pnd_slot;
 struct pnd_control;
+struct pnd_checker_verdict;
 
 enum {
     PND_CONTROL_CLIENTS_MAX = 32,
@@ -39,6 +40,8 @@ void pnd_control_progress(struct pnd_control *control, uint64_t now_ms);
 /* Events, for watchers; nothing happens when there are none. @p control NULL is fine. */
 void pnd_control_begin(struct pnd_control *control, const struct pnd_slot *slot);
 void pnd_control_dump(struct pnd_control *control, const char *event, const struct pnd_dump *dump);
+/* "checked", with the group: {"group","title","seen","machines","first_seen","note"} besides. */
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict);
 /* An answer to the client that asked for an import, if it is still there: the row, or what is
  * wrong. @p token is pnd_server_import()'s */
 void pnd_control_imported(struct pnd_control *control, uint64_t token, const struct pnd_dump *dump,

@@ -524,17 +524,34 @@ void pnd_server_kept(struct pnd_server *server)
     pnd_net_flush(server->net);
 }
 
+/* A panic that is known by now. */
+static void log_group(const struct pnd_checker_verdict *verdict)
+{
+    const struct pnd_group *group = &verdict->group;
+    char title[512], note[2048];
+
+    if (!group->signature.id[0])
+        return;
+    pnd_text_escape(title, sizeof(title), group->signature.title, strlen(group->signature.title));
+    pnd_text_escape(note, sizeof(note), group->note, strlen(group->note));
+    pnd_log(PND_INFO, "panic",
+            "id=%" PRIu64 " group=%s seen=%" PRIu64 " machines=%" PRIu64 " title=\"%s\"%s%s%s",
+            verdict->dump.id, group->signature.id, group->count, group->machines, title,
+            note[0] ? " note=\"" : "", note, note[0] ? "\"" : "");
+}
+
 void pnd_server_checked(struct pnd_server *server)
 {
-    struct pnd_dump dump;
+    struct pnd_checker_verdict verdict;
 
-    while (pnd_checker_next(server->checker, &dump)) {
-        if (dump.state == PND_DUMP_COMPLETE)
-            server->counters.complete++;
-        else
-            server->counters.incomplete++;
-        log_dump(dump.state == PND_DUMP_COMPLETE ? "complete" : "not-whole", &dump);
-        pnd_control_dump(server->control, "checked", &dump);
+    while (pnd_checker_next(server->checker, &verdict)) {
+        bool complete = verdict.dump.state == PND_DUMP_COMPLETE;
+
+        server->counters.complete += complete;
+        server->counters.incomplete += !complete;
+        log_dump(complete ? "complete" : "not-whole", &verdict.dump);
+        log_group(&verdict);
+        pnd_control_checked(server->control, &verdict);
     }
 }
 

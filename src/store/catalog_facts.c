@@ -299,26 +299,42 @@ int pnd_catalog_facts_line(struct pnd_catalog *catalog, uint64_t id, struct pnd_
     return PND_OK;
 }
 
+/* The next row behind @p dump. @return PND_OK; PND_E_NOTFOUND (why is untouched); else */
+static int next_unread(const struct pnd_catalog *catalog, struct pnd_dump *dump,
+                       struct pnd_why *why)
+{
+    PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    char sql[512];
+    int err;
+
+    snprintf(sql, sizeof(sql), "SELECT %s FROM dump WHERE id > ?1 AND checked = 1 %s LIMIT 1",
+             pnd_db_columns,
+             catalog->schema < 2 ? "ORDER BY id"
+                                 : "AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.dump = dump.id "
+                                   "AND final = 1) ORDER BY id");
+    err = pnd_db_prepare(catalog, sql, &stmt, why);
+    if (err)
+        return err;
+    err = sqlite3_bind_int64(stmt, 1, (int64_t)dump->id);
+    if (!err)
+        err = sqlite3_step(stmt);
+    if (err == SQLITE_DONE)
+        return PND_E_NOTFOUND;
+    if (err != SQLITE_ROW)
+        return pnd_db_why(catalog, why, err, "read the catalog");
+    pnd_db_read_row(stmt, dump);
+    return PND_OK;
+}
+
 int pnd_catalog_each_unread(struct pnd_catalog *catalog,
                             bool (*each)(const struct pnd_dump *dump, void *ctx), void *ctx,
                             struct pnd_why *why)
 {
     struct pnd_dump dump = {0};
-    char sql[512];
     int err;
 
-    snprintf(sql, sizeof(sql),
-             "SELECT %s FROM dump WHERE id > ?1 AND checked = 1 AND NOT EXISTS (SELECT 1 FROM "
-             "facts WHERE facts.dump = dump.id AND final = 1) ORDER BY id LIMIT 1",
-             pnd_db_columns);
-    do { /* a question per row, as pnd_catalog_each() does */
-        PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
-
-        err = select_row(catalog, sql, dump.id, &stmt, NULL);
-        if (!err)
-            pnd_db_read_row(stmt, &dump);
-        else if (err != PND_E_NOTFOUND)
-            return pnd_db_why(catalog, why, sqlite3_errcode(catalog->db), "read the catalog");
-    } while (!err && each(&dump, ctx));
-    return PND_OK;
+    do /* a question per row, as pnd_catalog_each() does */
+        err = next_unread(catalog, &dump, why);
+    while (!err && each(&dump, ctx));
+    return err == PND_E_NOTFOUND ? PND_OK : err;
 }

@@ -2,8 +2,10 @@
  *
  * /init of the machine that will panic: marks some memory, arms the crash kernel, panics.
  * What to do comes from the kernel command line, which hands unknown key=value pairs to /init as
- * environment: lab_trigger=sysrq|nmi, lab_pattern_mib=N. Files: /vmlinuz, /capture.cpio,
- * /capture.cmdline and, optionally, /modules (one path a line). Every line starts with "lab:". */
+ * environment: lab_trigger=sysrq|nmi|module, lab_pattern_mib=N, lab_crash_kernel=no. Files:
+ * /vmlinuz, /capture.cpio, /capture.cmdline and, optionally, /modules (one path a line) and
+ * /oops.ko, which the trigger "module" loads and which is not meant to come back. Every line
+ * starts with "lab:". */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -62,6 +64,15 @@ static void mount_filesystems(void)
         die("mount /dev");
 }
 
+static void load_module(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
+        die(path);
+    close(fd);
+}
+
 static void load_modules(void)
 {
     FILE *list = fopen("/modules", "re");
@@ -71,11 +82,7 @@ static void load_modules(void)
         return;
     while (fgets(path, sizeof(path), list)) {
         path[strcspn(path, "\n")] = '\0';
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0 || syscall(SYS_finit_module, fd, "", 0) < 0)
-            die(path);
-        close(fd);
+        load_module(path);
     }
     fclose(list);
 }
@@ -150,22 +157,26 @@ static void load_crash_kernel(void)
 
 int main(void)
 {
-    const char *trigger = getenv("lab_trigger");
+    const char *trigger = getenv("lab_trigger"), *armed = getenv("lab_crash_kernel");
 
     setvbuf(stdout, NULL, _IOLBF, 0);
     mount_filesystems();
     load_modules();
     write_pattern();
-    load_crash_kernel();
+    if (!armed || strcmp(armed, "no") != 0)
+        load_crash_kernel();
     if (trigger && strcmp(trigger, "sysrq") == 0) {
         printf("lab: panic by sysrq\n");
         write_file("/proc/sysrq-trigger", "c");
     } else if (trigger && strcmp(trigger, "nmi") == 0) {
         write_file("/proc/sys/kernel/unknown_nmi_panic", "1");
         printf("lab: READY for an NMI\n");
+    } else if (trigger && strcmp(trigger, "module") == 0) {
+        printf("lab: panic by a module\n");
+        load_module("/oops.ko");
     } else {
         errno = EINVAL;
-        die("lab_trigger= must be sysrq or nmi");
+        die("lab_trigger= must be sysrq, nmi or module");
     }
     for (;;)
         pause();

@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,9 @@ QEMU = "qemu-system-x86_64"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net")
+# What the init function of a module is replaced with: x86-64 code.
+NULL_POINTER = bytes.fromhex("31c0 48c7400800000000")   # xor eax, eax; movq $0, 8(rax)
+ENDLESS_LOOP = bytes.fromhex("ebfe")                    # 1: jmp 1b
 
 
 class Skip(Exception):
@@ -140,24 +144,65 @@ def guest_kernel():
     return Kernel(vmlinuz.name.removeprefix("vmlinuz-"), vmlinuz.read_bytes(), modules)
 
 
-def _vmcore_dmesg_program():
-    """The vmcore-dmesg of kexec-tools: the installed one, or one unpacked here."""
-    installed = shutil.which("vmcore-dmesg", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+def broken_module(kernel, code):
+    """The module "failover" of this kernel, with @p code in place of what it does when it is
+    loaded. Behind the five bytes of the call that function tracing patches; without its
+    signature, which would be wrong, and which Debian's kernels do not insist on."""
+    body = bytearray(next(body for name, body in kernel.modules if name == "failover.ko"))
+    magic = b"~Module signature appended~\n"
+    if body.endswith(magic):
+        end = len(body) - len(magic)
+        body = body[:end - 12 - int.from_bytes(body[end - 4:end], "big")]
+    table, size, count, names = (int.from_bytes(body[at:at + n], "little")
+                                 for at, n in ((40, 8), (58, 2), (60, 2), (62, 2)))
+    sections = [struct.unpack_from("<IIQQQQIIQQ", body, table + i * size) for i in range(count)]
+
+    def find(name):
+        for section in sections:
+            start = sections[names][4] + section[0]
+            if body[start:body.index(0, start)] == name:
+                return section[4], section[5]
+        raise LabError(f"failover.ko has no section {name.decode()}")
+
+    start, length = find(b".init.text")
+    if length < 5 + len(code):
+        raise LabError("the init function of failover.ko is too short")
+    body[start + 5:start + 5 + len(code)] = code
+    at, length = find(b".rela.init.text")
+    for entry in range(at, at + length, 24):
+        if int.from_bytes(body[entry:entry + 8], "little") > 1:
+            body[entry + 8:entry + 16] = bytes(8)   # no relocation
+    return bytes(body)
+
+
+def _tool(package, name):
+    """A program of `package`: the installed one, or one unpacked here."""
+    installed = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if installed:
         return installed
-    path = cache_directory() / "vmcore-dmesg"
+    path = cache_directory() / name
     if not path.is_file():
-        _unpack("kexec-tools", lambda p: "vmcore-dmesg" if p.endswith("bin/vmcore-dmesg") else None,
-                cache_directory())
+        _unpack(package, lambda p: name if p.endswith(f"bin/{name}") else None, cache_directory())
         path.chmod(0o755)
     return str(path)
 
 
 def vmcore_dmesg(core):
     """The log of the kernel that died, read out of the dump by a program that is not ours."""
-    result = subprocess.run([_vmcore_dmesg_program(), core], stdout=subprocess.PIPE,
+    result = subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, timeout=60)
     return result.stdout.decode(errors="replace")
+
+
+def makedumpfile(*arguments):
+    """Runs Debian's makedumpfile. LabError when it fails; Skip when it cannot be had."""
+    program = _tool("makedumpfile", "makedumpfile")
+    result = subprocess.run([program, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+    if result.returncode == 127 or b"error while loading shared libraries" in result.stdout:
+        raise Skip(f"{program} does not run: apt-get install makedumpfile")
+    if result.returncode != 0:
+        raise LabError(f"makedumpfile {arguments}: {result.stdout.decode(errors='replace')}")
 
 
 # ---------------------------------------------------------------- initramfs
@@ -195,6 +240,8 @@ class Crash:
     options: str = ""
     append: str = ""
     nic_up: bool = False  # load the NIC driver in the kernel that panics too
+    module: bytes = b""   # the trigger "module": code that its init function is replaced with
+    devices: tuple = ()   # more arguments for QEMU
 
     def capture_cmdline(self, port):
         """What the crash kernel is told: panicd's boot-args, as a person would write them."""
@@ -214,6 +261,8 @@ class Crash:
                         "lib/panicd/modules": listing, **modules})
         files = {"init": binary("guest_init").read_bytes(), "vmlinuz": kernel.vmlinuz,
                  "capture.cpio": capture, "capture.cmdline": self.capture_cmdline(port) + "\n"}
+        if self.module:
+            files["oops.ko"] = broken_module(kernel, self.module)
         if self.nic_up:
             files.update({"modules": listing, **modules})
         return cpio(files)
@@ -338,7 +387,8 @@ class Guest:
                    "-qmp", f"unix:{work}/qmp,server=on,wait=off",
                    "-kernel", work / "vmlinuz", "-initrd", work / "guest.cpio",
                    "-append", crash.cmdline(),
-                   "-netdev", netdev or "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
+                   "-netdev", netdev or "user,id=n0", "-device", "virtio-net-pci,netdev=n0",
+                   *crash.devices]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.console = Lines(self.process.stdout, work / "console.log", on_line)
@@ -363,10 +413,12 @@ class Guest:
 
     def panic(self, patience=120):
         """Waits until the guest has panicked; sends the NMI when the crash is by NMI."""
-        self.console.wait(r"^lab: crash kernel loaded", patience, "the guest")
+        self.console.wait(r"^lab: (crash kernel loaded|READY|panic by)", patience, "the guest")
         if self.crash.trigger == "nmi":
             self.console.wait(r"^lab: READY", patience, "the guest")
             self.qmp.execute("inject-nmi")
+        elif self.crash.trigger == "module":
+            self.console.wait(r"^lab: panic by", patience, "the guest")
         else:
             self.console.wait(r"Kernel panic - not syncing", patience, "the guest")
 

@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len)
         abort();
-    if (pnd_check_file(fd, NULL, NULL, &check, &why) != PND_OK)
+    if (pnd_check_file(fd, NULL, NULL, &check, NULL, &why) != PND_OK)
         abort();
     if (check.bytes != len || (check.verdict == PND_VERDICT_CORRUPT && check.offset > len))
         abort();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Any bytes as a file of a disk corefile, packed as the first byte says: as it is, gzip or LZ4. It
- * ends, hands out nothing that it did not read, and what is not packed comes out as it is. */
+ * Any bytes as a dump or a file of a disk corefile, packed as the first byte says - as it is, gzip,
+ * LZ4 or zstd - and in the form that it says. It ends, hands out nothing that it did not read, and
+ * what is not packed and keeps its form comes out as it is. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,14 +40,23 @@ static int take(void *ctx, const void *data, size_t len, uint64_t done)
     return taker->len > ENOUGH ? STOPPED : PND_OK;
 }
 
+static int go_to(void *ctx, uint64_t at, uint64_t done)
+{
+    struct taker *taker = ctx;
+
+    if (at > INT64_MAX || done < taker->done || done > taker->length)
+        abort();
+    return PND_OK;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-    static const enum pnd_corefile_packing packings[] = {PND_COREFILE_RAW, PND_COREFILE_GZIP,
-                                                         PND_COREFILE_LZ4};
+    static const enum pnd_unpack_packing packings[] = {PND_UNPACK_RAW, PND_UNPACK_GZIP,
+                                                       PND_UNPACK_LZ4, PND_UNPACK_ZSTD};
     static int fd = -1;
     struct pnd_unpack_job job = {.offset = 1};
     struct taker taker = {0};
-    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take, .seek = go_to};
     struct pnd_why why = {0};
     uint64_t at = 0;
     int err;
@@ -57,14 +67,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len)
         abort();
-    job.packing = packings[data[0] % 3];
+    job.packing = packings[data[0] % 4];
+    job.form = (enum pnd_unpack_form)(data[0] / 4 % 3);
     job.length = len - 1;
     taker.length = job.length;
-    taker.raw = job.packing == PND_COREFILE_RAW ? data + 1 : NULL;
+    taker.raw = job.packing == PND_UNPACK_RAW && job.form == PND_UNPACK_AS_IS ? data + 1 : NULL;
     err = pnd_unpack(fd, &job, &sink, &at, &why);
     if (at > job.length || (err == PND_OK && at != job.length))
         abort();
-    if (err != PND_OK && err != PND_E_SHORT && err != PND_E_FORMAT && err != STOPPED)
+    if (err != PND_OK && err != PND_E_SHORT && err != PND_E_FORMAT && err != STOPPED &&
+        !(job.form == PND_UNPACK_ELF && (err == PND_E_TYPE || err == PND_E_RANGE)))
         abort();
     if (err == PND_OK && taker.raw && taker.len != job.length)
         abort();

@@ -121,7 +121,7 @@ static inline struct pnd_check check_bytes(const void *data, size_t len)
     struct pnd_why why = {0};
     int fd = file_of(data, len);
 
-    CHECK_EQ(pnd_check_file(fd, NULL, NULL, &check, &why), PND_OK);
+    CHECK_EQ(pnd_check_file(fd, NULL, NULL, &check, NULL, &why), PND_OK);
     CHECK_STR(why.text, "");
     CHECK_EQ(check.bytes, len);
     close(fd);

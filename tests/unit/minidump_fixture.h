@@ -46,7 +46,7 @@ static inline void make_head(struct file *file, const char *arch, uint32_t versi
                              uint32_t bitmap_bytes, const char *log)
 {
     memset(file, 0, sizeof(*file));
-    snprintf((char *)file->bytes, 24, "minidump FreeBSD/%s", arch);
+    snprintf((char *)file->bytes, 40, "minidump FreeBSD/%s", arch);
     set_le(file->bytes + 24, version, 4);
     set_le(file->bytes + 28, LOG_BYTES, 4);
     set_le(file->bytes + 32, bitmap_bytes, 4);

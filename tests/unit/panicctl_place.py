@@ -23,8 +23,8 @@ import threading
 import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
-VERBS = ["status", "list", "info", "watch", "verify", "export", "extract", "rm", "bootargs",
-         "setup", "doctor"]
+VERBS = ["status", "list", "info", "log", "map", "debug", "watch", "verify", "export", "pack",
+         "extract", "import", "rm", "groups", "note", "vacuum", "bootargs", "setup", "doctor"]
 TESTS = []
 
 
@@ -73,6 +73,19 @@ class Place:
                               capture_output=True, timeout=60)
         assert done.returncode in (0, 1), done.stderr
         return json.loads(done.stdout)
+
+    def facts(self, number, facts, log=None, signature="", title="", seen=()):
+        """What is known of a dump, as the server would have put it: seen are the sightings of its
+        group, (dump, ms since 1970, machine)."""
+        text = json.dumps(facts)
+        self.sql("INSERT OR REPLACE INTO facts VALUES (?, 1, ?, 1, ?, ?, ?, ?, ?, ?)", number,
+                 signature, title, facts.get("os", ""), facts.get("kernel", ""),
+                 facts.get("host", ""), len(text.encode()), text.encode())
+        if log is not None:
+            self.sql("INSERT OR REPLACE INTO facts_log VALUES (?, ?, ?)", number, len(log), log)
+        for dump, when, machine in seen:
+            self.sql("INSERT OR REPLACE INTO sighting VALUES (?, ?, ?, ?, ?, '')", dump, signature,
+                     title, when, machine)
 
     def sql(self, statement, *args):
         with contextlib.closing(sqlite3.connect(self.path(".panicd/catalog.db"))) as db:
@@ -174,6 +187,28 @@ def elf_core(size):
     head += (1).to_bytes(4, "little") + bytes(4) + (4096).to_bytes(8, "little") + bytes(16)
     head += (size - 4096).to_bytes(8, "little") * 2 + bytes(8)
     return head.ljust(4096, b"\0") + random.Random(size).randbytes(size - 4096)
+
+
+X86_64, ARM64 = 0x01000007, 0x0100000C
+
+
+def macho_core(segments, threads=(), cpu=X86_64, protection=3):
+    """A Mach-O core of 64 bits: (address, bytes) in order of the file, and for each thread its
+    64-bit words in the order of its state."""
+    flavor, words = (4, 42) if cpu == X86_64 else (6, 68)
+    thread_len = 16 + 4 * words
+    commands_len = 72 * len(segments) + thread_len * len(threads)
+    at = (32 + commands_len + 4095) // 4096 * 4096
+    out = struct.pack("<8I", 0xFEEDFACF, cpu, 3, 4, len(segments) + len(threads), commands_len, 0, 0)
+    body = b""
+    for address, data in segments:
+        out += struct.pack("<2I16s4Q4I", 0x19, 72, b"", address, len(data), at + len(body),
+                           len(data), protection, protection, 0, 0)
+        body += data
+    for thread in threads:
+        state = b"".join(struct.pack("<Q", word) for word in thread).ljust(4 * words, b"\0")
+        out += struct.pack("<4I", 4, thread_len, flavor, words) + state
+    return out.ljust(at, b"\0") + body
 
 
 def sha256(data):

@@ -318,7 +318,7 @@ static void reads_holes_as_the_zeros_they_are(void)
     int fd = memfd_create("dump", MFD_CLOEXEC);
 
     CHECK_EQ(ftruncate(fd, sizeof(zeros)), 0);
-    CHECK_EQ(pnd_check_file(fd, NULL, NULL, &check, &why), PND_OK);
+    CHECK_EQ(pnd_check_file(fd, NULL, NULL, &check, NULL, &why), PND_OK);
     dense = check_bytes(zeros, sizeof(zeros));
     CHECK_STR(check.sha256, dense.sha256);
     CHECK_STR(check.format, "data");

@@ -34,7 +34,12 @@ echo b >"$dumps/core-b"
 offers "panicctl: a verb" "list" _panicctl panicctl li
 offers "panicctl: a verb's options" "--count --help --json --until-idle" _panicctl panicctl watch --
 offers "panicctl: the dumps of the directory that is named" "1 2 latest" \
-    _panicctl "$panicctl" -D "$dumps" info ""
+    _panicctl "$panicctl" -D "$dumps" rm ""
+offers "panicctl: the options of debug" "--debugger --help --json --keep --print --symbols" \
+    _panicctl panicctl debug --
+offers "panicctl: a debugger" "crash" _panicctl panicctl debug --debugger c
+offers "panicctl: a file to look at" "$dumps/core-a $dumps/core-b" \
+    _panicctl panicctl info "$dumps/co"
 offers "panicctl: what to do with boot-args" "decode encode lint" _panicctl panicctl bootargs ""
 offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicctl bootargs encode --n
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""

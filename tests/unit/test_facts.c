@@ -145,7 +145,7 @@ static void every_table_has_an_end(void)
     pnd_facts_deinit(&facts);
 }
 
-static uint64_t sum(const struct pnd_facts *facts, enum pnd_memory kind)
+static uint64_t sum(const struct pnd_facts *facts, enum pnd_memory_kind kind)
 {
     uint64_t bytes = 0;
 

@@ -90,13 +90,13 @@ static int source_of(size_t len)
     return fd;
 }
 
-static struct pnd_unpack_job job_of(enum pnd_corefile_packing packing, size_t len)
+static struct pnd_unpack_job job_of(enum pnd_unpack_packing packing, size_t len)
 {
     return (struct pnd_unpack_job){.offset = OFFSET, .length = len, .packing = packing};
 }
 
 /* Both ways, which must agree. @return the result, and its place and length */
-static int unpack(enum pnd_corefile_packing packing, size_t len, uint64_t *ret_at, size_t *ret_len)
+static int unpack(enum pnd_unpack_packing packing, size_t len, uint64_t *ret_at, size_t *ret_len)
 {
     struct pnd_unpack_job job = job_of(packing, len);
     struct taker here = {0}, there = {0};
@@ -124,13 +124,13 @@ static void unpacks_what_the_codecs_have_packed(void)
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
         len = pack(&gzip.codec, sizes[i]);
-        CHECK_EQ(unpack(PND_COREFILE_GZIP, len, &at, &out), PND_OK);
+        CHECK_EQ(unpack(PND_UNPACK_GZIP, len, &at, &out), PND_OK);
         CHECK(at == len && out == sizes[i]);
         len = pack(&lz4.codec, sizes[i]);
-        CHECK_EQ(unpack(PND_COREFILE_LZ4, len, &at, &out), PND_OK);
+        CHECK_EQ(unpack(PND_UNPACK_LZ4, len, &at, &out), PND_OK);
         CHECK(at == len && out == sizes[i]);
         memcpy(packed, content, sizes[i]);
-        CHECK_EQ(unpack(PND_COREFILE_RAW, sizes[i], &at, &out), PND_OK);
+        CHECK_EQ(unpack(PND_UNPACK_RAW, sizes[i], &at, &out), PND_OK);
         CHECK(at == sizes[i] && out == sizes[i]);
     }
 }
@@ -139,8 +139,8 @@ static void finds_every_cut_and_keeps_what_comes_before(void)
 {
     const struct {
         const struct pnd_codec *codec;
-        enum pnd_corefile_packing packing;
-    } kinds[] = {{&gzip.codec, PND_COREFILE_GZIP}, {&lz4.codec, PND_COREFILE_LZ4}};
+        enum pnd_unpack_packing packing;
+    } kinds[] = {{&gzip.codec, PND_UNPACK_GZIP}, {&lz4.codec, PND_UNPACK_LZ4}};
 
     for (size_t k = 0; k < 2; k++) {
         size_t len = pack(kinds[k].codec, CONTENT_LEN);
@@ -162,7 +162,7 @@ static void finds_every_cut_and_keeps_what_comes_before(void)
 
 static void says_that_the_source_ends_within_a_file(void)
 {
-    struct pnd_unpack_job job = job_of(PND_COREFILE_RAW, 1000);
+    struct pnd_unpack_job job = job_of(PND_UNPACK_RAW, 1000);
     struct taker taker = {0};
     struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
     struct pnd_why why = {0};
@@ -183,23 +183,23 @@ static void tells_the_place_of_the_damage(void)
     uint64_t at;
 
     packed[len] = 'x';
-    CHECK_EQ(unpack(PND_COREFILE_LZ4, len + 1, &at, &out), PND_E_FORMAT);
+    CHECK_EQ(unpack(PND_UNPACK_LZ4, len + 1, &at, &out), PND_E_FORMAT);
     CHECK(at == len && out == CONTENT_LEN);
     memset(packed + len, 0, 100);
-    CHECK_EQ(unpack(PND_COREFILE_LZ4, len + 100, &at, &out), PND_OK);
+    CHECK_EQ(unpack(PND_UNPACK_LZ4, len + 100, &at, &out), PND_OK);
     packed[1] ^= 1;
-    CHECK_EQ(unpack(PND_COREFILE_LZ4, len, &at, &out), PND_E_FORMAT);
+    CHECK_EQ(unpack(PND_UNPACK_LZ4, len, &at, &out), PND_E_FORMAT);
     CHECK(at == 0 && out == 0);
     len = pack(&gzip.codec, CONTENT_LEN);
     packed[len - 5] ^= 1;
-    CHECK_EQ(unpack(PND_COREFILE_GZIP, len, &at, &out), PND_E_FORMAT);
+    CHECK_EQ(unpack(PND_UNPACK_GZIP, len, &at, &out), PND_E_FORMAT);
     CHECK(at <= len && at > len - 9 && out == CONTENT_LEN);
 }
 
 static void ends_when_its_taker_has_had_enough_and_leaves_no_child(void)
 {
     size_t len = pack(&lz4.codec, CONTENT_LEN);
-    struct pnd_unpack_job job = job_of(PND_COREFILE_LZ4, len);
+    struct pnd_unpack_job job = job_of(PND_UNPACK_LZ4, len);
     struct taker taker = {.stop_at = 100000};
     struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
     struct pnd_why why = {0};
@@ -245,7 +245,7 @@ static int kill_child(void *ctx, const void *data, size_t len, uint64_t done)
 
 static void survives_a_child_that_dies(void)
 {
-    struct pnd_unpack_job job = job_of(PND_COREFILE_RAW, UINT64_C(1) << 40);
+    struct pnd_unpack_job job = job_of(PND_UNPACK_RAW, UINT64_C(1) << 40);
     struct pnd_unpack_sink sink = {.write = kill_child};
     struct pnd_why why = {0};
     int fd = memfd_create("source", MFD_CLOEXEC);
@@ -264,7 +264,7 @@ static void survives_a_child_that_dies(void)
 
 static void says_why_a_source_cannot_be_read(void)
 {
-    struct pnd_unpack_job job = job_of(PND_COREFILE_GZIP, 1000);
+    struct pnd_unpack_job job = job_of(PND_UNPACK_GZIP, 1000);
     struct taker taker = {0};
     struct pnd_unpack_sink sink = {.ctx = &taker, .write = take};
     struct pnd_why why = {0};

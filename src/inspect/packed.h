@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * gzip members and zstd frames, unpacked step by step, and the index that lets a reader start in
+ * the middle of them. @source RFC 1952; RFC 8878; PROTOCOL.md#kdp-6.4 */
+#ifndef PND_INSPECT_PACKED_H
+#define PND_INSPECT_PACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <zlib.h>
+#include <zstd.h>
+
+#include "inspect/pass.h"
+
+enum pnd_packed_kind {
+    PND_PACKED_NONE,
+    PND_PACKED_GZIP,
+    PND_PACKED_ZSTD,
+};
+
+enum {
+    PND_PACKED_LOOK_LEN = 4, /* bytes that tell a start: the longest magic */
+    PND_PACKED_WINDOW = 32 << 10,
+};
+
+/* What starts here? @param len  at least PND_PACKED_LOOK_LEN, unless nothing follows */
+enum pnd_packed_kind pnd_packed_find(const void *head, size_t len);
+
+/* Does another member or frame of the same kind start here?
+ * @param len  at least pnd_packed_magic_len() */
+bool pnd_packed_goes_on(enum pnd_packed_kind kind, const void *head, size_t len);
+size_t pnd_packed_magic_len(enum pnd_packed_kind kind);
+
+/* A place where unpacking can start: of a member or frame, or between two blocks of deflate, which
+ * needs the 32 KiB before it. */
+struct pnd_packed_point {
+    uint64_t stored, content;
+    uint8_t *window;     /* NULL at a start */
+    uint32_t window_len; /* bytes */
+    uint8_t bits;        /* of the byte before stored that belong to what follows */
+    uint8_t byte;        /* that byte */
+};
+
+struct pnd_packed_index {
+    struct pnd_packed_point points[PND_PASS_POINTS_MAX];
+    unsigned count;
+    uint64_t spacing; /* bytes of content between points; doubles when the table is full */
+};
+
+void pnd_packed_index_init(struct pnd_packed_index *index);
+void pnd_packed_index_deinit(struct pnd_packed_index *index);
+bool pnd_packed_index_wants(const struct pnd_packed_index *index, uint64_t content);
+/* The last point at or before @p content; NULL: none. */
+const struct pnd_packed_point *pnd_packed_index_find(const struct pnd_packed_index *index,
+                                                     uint64_t content);
+
+struct pnd_packed {
+    enum pnd_packed_kind kind;
+    z_stream z;
+    bool z_ready, raw; /* raw: started in the middle; trailer_left bytes follow its end */
+    unsigned trailer_left;
+    uint8_t last_byte; /* that was used */
+    ZSTD_DCtx *zstd;
+    const char *why; /* of PND_PACKED_BAD */
+};
+
+enum pnd_packed_result {
+    PND_PACKED_MORE,  /* the input is used up, or the output is full */
+    PND_PACKED_BLOCK, /* a point can be made here */
+    PND_PACKED_ENDED, /* the member or frame is over */
+    PND_PACKED_BAD,
+    PND_PACKED_LARGE, /* zstd wants a window of more than 128 MiB */
+    PND_PACKED_NO_MEMORY,
+};
+
+struct pnd_packed_io {
+    const uint8_t *in;
+    size_t in_len;
+    uint8_t *out;
+    size_t out_len;
+};
+
+void pnd_packed_deinit(struct pnd_packed *packed);
+
+/* At the start of a member or frame. @return PND_OK; PND_E_SYS no memory */
+int pnd_packed_start(struct pnd_packed *packed, enum pnd_packed_kind kind);
+/* At a point of the index. */
+int pnd_packed_resume(struct pnd_packed *packed, enum pnd_packed_kind kind,
+                      const struct pnd_packed_point *point);
+
+/* Moves @p io forward. @param to_block  stop where a point can be made */
+enum pnd_packed_result pnd_packed_step(struct pnd_packed *packed, struct pnd_packed_io *io,
+                                       bool to_block);
+
+/* Bytes of memory that it holds. */
+size_t pnd_packed_bytes(const struct pnd_packed *packed);
+
+/* Adds a point: after PND_PACKED_BLOCK (@p packed), or at a start (NULL). One that cannot be kept
+ * only makes reading slower. */
+void pnd_packed_index_add(struct pnd_packed_index *index, struct pnd_packed *packed,
+                          uint64_t stored, uint64_t content);
+
+#endif

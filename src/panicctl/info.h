@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * All that is known of a dump, gathered (info.c) and shown as a page (info_page.c). */
+#ifndef PND_PANICCTL_INFO_H
+#define PND_PANICCTL_INFO_H
+
+#include "panicctl/print.h"
+#include "panicctl/subject.h"
+#include "store/catalog_facts.h"
+
+enum { PND_INFO_MACHINES_MAX = 3 }; /* others of the group that are named */
+
+struct pnd_info {
+    struct pnd_subject subject;
+    struct pnd_facts facts;                   /* without the log */
+    struct pnd_check check;                   /* of a file; else its format is "" */
+    struct pnd_group group;                   /* count 0: none */
+    char machines[PND_INFO_MACHINES_MAX][64]; /* where else, the latest first */
+    unsigned machine_count;                   /* of them, also those not named */
+    char name[PND_PRINT_NAME_CAP];            /* of the dump, in a command; escaped */
+};
+
+/* @param all  nothing is left out for the sake of the screen */
+void pnd_info_page(const struct pnd_ctl *ctl, const struct pnd_info *info, bool all);
+
+/* "an ELF core, compressed with gzip": what a format is; NULL for one that is not known here. */
+const char *pnd_info_format(const char *format, char *dst, size_t cap);
+
+/* Does a debugger open it? */
+bool pnd_info_opens(const char *format);
+
+#endif
