@@ -9,7 +9,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info log map debug watch verify export extract rm bootargs setup doctor help"
+    local verbs="status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help"
     local verb="" i
     local -a directory=()
 
@@ -49,7 +49,7 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -W "lldb gdb crash drgn kgdb" -- "$cur")
         return
         ;;
-    -n | --count | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
+    -n | --count | --name | --note | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -86,15 +86,17 @@ _panicctl() {
         ;;
     doctor) words+=" --as-client --port" ;;
     extract) words+=" --output --list --force" ;;
+    pack) words+=" --output --log-only --note --force" ;;
+    import) words+=" --name --move" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
-        info | log | map | debug | verify | export | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract | setup | doctor) words="" ;;
+        info | log | map | debug | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
+        status | list | watch | extract | import | setup | doctor) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ " info log map debug verify export extract " == *" $verb "* && $verb && $cur != -* ]]; then
+    if [[ " info log map debug verify export extract pack import " == *" $verb "* && $verb && $cur != -* ]]; then
         local -a files
         mapfile -t files < <(compgen -f -- "$cur")
         COMPREPLY+=("${files[@]}")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info log map debug watch verify export extract rm bootargs setup doctor help
+set -l verbs status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -23,12 +23,14 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'I
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a export -d 'Copy a dump out'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a extract -d 'Take a dump out of a disk'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a pack -d 'A zip for a report'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a import -d 'Take a dump from elsewhere into the list'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Could a dump reach this directory'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
-complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export rm' -a '(__panicctl_ids)'
-complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export' -F
+complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack rm' -a '(__panicctl_ids)'
+complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack import' -F
 complete -c panicctl -n '__fish_seen_subcommand_from info' -s a -l all -d 'Leave nothing out'
 complete -c panicctl -n '__fish_seen_subcommand_from log debug' -l symbols -r -F -d 'A kernel, or a directory'
 complete -c panicctl -n '__fish_seen_subcommand_from log' -l force -d 'Use symbols of another build'
@@ -64,6 +66,12 @@ complete -c panicctl -n '__fish_seen_subcommand_from extract' -F
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s o -l output -x -a '(__fish_complete_directories)' -d 'Where the files go'
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s l -l list -d 'Only say what is there'
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s f -l force -d 'Replace files'
+complete -c panicctl -n '__fish_seen_subcommand_from pack' -s o -l output -r -F -d 'Where to'
+complete -c panicctl -n '__fish_seen_subcommand_from pack' -s l -l log-only -d 'No memory'
+complete -c panicctl -n '__fish_seen_subcommand_from pack' -s n -l note -x -d 'Into note.txt'
+complete -c panicctl -n '__fish_seen_subcommand_from pack' -s f -l force -d 'Replace the zip'
+complete -c panicctl -n '__fish_seen_subcommand_from import' -s n -l name -x -d 'What it is called'
+complete -c panicctl -n '__fish_seen_subcommand_from import' -s m -l move -d 'Remove the file'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l for -x -a 'macos freebsd linux' -d 'What it runs'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l server -x -d 'Who receives'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l interface -x -d 'To send with'

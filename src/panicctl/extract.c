@@ -14,7 +14,7 @@
 #include "panicctl/print.h"
 
 struct request {
-    const char *source, *dir; /* dir NULL: none was named */
+    const char *source, *dir; /* dir NULL: into the list */
     bool list, force;
 };
 
@@ -104,7 +104,10 @@ static int take_operands(struct request *request, int count, char **words, const
     if (is_dir(request->source))
         return pnd_ctl_misused(verb, "%s is a directory; name the disk first, and this after -o",
                                request->source);
-    return pnd_ctl_misused(verb, "name a directory for the files with -o DIR; --list only looks");
+    if (request->force)
+        return pnd_ctl_misused(verb, "--force is for a directory named with -o; dumps of the list "
+                                     "are never replaced");
+    return -1;
 }
 
 static int extract(struct pnd_ctl *ctl, const struct request *request,
@@ -113,11 +116,13 @@ static int extract(struct pnd_ctl *ctl, const struct request *request,
     struct pnd_why why = {0};
     int err = pnd_extract_open(request->source, source, &why);
 
-    if (!err && !request->list)
+    if (!err && !request->list && !request->dir)
+        err = pnd_extract_import(ctl, source, &why);
+    else if (!err && !request->list)
         err = pnd_extract_files(source, request->dir, request->force, ctl->json, &why);
     if (err) {
         pnd_ctl_fail("%s", why.text);
-        return err == PND_E_NOTFOUND ? PND_EXIT_NO : PND_EXIT_COULD_NOT;
+        return err == PND_E_NOTFOUND && !source->imported ? PND_EXIT_NO : PND_EXIT_COULD_NOT;
     }
     return pnd_extract_print(ctl, source, request->list ? NULL : request->dir);
 }

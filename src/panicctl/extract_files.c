@@ -15,6 +15,7 @@
 #include "host/guard.h"
 #include "host/progress.h"
 #include "inspect/unpack.h"
+#include "panicctl/importer.h"
 #include "panicctl/sparse.h"
 
 #define INCOMPLETE ".incomplete"
@@ -23,6 +24,7 @@ enum { INCOMPLETE_NAME_CAP = PND_EXTRACT_NAME_CAP + sizeof(INCOMPLETE) };
 
 struct target {
     struct pnd_extract_source *source;
+    struct pnd_ctl *ctl; /* NULL, or the files become dumps of its directory */
     const char *dir;
     int dir_fd;
     bool force;
@@ -242,11 +244,103 @@ static int extract_place(struct target *target, struct pnd_extract_place *place)
     return err;
 }
 
+/* ---- into the list ---- */
+
+static void dump_name(const struct target *target, const struct pnd_extract_place *place,
+                      const struct pnd_extract_file *file, char ret[PND_SPOOL_NAME_CAP])
+{
+    const char *slash = strrchr(target->source->path, '/');
+    const char *base = slash ? slash + 1 : target->source->path;
+    char inner[PND_EXTRACT_NAME_CAP] = "";
+
+    if (pnd_extract_several(target->source))
+        place_dir(target->source, place, inner);
+    snprintf(ret, PND_SPOOL_NAME_CAP, "%.180s-%s%s%s", base, inner, inner[0] ? "-" : "",
+             file->name);
+}
+
+static int import_file(struct target *target, const struct pnd_extract_place *place,
+                       struct pnd_extract_file *file)
+{
+    struct pnd_importer importer;
+    char name[PND_SPOOL_NAME_CAP];
+    int err;
+
+    dump_name(target, place, file, name);
+    err = pnd_importer_begin(target->ctl, name, "extract", &importer, target->why);
+    if (err)
+        return err;
+    target->to = (struct pnd_sparse){.fd = importer.stage.fd, .holes = true};
+    err = file->info ? fill_info(target, place->info, file) : fill_file(target, file);
+    if (!err && file->result == PND_EXTRACT_INCOMPLETE) {
+        importer.dump.state = PND_DUMP_INCOMPLETE;
+        snprintf(importer.dump.reason, sizeof(importer.dump.reason), "%.255s", file->reason.text);
+    }
+    if (!err && (file->result == PND_EXTRACT_COMPLETE || file->bytes > 0)) {
+        err = pnd_importer_commit(target->ctl, &importer, target->why);
+        file->id = err ? 0 : importer.dump.id;
+    }
+    if (err)
+        file->result = PND_EXTRACT_LISTED;
+    pnd_importer_close(&importer);
+    target->stored += file->length;
+    return err ? pnd_why_add(target->why, err, "%s", file->name) : PND_OK;
+}
+
+static int import_place(struct target *target, struct pnd_extract_place *place)
+{
+    int err = PND_OK;
+
+    for (unsigned i = 0; !err && i < place->file_count; i++) {
+        if (!place->files[i].reason.text[0])
+            err = import_file(target, place, &place->files[i]);
+    }
+    return err;
+}
+
+/* What they are worth; a check that cannot be made is no failure of the import. */
+static void settle(struct pnd_ctl *ctl, const struct pnd_extract_source *source)
+{
+    struct pnd_importer importer = {0};
+
+    for (unsigned i = 0; i < source->place_count; i++) {
+        for (unsigned k = 0; k < source->places[i].file_count; k++) {
+            importer.dump.id = source->places[i].files[k].id;
+            if (importer.dump.id)
+                pnd_importer_settle(ctl, &importer, NULL);
+        }
+    }
+}
+
+/* ---- all of them ---- */
+
+static int extract_places(struct target *target, bool quiet)
+{
+    struct pnd_extract_source *source = target->source;
+    uint64_t total = 0;
+    int err = PND_OK;
+
+    for (unsigned i = 0; i < source->place_count; i++) {
+        const struct pnd_extract_place *place = &source->places[i];
+
+        for (unsigned k = 0; k < place->file_count; k++)
+            total += place->files[k].length < source->bytes ? place->files[k].length : 0;
+    }
+    pnd_progress_init(&target->progress, "extract", total, quiet || isatty(STDERR_FILENO) != 1);
+    for (unsigned i = 0; !err && i < source->place_count; i++) {
+        struct pnd_extract_place *place = &source->places[i];
+
+        if (place->state == PND_EXTRACT_DUMP)
+            err = target->ctl ? import_place(target, place) : extract_place(target, place);
+    }
+    pnd_progress_clear(&target->progress);
+    return err;
+}
+
 int pnd_extract_files(struct pnd_extract_source *source, const char *dir, bool force, bool quiet,
                       struct pnd_why *why)
 {
     struct target target = {.source = source, .dir = dir, .force = force, .why = why};
-    uint64_t total = 0;
     int err = PND_OK;
 
     PND_AUTO_CLOSE int fd = open_dir(AT_FDCWD, dir, dir, why);
@@ -254,18 +348,21 @@ int pnd_extract_files(struct pnd_extract_source *source, const char *dir, bool f
         return fd;
     target.dir_fd = fd;
     for (unsigned i = 0; !err && i < source->place_count; i++) {
-        const struct pnd_extract_place *place = &source->places[i];
-
-        if (place->state == PND_EXTRACT_DUMP)
-            err = check_place(&target, place);
-        for (unsigned k = 0; k < place->file_count; k++)
-            total += place->files[k].length < source->bytes ? place->files[k].length : 0;
-    }
-    pnd_progress_init(&target.progress, "extract", total, quiet || isatty(STDERR_FILENO) != 1);
-    for (unsigned i = 0; !err && i < source->place_count; i++) {
         if (source->places[i].state == PND_EXTRACT_DUMP)
-            err = extract_place(&target, &source->places[i]);
+            err = check_place(&target, &source->places[i]);
     }
-    pnd_progress_clear(&target.progress);
+    return err ? err : extract_places(&target, quiet);
+}
+
+int pnd_extract_import(struct pnd_ctl *ctl, struct pnd_extract_source *source, struct pnd_why *why)
+{
+    struct target target = {.source = source, .ctl = ctl, .why = why};
+    int err = pnd_importer_prepare(ctl, why);
+
+    if (!err)
+        err = extract_places(&target, ctl->json);
+    source->imported = true;
+    if (!err)
+        settle(ctl, source);
     return err;
 }

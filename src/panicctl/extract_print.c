@@ -46,10 +46,11 @@ static json_t *json_file(const struct pnd_extract_source *source, const char *di
 
     pnd_extract_path(path, source, dir, place, file);
     return json_pack(
-        "{s:s, s:b, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:s}", "name", file->name, "log",
+        "{s:s, s:b, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:s}", "name", file->name, "log",
         file->log, "offset", (json_int_t)file->offset, "stored", (json_int_t)file->length,
         "packing", packing_word(file->packing), "encrypted", file->encrypted, "path",
-        path[0] ? pnd_print_json_text(path) : json_null(), "bytes",
+        path[0] ? pnd_print_json_text(path) : json_null(), "id",
+        file->id ? json_integer((json_int_t)file->id) : json_null(), "bytes",
         done ? json_integer((json_int_t)file->bytes) : json_null(), "complete",
         done ? json_boolean(file->result == PND_EXTRACT_COMPLETE) : json_null(), "damaged_at",
         file->result == PND_EXTRACT_INCOMPLETE ? json_integer((json_int_t)file->damaged_at)
@@ -121,7 +122,10 @@ static void print_made(const struct pnd_extract_source *source, const char *dir,
     for (unsigned i = 0; i < place->file_count; i++) {
         const struct pnd_extract_file *file = &place->files[i];
 
-        if (pnd_extract_path(path, source, dir, place, file)[0])
+        if (file->id)
+            printf("  dump %" PRIu64 ": %s: %s (%" PRIu64 " bytes)\n", file->id, file->name,
+                   pnd_text_bytes(size, sizeof(size), file->bytes), file->bytes);
+        else if (pnd_extract_path(path, source, dir, place, file)[0])
             printf("  %s: %s (%" PRIu64 " bytes)\n", pnd_print_name(name, path),
                    pnd_text_bytes(size, sizeof(size), file->bytes), file->bytes);
     }
@@ -138,10 +142,14 @@ static void print_warnings(const struct pnd_extract_source *source, const char *
 
         if (file->result == PND_EXTRACT_INCOMPLETE) {
             pnd_extract_path(path, source, dir, place, file);
+            if (file->id)
+                snprintf(path, sizeof(path), "dump %" PRIu64, file->id);
             fprintf(stderr,
                     "panicctl: %s: %s, at byte %" PRIu64 " of the %" PRIu64 " stored; %s%s\n",
                     file->name, file->reason.text, file->damaged_at, file->length,
-                    path[0] ? "what comes before it is in " : "nothing comes before it",
+                    file->id ? "what comes before it is "
+                    : path[0] ? "what comes before it is in "
+                              : "nothing comes before it",
                     pnd_print_name(name, path));
         } else if (file->reason.text[0]) {
             fprintf(stderr, "panicctl: %s: %s\n", file->name, file->reason.text);
@@ -151,7 +159,7 @@ static void print_warnings(const struct pnd_extract_source *source, const char *
                     "the public one that was given to the machine%s; it is %s as it is\n",
                     file->name, place->kind == PND_EXTRACT_APPLE ? " (AEA)" : "",
                     place->kind == PND_EXTRACT_APPLE ? "" : ", by decryptcore(8), with " KEY_NAME,
-                    dir ? "copied" : "stored");
+                    dir || file->id ? "copied" : "stored");
         }
     }
 }
@@ -170,7 +178,7 @@ static void print_place(const struct pnd_extract_source *source, const char *dir
     printf("%s: %s\n", words, place->format);
     if (place->file_count == 0)
         puts("  no file is whole, and there is no log: the dump was cut short");
-    else if (dir)
+    else if (dir || source->imported)
         print_made(source, dir, place);
     else
         print_list(place);

@@ -96,15 +96,31 @@
     "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
     "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
     "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
-    "or a file kernelcore. It only reads there, never writes.\n\n"                                 \
-    "  -o, --output DIR   where the files go; it is made if it is missing. Several\n"              \
+    "or a file kernelcore. It only reads there, never writes. Each file becomes a\n"                \
+    "dump of the list, as with \"panicctl import\".\n\n"                                            \
+    "  -o, --output DIR   into a directory instead, made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
-    "  -l, --list         only say what is there; needs no DIR\n"                                  \
+    "  -l, --list         only say what is there\n"                                                \
     "  -f, --force        replace files of the same names in DIR\n"                                \
     "  --json             one object: source, output, places (with their files)\n\n"               \
     "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
     "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
+
+#define PND_HELP_PACK                                                                              \
+    "Puts a dump and what is known of it into one zip: dump, panic.log, facts.json,\n"             \
+    "transfer.json, README.txt, and MANIFEST.txt with the SHA-256 of each.\n" PND_HELP_ID           \
+    "A FILE has a slash in its name, or is no ID.\n\n"                                             \
+    "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
+    "                       default: dump-ID.zip in the current directory\n"                       \
+    "  -l, --log-only       without dump and registers: when memory is private\n"                  \
+    "  -n, --note TEXT      into note.txt\n"                                                       \
+    "  -f, --force          replace X.zip if it is there\n"                                        \
+    "  --json               one object: id, output, bytes, as_received, log_only,\n"               \
+    "                       files\n\n"                                                            \
+    "Exit status: 0 (a warning, when the dump is incomplete); 1 the dump is not what\n"            \
+    "was received any more (the zip says so, too), or --log-only found nothing; 2\n"               \
+    "could not, and there is no zip.\n"
 
 #define PND_HELP_IMPORT                                                                            \
     "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
@@ -113,8 +129,8 @@
     "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
     "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
     "  -m, --move        remove the file once the dump is safe\n"                                  \
-    "  --json            {\"imported\": [...]}: the fields of \"list --json\", and source,\n"      \
-    "                    moved, same_as (an older dump of the same SHA-256)\n\n"                   \
+    "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"        \
+    "                    and same_as, an older dump of the same SHA-256\n\n"                       \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
 

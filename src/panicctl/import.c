@@ -188,8 +188,7 @@ static bool is_dump_already(struct pnd_ctl *ctl, const struct source *source, st
     char file[PND_SPOOL_NAME_CAP];
 
     return pnd_importer_find_file(ctl, source->fd, file) &&
-           pnd_catalog_find(ctl->catalog, file, ret, NULL) == PND_OK &&
-           strcmp(ret->file, file) == 0;
+           pnd_importer_find_row(ctl->catalog, file, ret, NULL) == PND_OK;
 }
 
 /* A second name of a dump: what a move that was killed leaves to the next. */

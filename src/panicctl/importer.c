@@ -188,18 +188,31 @@ static int commit_asked(struct pnd_ctl *ctl, struct pnd_importer *importer, stru
     return err == PND_E_NOTFOUND ? PND_E_SYS : err; /* a row that is late: adopt() finds it */
 }
 
-/* The row of exactly that file: a name finds others too. */
-static int find_row(struct pnd_catalog *catalog, const char *file, struct pnd_dump *ret,
-                    struct pnd_why *why)
-{
-    struct pnd_dump found;
-    int err = pnd_catalog_find(catalog, file, &found, why);
+struct wanted {
+    const char *file;
+    struct pnd_dump *ret;
+    bool found;
+};
 
-    if (!err && strcmp(found.file, file) != 0)
-        err = pnd_why(why, PND_E_NOTFOUND, 0, "%s has no row yet", file);
-    if (!err)
-        *ret = found;
-    return err;
+static bool is_wanted(const struct pnd_dump *dump, void *ctx)
+{
+    struct wanted *wanted = ctx;
+
+    wanted->found = strcmp(dump->file, wanted->file) == 0;
+    if (wanted->found)
+        *wanted->ret = *dump;
+    return !wanted->found;
+}
+
+int pnd_importer_find_row(struct pnd_catalog *catalog, const char *file, struct pnd_dump *ret,
+                          struct pnd_why *why)
+{
+    struct wanted wanted = {.file = file, .ret = ret};
+    int err = pnd_catalog_each(catalog, false, is_wanted, &wanted, why);
+
+    if (err || wanted.found)
+        return err;
+    return pnd_why(why, PND_E_NOTFOUND, 0, "%s is not in the catalog", file);
 }
 
 /* The file has its name, and whoever gave it did not live to say so, or to put its row. */
@@ -213,7 +226,7 @@ static int adopt(struct pnd_ctl *ctl, struct pnd_importer *importer, struct pnd_
     if (!pnd_importer_find_file(ctl, importer->stage.fd, file))
         return pnd_why(why, PND_E_SYS, 0, "somebody removed the file from %s meanwhile",
                        ctl->spool.path);
-    if (find_row(ctl->catalog, file, &importer->dump, why) == PND_OK)
+    if (pnd_importer_find_row(ctl->catalog, file, &importer->dump, why) == PND_OK)
         return PND_OK;
     err = pnd_spool_open(&locked, ctl->spool.path, why);
     if (err)
@@ -222,7 +235,7 @@ static int adopt(struct pnd_ctl *ctl, struct pnd_importer *importer, struct pnd_
     if (!err)
         err = pnd_import_reconcile(&locked, catalog, why);
     if (!err)
-        err = find_row(catalog, file, &importer->dump, why);
+        err = pnd_importer_find_row(catalog, file, &importer->dump, why);
     pnd_catalog_close(catalog);
     pnd_spool_close(&locked);
     return err;

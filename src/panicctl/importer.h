@@ -42,4 +42,9 @@ uint64_t pnd_importer_same(struct pnd_ctl *ctl, const struct pnd_dump *dump);
 /* The file of the directory that is the same as the open @p fd. @return false: none */
 bool pnd_importer_find_file(const struct pnd_ctl *ctl, int fd, char ret[PND_SPOOL_NAME_CAP]);
 
+/* The row of exactly that file; pnd_catalog_find() takes a sender's name for one, too.
+ *   @return PND_OK; PND_E_NOTFOUND; as pnd_catalog_each() */
+int pnd_importer_find_row(struct pnd_catalog *catalog, const char *file, struct pnd_dump *ret,
+                          struct pnd_why *why);
+
 #endif

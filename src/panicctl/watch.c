@@ -234,6 +234,14 @@ static void say_group(const json_t *dump)
     putchar('\n');
 }
 
+/* Why a machine died is known before its dump has ended. */
+static void say_cause(const json_t *arriving)
+{
+    say_time("cause");
+    printf(" %" JSON_INTEGER_FORMAT "\n", json_integer_value(json_object_get(arriving, "id")));
+    say_group(arriving);
+}
+
 static void say_refused(const json_t *event)
 {
     const char *peer = json_string_value(json_object_get(event, "peer"));
@@ -284,6 +292,8 @@ static void take_event(struct watch *watch, const json_t *json)
             say_dump(event, &view, dump);
             say_group(dump);
         }
+    } else if (!watch->ctl->json && strcmp(event, "cause") == 0) {
+        say_cause(json_object_get(json, "arriving"));
     } else if (!watch->ctl->json && strcmp(event, "refused") == 0) {
         say_refused(json);
     }

@@ -50,6 +50,11 @@ offers "panicctl: the options of extract" "--force --help --json --list --output
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl extract "$dumps/co"
+offers "panicctl: the options of pack" "--force --help --json --log-only --note --output" \
+    _panicctl panicctl pack --
+offers "panicctl: the options of import" "--help --json --move --name" _panicctl panicctl import --
+offers "panicctl: a file to import" "$dumps/core-a $dumps/core-b" \
+    _panicctl panicctl import "$dumps/co"
 offers "panicctl: a directory" "$dumps" _panicctl panicctl --directory "${dumps%?}"
 
 if [ -r $framework ]; then

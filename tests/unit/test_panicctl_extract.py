@@ -498,6 +498,42 @@ def a_dump_that_was_cut_short_is_no_dump(place):
     assert "cut short" in text
 
 
+# ---- into the list ----
+
+
+@test
+def without_a_directory_each_file_becomes_a_dump_of_the_list(place):
+    image = plain(place, b"the log", FILES)
+    got = place.json("extract", image)
+    assert got["output"] is None
+    files = got["places"][0]["files"]
+    assert [f["name"] for f in files] == NAMES and [f["id"] for f in files] == \
+        list(range(1, len(NAMES) + 1)), files
+    rows = {r["name"]: r for r in place.json("list")["dumps"]}
+    for name, content in zip(NAMES, [b"the log"] + [f[2] for f in FILES]):
+        row = rows["kernelcore-" + name]
+        assert (row["protocol"], row["state"]) == ("extract", "complete"), row
+        assert get(place, "PanicDumps", row["file"]) == content, name
+    out = place.run("extract", image)
+    assert "  dump 9: panic.log: 7 B (7 bytes)\n" in out, out
+    assert len(place.json("list")["dumps"]) == 2 * len(NAMES)
+
+
+@test
+def what_is_damaged_becomes_an_incomplete_dump(place):
+    packed = gzip.compress(memory(5, 300000))
+    image = put(place, "kernelcore", boss([(b"kernel", 1 << 8, packed[:-50000]),
+                                           (b"none", 1 << 8, b"no gzip"), (b"raw", 0, b"raw")]))
+    place.run("extract", image, code=1)
+    assert "what comes before it is dump 1\n" in place.err, place.err
+    assert "nothing comes before it" in place.err, place.err
+    rows = {r["name"]: r for r in place.json("list")["dumps"]}
+    assert sorted(rows) == ["kernelcore-kernel", "kernelcore-raw"], rows
+    row = rows["kernelcore-kernel"]
+    assert row["state"] == "incomplete" and "end too early" in row["reason"], row
+    assert memory(5, 300000).startswith(get(place, "PanicDumps", row["file"]))
+
+
 # ---- operands, and what is there already ----
 
 
@@ -519,7 +555,7 @@ def the_wrong_way_round_is_refused_with_what_to_type(place):
     for args in ((image, "-o", image), (image, "-o", put(place, "file", b"x"))):
         place.run("extract", *args, code=2)
         assert "director" in place.err, place.err
-    for args in ((), (image,), ("d",), ("a", "b", "c")):
+    for args in ((), (image, "--force"), ("d",), ("a", "b", "c")):
         place.run("extract", *args, code=2)
         assert "usage: panicctl extract" in place.err, place.err
     place.run("extract", "d", "-o", "d", code=2)
