@@ -207,11 +207,11 @@ static void conclude(struct pnd_checker *checker, struct pnd_dump *dump, int err
     checker->progressed = true;
     if (!still_there(checker, dump->id))
         return;
+    keep_facts(checker, &checker->ended, dump); /* first: who sees the verdict finds them */
     if (pnd_catalog_put(checker->catalog, dump, 1, &trouble)) {
         pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, trouble.text);
         checker->progressed = false;
     }
-    keep_facts(checker, &checker->ended, dump);
     news.dump = *dump;
     find_group(checker, dump->id, &news.group);
     announce(checker, &news);
