@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "facts/facts.h"
 #include "panicctl/panicctl.h"
 #include "wire/corefile.h"
 
@@ -98,6 +99,10 @@ int pnd_extract_read_apple(const struct pnd_extract_source *source, uint64_t pla
                            struct pnd_extract_place *place, struct pnd_why *why);
 int pnd_extract_read_freebsd(const struct pnd_extract_source *source,
                              struct pnd_extract_place *place, struct pnd_why *why);
+
+/* What FreeBSD's header says of the dump, where the dump itself did not say it. */
+void pnd_extract_header_facts(const struct pnd_extract_source *source,
+                              const struct pnd_extract_place *place, struct pnd_facts *facts);
 
 /* Does [offset, offset + bytes) end with FreeBSD's dump header, cleared or not? */
 bool pnd_extract_is_freebsd(int fd, uint64_t offset, uint64_t bytes);
