@@ -187,7 +187,7 @@ static void report_pass(const char *what, int fd, size_t content, size_t stored,
 
 int main(int argc, char **argv)
 {
-    size_t len = (size_t)(argc > 1 ? atoi(argv[1]) : CONTENT_MIB) * MIB, cap, packed_len;
+    size_t len = (argc > 1 ? strtoul(argv[1], NULL, 10) : CONTENT_MIB) * MIB, cap, packed_len;
     uint8_t *content = make_content(len), *packed;
     double plain, hash;
     z_stream z = {0};

@@ -60,7 +60,7 @@ static inline uint8_t *make_content(size_t len)
     for (unsigned i = 0; i < 200; i++) {
         const char *text = texts[random_below(9)];
 
-        memcpy(content + random_below((uint32_t)len - 64), text, strlen(text));
+        put_text(content + random_below((uint32_t)len - 64), text);
     }
     return content;
 }

@@ -428,8 +428,8 @@ static void refuses_facts_that_would_take_more_memory_than_facts_can(void)
     json[len - 1] = ']';
     CHECK_EQ(pnd_child_parse_facts(json, len, &facts), PND_E_FORMAT);
     memset(json, 'x', len); /* one long text is no such thing */
-    memcpy(json, "{\"log\":\",,,,", 12);
-    memcpy(json + len - 2, "\"}", 2);
+    put_text(json, "{\"log\":\",,,,");
+    put_text(json + len - 2, "\"}");
     CHECK_EQ(pnd_child_parse_facts(json, len, &facts), PND_OK);
     CHECK(facts.log != NULL);
     pnd_facts_deinit(&facts);

@@ -456,8 +456,8 @@ static void reads_the_kernel_version_from_its_memory(void)
 
     begin_core(X86_64, true, false);
     at = add_segment(TEXT_AT, 4 * PAGE, 1);
-    strcpy((char *)maker.buf + at + 50, "Darwin Kernel Version 21.1.0");
-    strcpy((char *)maker.buf + at + 4090, full);
+    put_text(maker.buf + at + 50, "Darwin Kernel Version 21.1.0");
+    put_text(maker.buf + at + 4090, full);
     facts = read_facts(maker.data_at);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL_VERSION), full);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL), "xnu-8019.41.5");
@@ -596,8 +596,8 @@ static void reads_plain_memory_by_its_texts(void)
     struct pnd_facts facts;
 
     memset(&maker, 0, sizeof(maker));
-    strcpy((char *)maker.buf + 5000, "Linux version 6.1.0-18-amd64 (gcc) #1 SMP\n");
-    strcpy((char *)maker.buf + 9000, "<0>Kernel panic - not syncing: Fatal exception\n");
+    put_text(maker.buf + 5000, "Linux version 6.1.0-18-amd64 (gcc) #1 SMP\n");
+    put_text(maker.buf + 9000, "<0>Kernel panic - not syncing: Fatal exception\n");
     facts = read_facts(64 << 10);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS), "Linux");
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL), "6.1.0-18-amd64");
@@ -605,8 +605,8 @@ static void reads_plain_memory_by_its_texts(void)
     pnd_facts_deinit(&facts);
 
     memset(&maker, 0, sizeof(maker));
-    strcpy((char *)maker.buf + 5000, "FreeBSD 14.1-RELEASE releng/14.1 GENERIC\n");
-    strcpy((char *)maker.buf + 9000, "panic: page fault\ncpuid = 0\n");
+    put_text(maker.buf + 5000, "FreeBSD 14.1-RELEASE releng/14.1 GENERIC\n");
+    put_text(maker.buf + 9000, "panic: page fault\ncpuid = 0\n");
     facts = read_facts(64 << 10);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS), "FreeBSD");
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS_VERSION), "14.1-RELEASE");

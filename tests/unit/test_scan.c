@@ -95,7 +95,7 @@ static void finds_a_text_at_every_offset_and_at_the_very_end(void)
 
     for (size_t at = 0; at <= sizeof(buf) - 9; at++) {
         memset(buf, 'p', sizeof(buf));
-        memcpy(buf + at, text, 9);
+        put_text(buf + at, text);
         for (size_t cut = 0; cut < sizeof(buf); cut += 11) {
             pnd_scanner_init(&scanner);
             pnd_scanner_feed(&scanner, buf, cut);
