@@ -11,6 +11,7 @@ import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -98,6 +99,24 @@ def check(log, frames):
     return addresses
 
 
+def check_lldb(path, frames):
+    """What Apple's own debugger finds in the same file at the same addresses."""
+    if not shutil.which("lldb"):
+        print("# not compared with lldb, which is not installed")
+        return
+    commands = [word for linked, _ in frames for word in ("-o", f"image lookup -a {linked:#x}")]
+    said = subprocess.run(["lldb", "--no-lldbinit", "-b", *commands, path], capture_output=True, text=True,
+                          timeout=120).stdout
+    found = re.findall(r"Summary: kernel`(\S+)(?: \+ (\d+))?", said)
+    assert len(found) == len(frames), said
+    for (linked, text), (name, offset) in zip(frames, found):
+        if function_of(linked)[1] == 0:
+            continue   # returns to where the next function begins, which is not who called
+        names, at = function_of(linked)
+        assert name in names and int(offset or 0) == at, (hex(linked), name, offset)
+        assert text in {f"_{alias} + {at:#x}" for alias in names}, (text, name, offset)
+
+
 def names_are_those_of_nm(args, first):
     with tempfile.TemporaryDirectory(prefix="panicbox-") as place:
         work = pathlib.Path(place)
@@ -111,6 +130,7 @@ def names_are_those_of_nm(args, first):
         own = re.findall(r"mach_kernel : (_\w+ \+ 0x[0-9a-f]+)", log)
         assert not own or len(own) == len(addresses), log
         assert any(first in text for _, text in frames), frames
+        check_lldb(work / "kit/kernel", frames)
         # The same out of the memory: the log is found in the core.
         assert named(work, "core", core, work / "kit/kernel") == frames
         return own, frames

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Panic logs and the Mach-O files that have the names: kernels, kexts, dSYM bundles, fat files and
-kernel collections, written here. Usage: test_symbols_macho.py SYMBOLS_LOG. Speaks TAP."""
+kernel collections, written here. Usage: test_symbols_macho.py SYMBOLS_LOG PANICCTL. Speaks TAP."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -14,6 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import macho_file as macho   # noqa: E402
 
 TOOL = sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_SYMBOLS_LOG"]
+PANICCTL = sys.argv[2] if len(sys.argv) > 2 else os.environ["PND_PANICCTL"]
 TESTS = []
 KERNEL, OTHER, KEXT = (f"{digit * 8}-2222-3333-4444-555555555555" for digit in "1AB")
 SLIDE, LINKED = 0x11A00000, 0xFFFFFF8000200000
@@ -255,6 +257,23 @@ def names_of_any_bytes_are_escaped():
         path = place.put("kernel", kernel(symbols={"_evil\x1b[31m\n": LINKED + 0x2300}))
         printed, _, _ = place.run(X86, path)
         assert "\x1b" not in printed and "_evil\\x1B[31m" in printed.replace("\\x1b", "\\x1B"), printed
+
+
+@test
+def panicctl_log_shows_the_same():
+    with Place() as place:
+        path = place.put("kernel", kernel())
+        printed, _, _ = place.run(X86, path)
+        command = [PANICCTL, "log", place.root / "log", "--symbols"]
+        shown = subprocess.run([*command, path], capture_output=True, text=True, timeout=60)
+        assert shown.returncode == 0 and shown.stdout == printed, shown
+        found = json.loads(subprocess.run([*command, path, "--json"], check=True,
+                                          capture_output=True, text=True, timeout=60).stdout)
+        assert "_panic + 0x45" in json.dumps(found["symbols"]), found["symbols"]
+        shown = subprocess.run([*command, place.put("other", kernel(OTHER))], capture_output=True,
+                               text=True, timeout=60)
+        assert shown.returncode == 1 and OTHER in shown.stderr, shown
+        assert shown.stderr.startswith("panicctl: "), shown.stderr
 
 
 def main():
