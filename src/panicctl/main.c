@@ -96,9 +96,9 @@ static void help_all(FILE *to)
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(to, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
     fputs("  help      this, or with a VERB the options of it\n"
-          "DIR: else $PANICD_DIRECTORY, ./" DIRECTORY_LOCAL " if it is there, " DIRECTORY_SERVICE
-          ".\n"
-          "Exit status: 0 done; 1 the answer is no; 2 could not.\n",
+          "ID: number, file or sender's name, \"latest\". Exit: 0 yes; 1 no; 2 could not.\n"
+          "DIR: as given, else $PANICD_DIRECTORY, ./" DIRECTORY_LOCAL
+          " if there, " DIRECTORY_SERVICE ".\n",
           to);
 }
 

@@ -122,7 +122,7 @@ struct pnd_lines *pnd_lines_open(const struct pnd_macho_image *image)
     struct pnd_macho_sections walk;
     struct pnd_macho_section section;
     struct pnd_lines *lines;
-    size_t len;
+    size_t len = 0;
 
     pnd_macho_sections_init(&walk, image);
     while (pnd_macho_sections_next(&walk, &section) == PND_OK)
