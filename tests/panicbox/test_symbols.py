@@ -52,12 +52,34 @@ def function_of(address):
     return names, address - start
 
 
-def mach_kernel(uuid):
+def dwarf():
+    """The sections of the kernel with its lines, as a dSYM names them."""
+    sections = {}
+    with tempfile.TemporaryDirectory(prefix="panicbox-") as place:
+        for name in ("info", "abbrev", "line", "line_str", "str", "aranges", "ranges", "rnglists",
+                     "loclists", "addr", "str_offsets"):
+            to = pathlib.Path(place) / name
+            subprocess.run(["objcopy", "--dump-section", f".debug_{name}={to}", box.panicbox(),
+                            to.with_suffix(".copy")], capture_output=True, check=False)
+            if to.is_file():   # else there is no such section
+                sections["__debug_" + name[:8]] = to.read_bytes()
+    assert "__debug_info" in sections and "__debug_line" in sections, sections.keys()
+    return sections
+
+
+def lines_of(addresses):
+    """What addr2line says of each, of the function itself and not of what was inlined there."""
+    said = subprocess.run(["addr2line", "-s", "-e", box.panicbox(), *map(hex, addresses)],
+                          check=True, capture_output=True, text=True).stdout.splitlines()
+    return [re.sub(r" \(discriminator \d+\)", "", line) for line in said]
+
+
+def mach_kernel(uuid, **more):
     """The kernel, as Apple's linker would have written it. What boots it lies lower."""
     start = box.symbols()["box_text_start"]
     end = (functions()[-1][0] // PAGE + 2) * PAGE
     symbols = {"_" + name: address for address, names in functions() for name in names}
-    return macho.image(symbols, [("__TEXT", start, end - start)], uuid)
+    return macho.image(symbols, [("__TEXT", start, end - start)], uuid, **more)
 
 
 def panic(work, args):
@@ -133,7 +155,23 @@ def names_are_those_of_nm(args, first):
         check_lldb(work / "kit/kernel", frames)
         # The same out of the memory: the log is found in the core.
         assert named(work, "core", core, work / "kit/kernel") == frames
+        check_lines(work, uuid, log, frames)
         return own, frames
+
+
+def check_lines(work, uuid, log, frames):
+    """With a dSYM next to it each frame has its line, too."""
+    bundle = work / "kit/kernel.dSYM/Contents/Resources/DWARF/kernel"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(mach_kernel(uuid, filetype=macho.DSYM, dwarf=dwarf()))
+    trapped = re.search(r", RIP: 0x([0-9a-f]+)", log)
+    calls = [linked - (0 if trapped and int(trapped[1], 16) == linked else 1)
+             for linked, _ in frames]
+    wanted = lines_of(calls)
+    assert all("?" not in line for line in wanted), wanted
+    found = named(work, "log", log.encode(), work / "kit/kernel.dSYM")
+    assert found == [(linked, f"{text} ({line})")
+                     for (linked, text), line in zip(frames, wanted)], (found, wanted)
 
 
 def a_null_pointer_symbolicated_by_the_machine_and_by_us():
