@@ -172,6 +172,12 @@ def check_lines(work, uuid, log, frames):
     found = named(work, "log", log.encode(), work / "kit/kernel.dSYM")
     assert found == [(linked, f"{text} ({line})")
                      for (linked, text), line in zip(frames, wanted)], (found, wanted)
+    # The same from the ELF file that panicbox is, with what was inlined before it.
+    own = named(work, "log", log.encode(), box.panicbox())
+    for (linked, text), (same, inlined), line in zip(frames, own, wanted):
+        inner, outer = inlined.split("; ")[0], inlined.split("; ")[-1]
+        assert same == linked and re.search(rf"\((\S*/)?{re.escape(line)}\)$", inner), (inner, line)
+        assert outer.split(" + ")[0] == text.split(" + ")[0][1:], (outer, text)
 
 
 def a_null_pointer_symbolicated_by_the_machine_and_by_us():

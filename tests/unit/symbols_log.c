@@ -9,12 +9,18 @@
 #include "inspect/check.h"
 #include "panicctl/symbols.h"
 
+/* A text of several lines in one. */
 static void print_frames(const struct pnd_symbols *symbols)
 {
     puts("----");
-    for (unsigned i = 0; i < symbols->frame_count; i++)
-        printf("%u 0x%" PRIx64 " %s\n", i, symbols->frames[i].linked,
-               symbols->frames[i].text ? symbols->frames[i].text : "-");
+    for (unsigned i = 0; i < symbols->frame_count; i++) {
+        const char *text = symbols->frames[i].text ? symbols->frames[i].text : "-";
+
+        printf("%u 0x%" PRIx64 " ", i, symbols->frames[i].linked);
+        for (; *text; text++)
+            fputs(*text == '\n' ? "; " : (const char[]){*text, '\0'}, stdout);
+        putchar('\n');
+    }
 }
 
 int main(int argc, char **argv)
