@@ -21,9 +21,9 @@
 #include "wire/cursor.h"
 
 enum {
-    STEP = 4 << 20,     /* bytes of the file between looks at the clock */
-    TELL_MS = 250,      /* between words of how far it is */
-    FACTS_SHARE = 10,   /* facts on the way take at most a tenth of the time */
+    STEP = 4 << 20,   /* bytes of the file between looks at the clock */
+    TELL_MS = 250,    /* between words of how far it is */
+    FACTS_SHARE = 10, /* facts on the way take at most a tenth of the time */
     NICENESS = 10,
     IOPRIO_LOWEST = 2 << 13 | 7, /* best effort, last. @source ioprio_set(2) */
     IOPRIO_PROCESS = 1,
@@ -33,7 +33,7 @@ enum {
 struct child {
     struct pnd_pass *pass;
     int64_t told_ms, facts_next_ms;
-    unsigned news;        /* that facts were said for */
+    unsigned news;         /* that facts were said for */
     uint64_t facts_digest; /* of what was said last */
     bool facts_said;
     uint8_t piece[PND_MESSAGE_PIECE_MAX];
@@ -181,15 +181,22 @@ static void say_facts(struct child *child, const struct pnd_facts *facts)
     json_decref(json);
 }
 
-/* @param last  all has come: whatever it costs, and whether there is news or not */
-static int tell_facts(struct child *child, bool last, struct pnd_why *why)
+enum moment {
+    BUSY, /* there is more to read: facts take their share of the time, no more */
+    IDLE, /* nothing is held up */
+    LAST, /* all has come: whatever it costs, and whether there is news or not */
+};
+
+static int tell_facts(struct child *child, enum moment moment, struct pnd_why *why)
 {
     unsigned news = pnd_pass_news(child->pass);
     int64_t start = now_ms();
     struct pnd_facts facts;
     int err;
 
-    if (!last && (news == child->news || start < child->facts_next_ms))
+    if (moment != LAST && news == child->news)
+        return PND_OK;
+    if (moment == BUSY && start < child->facts_next_ms)
         return PND_OK;
     child->news = news;
     err = pnd_pass_facts(child->pass, &facts, why);
@@ -232,7 +239,7 @@ static int go_on(struct child *child, uint64_t bytes, struct pnd_why *why)
         err = pnd_pass_advance(child->pass, end, false, NULL, NULL, why);
         if (!err) {
             say_done(child, false);
-            err = tell_facts(child, false, why);
+            err = tell_facts(child, BUSY, why);
         }
     } while (!err && pnd_pass_done(child->pass) > before && pnd_pass_done(child->pass) < bytes);
     return err;
@@ -251,9 +258,11 @@ static int check_all(struct child *child, struct pnd_check *ret, struct pnd_why 
             err = pnd_pass_advance(child->pass, bytes, true, NULL, NULL, why);
         if (!err)
             say_done(child, true);
+        if (!err && !final)
+            err = tell_facts(child, IDLE, why);
     }
     if (!err)
-        err = tell_facts(child, true, why);
+        err = tell_facts(child, LAST, why);
     if (!err)
         err = pnd_pass_check(child->pass, ret, why);
     return err;

@@ -46,10 +46,11 @@ static void note_signal(int number)
 
 /* ---- the command ---- */
 
-static int arguments(const struct debug *debug, const char *core, const char *argv[], char *text)
+/* @param wish  with symbols that are there, or as they would be */
+static int arguments(const struct debug *debug, const struct pnd_debug_wish *wish, const char *core,
+                     const char *argv[], char *text)
 {
-    int err =
-        pnd_debug_arguments(&debug->wish, &debug->choice, core, debug->more, argv, text, TEXT_CAP);
+    int err = pnd_debug_arguments(wish, &debug->choice, core, debug->more, argv, text, TEXT_CAP);
 
     return err ? pnd_ctl_fail("too many arguments for %s", debug->choice.debugger) : 0;
 }
@@ -69,8 +70,14 @@ static int command_lines(const struct debug *debug, char unpack[TEXT_CAP], char 
 {
     const char *argv[PND_DEBUG_ARGS_MAX + 1];
     char text[TEXT_CAP], name[PND_DEBUG_PATH_CAP];
-    int code = arguments(debug, debug->unpack ? "core" : debug->path, argv, text);
+    struct pnd_debug_symbols symbols = debug->symbols;
+    struct pnd_debug_wish wish = debug->wish;
+    int code;
 
+    wish.symbols = &symbols;
+    if (debug->choice.lacks_symbols)
+        pnd_debug_expect_symbols(&debug->facts, &symbols);
+    code = arguments(debug, &wish, debug->unpack ? "core" : debug->path, argv, text);
     unpack[0] = start[0] = '\0';
     if (code)
         return code;
@@ -278,7 +285,7 @@ static int start(const struct debug *debug)
 {
     const char *argv[PND_DEBUG_ARGS_MAX + 1];
     char text[TEXT_CAP];
-    int code = arguments(debug, debug->core, argv, text);
+    int code = arguments(debug, &debug->wish, debug->core, argv, text);
     pid_t pid;
 
     if (code)

@@ -42,6 +42,10 @@ bool pnd_debug_file_id(const char *path, char ret[PND_DEBUG_ID_CAP], bool *ret_e
 int pnd_debug_find_symbols(const struct pnd_facts *facts, const char *named, const char *own,
                            struct pnd_debug_symbols *ret, struct pnd_why *why);
 
+/* Where they would be found once the package with them is installed, or a word that stands for
+ * them. */
+void pnd_debug_expect_symbols(const struct pnd_facts *facts, struct pnd_debug_symbols *ret);
+
 /* ---- debug_choose.c ---- */
 
 struct pnd_debug_wish {

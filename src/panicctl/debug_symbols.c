@@ -2,6 +2,7 @@
  *
  * The file with the symbols of a kernel: by its build-id or UUID, in the usual places. What is
  * read here are files of this machine, not dumps. */
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,19 @@ bool pnd_debug_file_id(const char *path, char ret[PND_DEBUG_ID_CAP], bool *ret_e
     return found;
 }
 
+/* A build-id of 16 bytes may be written as a UUID. */
+static bool same_id(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += *a == '-';
+        b += *b == '-';
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
 /* ---- the search ---- */
 
 struct search {
@@ -175,7 +189,7 @@ static bool try_file(struct search *search, const char *path, bool by_name)
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
     has_id = pnd_debug_file_id(path, id, &elf);
-    if (has_id && search->id[0] ? strcasecmp(id, search->id) != 0 : !by_name)
+    if (has_id && search->id[0] ? !same_id(id, search->id) : !by_name)
         return false;
     snprintf(search->ret->path, sizeof(search->ret->path), "%s", path);
     snprintf(search->ret->id, sizeof(search->ret->id), "%s", id);
@@ -314,7 +328,7 @@ int pnd_debug_find_symbols(const struct pnd_facts *facts, const char *named, con
     if (named && !S_ISDIR(st.st_mode)) {
         snprintf(ret->path, sizeof(ret->path), "%s", named);
         ret->differs = pnd_debug_file_id(named, ret->id, &ret->elf) && search.id[0] &&
-                       strcasecmp(ret->id, search.id) != 0;
+                       !same_id(ret->id, search.id);
         return PND_OK;
     }
     if ((named && try_directory(&search, named)) || try_list(&search, getenv("PANICD_SYMBOLS")) ||
@@ -325,4 +339,16 @@ int pnd_debug_find_symbols(const struct pnd_facts *facts, const char *named, con
     else if (search.apple)
         try_apple(&search);
     return PND_OK;
+}
+
+void pnd_debug_expect_symbols(const struct pnd_facts *facts, struct pnd_debug_symbols *ret)
+{
+    const char *release = pnd_facts_text(facts, PND_FACT_KERNEL);
+    bool is_linux = strcmp(pnd_facts_text(facts, PND_FACT_OS), "Linux") == 0;
+
+    *ret = (struct pnd_debug_symbols){.elf = true};
+    if (is_linux && is_path_part(release))
+        snprintf(ret->path, sizeof(ret->path), "/usr/lib/debug/boot/vmlinux-%s", release);
+    else
+        snprintf(ret->path, sizeof(ret->path), "%s", is_linux ? "vmlinux" : "kernel");
 }

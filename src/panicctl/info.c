@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "panicctl/debug.h"
+#include "panicctl/groups.h"
 
 /* ---- the formats ---- */
 
@@ -128,19 +129,6 @@ static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
 
 /* ---- JSON ---- */
 
-static json_t *group_json(const struct pnd_group *group)
-{
-    if (!group->count)
-        return json_null();
-    return json_pack(
-        "{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "id", group->signature.id, "title",
-        pnd_print_json_text(group->signature.title), "count", (json_int_t)group->count, "machines",
-        (json_int_t)group->machines, "kept", (json_int_t)group->kept, "first_at",
-        pnd_print_json_time(group->first_ms), "last_at", pnd_print_json_time(group->last_ms),
-        "first_id", (json_int_t)group->first_id, "last_id", (json_int_t)group->last_id, "note",
-        pnd_print_json_text(group->note));
-}
-
 static json_t *command_json(const char *verb, const struct pnd_info *info, bool fits)
 {
     char line[PND_PRINT_NAME_CAP + 32];
@@ -175,7 +163,7 @@ static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
         json_object_update_new(
             json,
             json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
-                      "group", group_json(&info->group), "open", command_json("debug", info, opens),
+                      "seen", info->group.count ? pnd_group_json(&info->group) : json_null(), "open", command_json("debug", info, opens),
                       "pack", command_json("pack", info, subject->row && !subject->view.arriving)));
     return pnd_print_json(json);
 }

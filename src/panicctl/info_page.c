@@ -78,16 +78,36 @@ static void print_headline(const struct pnd_ctl *ctl, const struct pnd_info *inf
         puts("  ...");
 }
 
+/* Those on top that say no more than that it panicked are left out. */
+static unsigned first_frame(const struct pnd_facts *facts)
+{
+    static const char *const plain[] = {"dump_stack", "panic", "Debugger", "handle_debugger_trap"};
+    unsigned first = 0;
+
+    for (; first + 1 < facts->frame_count; first++) {
+        const char *text = facts->frames[first].text;
+        bool is_plain = false;
+
+        for (size_t i = 0; text && i < sizeof(plain) / sizeof(*plain); i++)
+            is_plain = is_plain || strstr(text, plain[i]);
+        if (!is_plain)
+            return first;
+    }
+    return 0;
+}
+
 static void print_frames(const struct pnd_info *info, bool all)
 {
     const struct pnd_facts *facts = &info->facts;
-    unsigned shown = all || facts->frame_count <= FRAMES + 1 ? facts->frame_count : FRAMES;
+    unsigned first = all ? 0 : first_frame(facts), end = facts->frame_count;
 
-    for (unsigned i = 0; i < shown; i++) {
+    if (!all && end - first > FRAMES)
+        end = first + FRAMES;
+    for (unsigned i = first; i < end; i++) {
         const struct pnd_fact_frame *frame = &facts->frames[i];
         char text[LINE_CAP], module[LINE_CAP];
 
-        printf("  %-10s ", i == 0 ? "where" : "");
+        printf("  %-10s ", i == first ? "where" : "");
         if (frame->address && (all || !frame->text))
             printf("0x%016" PRIx64 "%s", frame->address, frame->text ? " " : "");
         if (frame->text)
@@ -96,8 +116,8 @@ static void print_frames(const struct pnd_info *info, bool all)
             printf(" (%s)", pnd_print_line(module, sizeof(module), frame->module));
         putchar('\n');
     }
-    if (shown < facts->frame_count)
-        printf("  %-10s %u more frames: --all\n", "", facts->frame_count - shown);
+    if (end - first < facts->frame_count)
+        printf("  %-10s %u more: --all\n", "", facts->frame_count - (end - first));
 }
 
 static void print_modules(const struct pnd_info *info, bool all)
@@ -133,6 +153,8 @@ static void print_registers(const struct pnd_info *info)
     for (unsigned i = 0; i < facts->cpu_count; i++) {
         const struct pnd_fact_cpu *cpu = &facts->cpus[i];
 
+        if (!cpu->register_count)
+            continue;
         printf("  CPU %-6u %s\n", cpu->number, cpu->panicked ? "the one that panicked" : "");
         for (unsigned k = 0; k < cpu->register_count; k++) {
             char name[64];
@@ -150,7 +172,8 @@ static void print_machine(const struct pnd_info *info)
 {
     struct line machine = {0}, kernel = {0}, when = {0};
     const char *time = pnd_facts_text(&info->facts, PND_FACT_CRASH_TIME),
-               *uptime = pnd_facts_text(&info->facts, PND_FACT_UPTIME);
+               *uptime = pnd_facts_text(&info->facts, PND_FACT_UPTIME),
+               *release = pnd_facts_text(&info->facts, PND_FACT_KERNEL);
     char text[PND_PRINT_TIME_CAP], span[PND_TEXT_TIME_CAP];
 
     add_fact(&machine, info, "", PND_FACT_HOST);
@@ -159,7 +182,8 @@ static void print_machine(const struct pnd_info *info)
     print_line("machine", &machine);
     add_fact(&kernel, info, "", PND_FACT_OS);
     add_fact(&kernel, info, "", PND_FACT_OS_VERSION);
-    add_fact(&kernel, info, "", PND_FACT_KERNEL);
+    if (strcmp(release, pnd_facts_text(&info->facts, PND_FACT_OS_VERSION)) != 0)
+        add_fact(&kernel, info, "", PND_FACT_KERNEL);
     add_fact(&kernel, info, "build ", PND_FACT_BUILD_ID);
     print_line("kernel", &kernel);
     if (time[0] && strlen(time) < 18)

@@ -92,14 +92,13 @@ void pnd_ctl_help(const char *name)
 
 static void help_all(FILE *to)
 {
-    fputs("usage: panicctl [--directory DIR] [--json] VERB ...\n\n", to);
+    fputs("usage: panicctl [--directory DIR] [--json] VERB ...\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(to, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
-    fputs("  help      this, or with a VERB the options of it\n\n"
-          "ID is a number of the list, a file name, a sender's name, or \"latest\".\n"
-          "The directory is the one given, else $PANICD_DIRECTORY, else ./" DIRECTORY_LOCAL
-          " if it\nis there, else " DIRECTORY_SERVICE ".\n"
-          "Exit status: 0 done; 1 the answer is no; 2 could not.\n",
+    fputs("  help      this, or with a VERB the options of it\n"
+          "ID: number, file or sender's name, \"latest\". Exit: 0 yes; 1 no; 2 could not.\n"
+          "DIR: as given, else $PANICD_DIRECTORY, ./" DIRECTORY_LOCAL
+          " if there, " DIRECTORY_SERVICE ".\n",
           to);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "panicd/checker.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -10,29 +9,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 #include "host/log.h"
 #include "inspect/check.h"
+#include "panicd/usage.h"
 
 enum {
-    BATCH = 32,          /* unchecked rows taken from the catalog at a time */
-    VERDICTS = 64,       /* verdicts waiting for the event loop; more are not announced */
-    CHILD_ASK_MS = 1000, /* the child is looked after so often, also when it says nothing */
-    SOURCES_MAX = 65536, /* sources told apart in the sums; the rest counts in the total only */
+    BATCH = 32,    /* unchecked rows taken from the catalog at a time */
+    NEWS_MAX = 64, /* news waiting for the event loop; more are not announced */
+    USAGE_MS = PND_CHECKER_USAGE_S * 1000,
 };
 
-struct source {
-    struct pnd_addr addr;
-    uint64_t bytes;
+/* A dump that arrives, as the network thread tells of it; under the lock. */
+struct arrival {
+    uint64_t id; /* 0: free */
+    char file[PND_SPOOL_NAME_CAP];
+    uint64_t bytes, told_ms;
+    bool failed; /* its child died: not again before it has ended */
 };
 
-struct usage {
-    uint64_t total;
-    unsigned count, cap, unchecked;
-    struct source *sources;
+/* A child, and what it reads. */
+struct reading {
+    uint64_t id; /* 0: none */
+    int fd;
+    struct pnd_check_child *child;
+    uint64_t allowed;
+    struct pnd_facts facts; /* the last it told */
 };
 
 struct pnd_checker {
@@ -40,147 +45,85 @@ struct pnd_checker {
     struct pnd_catalog *catalog;
     pthread_t thread;
     pthread_mutex_t lock;
-    pthread_cond_t wake;
+    int event_fd, wake_fd;
     bool stopping, woken;
-    int event_fd, stop_fd;
-    struct usage usage;
-    struct pnd_checker_verdict verdicts[VERDICTS];
+    struct pnd_usage usage;
+    struct pnd_checker_news news[NEWS_MAX];
     unsigned first, count;
+    struct arrival arrivals[PND_CHECKER_FOLLOWED_MAX];
+
+    /* The thread's own. */
+    struct reading followed[PND_CHECKER_FOLLOWED_MAX]; /* of the arrival with the same index */
+    struct reading ended;                              /* of batch[batch_at] */
     struct pnd_dump batch[BATCH];
-    unsigned batch_count;
+    unsigned batch_count, batch_at;
+    bool progressed; /* some row of this batch got its verdict */
+    uint64_t sum_ms; /* when the sums are due */
 };
 
-static bool stopping(struct pnd_checker *checker)
+static void announce(struct pnd_checker *checker, const struct pnd_checker_news *news)
 {
-    bool stop;
-
     pthread_mutex_lock(&checker->lock);
-    stop = checker->stopping;
-    pthread_mutex_unlock(&checker->lock);
-    return stop;
-}
-
-static bool collect_unchecked(const struct pnd_dump *dump, void *ctx)
-{
-    struct pnd_checker *checker = ctx;
-
-    checker->batch[checker->batch_count++] = *dump;
-    return checker->batch_count < BATCH;
-}
-
-static int compare_sources(const void *a, const void *b)
-{
-    return memcmp(((const struct source *)a)->addr.b, ((const struct source *)b)->addr.b, 16);
-}
-
-/* One entry for each source. */
-static void merge(struct usage *usage)
-{
-    unsigned out = 0;
-
-    if (usage->count)
-        qsort(usage->sources, usage->count, sizeof(usage->sources[0]), compare_sources);
-    for (unsigned i = 0; i < usage->count; i++) {
-        if (out && compare_sources(&usage->sources[out - 1], &usage->sources[i]) == 0)
-            usage->sources[out - 1].bytes += usage->sources[i].bytes;
-        else
-            usage->sources[out++] = usage->sources[i];
-    }
-    usage->count = out;
-}
-
-static bool add_usage(const struct pnd_dump *dump, void *ctx)
-{
-    struct usage *usage = ctx;
-    struct source source = {.bytes = dump->bytes}, *grown;
-    struct pnd_cidr cidr;
-
-    usage->total += dump->bytes;
-    usage->unchecked += !dump->checked;
-    if (pnd_cidr_parse(dump->peer, &cidr))
-        return true;
-    source.addr = cidr.addr;
-    if (usage->count == usage->cap)
-        merge(usage);
-    if (usage->count == SOURCES_MAX)
-        return true;
-    if (usage->count >= usage->cap / 2) { /* merging again soon would gain too little */
-        grown = reallocarray(usage->sources, usage->cap ? usage->cap * 2 : 64, sizeof(source));
-        if (!grown)
-            return true;
-        usage->sources = grown;
-        usage->cap = usage->cap ? usage->cap * 2 : 64;
-    }
-    usage->sources[usage->count++] = source;
-    return true;
-}
-
-static void sum_up(struct pnd_checker *checker)
-{
-    struct usage usage = {0}, old;
-
-    if (pnd_catalog_each(checker->catalog, false, add_usage, &usage, NULL)) {
-        free(usage.sources);
-        return;
-    }
-    merge(&usage);
-    pthread_mutex_lock(&checker->lock);
-    old = checker->usage;
-    checker->usage = usage;
-    pthread_mutex_unlock(&checker->lock);
-    free(old.sources);
-}
-
-/* The catalog is asked here, so that the thread of the packets never has to. */
-static void announce(struct pnd_checker *checker, const struct pnd_dump *dump)
-{
-    struct pnd_checker_verdict verdict = {.dump = *dump};
-
-    if (pnd_catalog_group_of(checker->catalog, dump->id, &verdict.group, NULL))
-        verdict.group = (struct pnd_group){0};
-    pthread_mutex_lock(&checker->lock);
-    if (checker->count < VERDICTS)
-        checker->verdicts[(checker->first + checker->count++) % VERDICTS] = verdict;
+    if (checker->count < NEWS_MAX)
+        checker->news[(checker->first + checker->count++) % NEWS_MAX] = *news;
     pthread_mutex_unlock(&checker->lock);
     eventfd_write(checker->event_fd, 1);
 }
 
-/* What is known of a dump by now. */
-static void take_facts(struct pnd_checker *checker, const struct pnd_dump *dump,
-                       const struct pnd_facts *facts)
+/* The group of dump @p id, when there is one. */
+static void find_group(struct pnd_checker *checker, uint64_t id, struct pnd_group *ret)
 {
-    (void)checker;
-    (void)dump;
-    (void)facts;
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, id);
+    if (pnd_catalog_group_find(checker->catalog, text, ret, NULL))
+        *ret = (struct pnd_group){0};
 }
 
-/* @return PND_OK; PND_E_ABORTED the server stops; else the check could not be made */
-static int run_child(struct pnd_checker *checker, const struct pnd_dump *dump, int fd,
-                     struct pnd_check *ret, struct pnd_why *why)
+static void stop_reading(struct reading *reading)
 {
-    struct pnd_check_child *child = NULL;
-    enum pnd_check_news news = PND_CHECK_NOTHING;
-    struct pnd_facts facts;
-    struct pollfd fds[2];
-    int err = pnd_check_start(fd, false, &child, why);
+    if (!reading->id)
+        return;
+    pnd_check_destroy(reading->child);
+    close(reading->fd);
+    pnd_facts_deinit(&reading->facts);
+    *reading = (struct reading){0};
+}
+
+/* @return PND_OK; PND_E_NOTFOUND the file is gone; PND_E_SYS */
+static int start_reading(struct pnd_checker *checker, uint64_t id, const char *file, bool follow,
+                         struct reading *ret, struct pnd_why *why)
+{
+    struct reading reading = {.id = id, .fd = pnd_spool_open_file(checker->spool, file)};
+    int err;
+
+    if (reading.fd == PND_E_NOTFOUND)
+        return PND_E_NOTFOUND;
+    if (reading.fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open the dump");
+    err = pnd_check_start(reading.fd, follow, &reading.child, why);
+    if (err) {
+        close(reading.fd);
+        return err;
+    }
+    *ret = reading;
+    return PND_OK;
+}
+
+/* ---- what becomes of facts and verdicts ---- */
+
+/* Facts into the catalog. A machine is known by its name, or else by its address. */
+static int keep_facts(struct pnd_checker *checker, const struct reading *reading,
+                      const struct pnd_dump *dump)
+{
+    const char *host = pnd_facts_text(&reading->facts, PND_FACT_HOST);
+    struct pnd_why why;
+    int err = pnd_catalog_put_facts(checker->catalog, reading->id, &reading->facts, dump != NULL,
+                                    dump ? dump->received_ms : pnd_clock_wall_ms(),
+                                    *host || !dump ? host : dump->peer, &why);
 
     if (err)
-        return err;
-    fds[0] = (struct pollfd){.fd = pnd_check_fd(child), .events = POLLIN};
-    fds[1] = (struct pollfd){.fd = checker->stop_fd, .events = POLLIN};
-    while (!err && news != PND_CHECK_DONE) {
-        if (poll(fds, 2, CHILD_ASK_MS) < 0 && errno != EINTR)
-            err = pnd_why(why, PND_E_SYS, errno, "wait for the check process");
-        else if (fds[1].revents)
-            err = PND_E_ABORTED;
-        else
-            err = pnd_check_next(child, &news, ret, &facts, why);
-        if (!err && news == PND_CHECK_FACTS) {
-            take_facts(checker, dump, &facts);
-            pnd_facts_deinit(&facts);
-        }
-    }
-    pnd_check_destroy(child);
+        pnd_log(PND_ERR, "facts-lost", "id=%" PRIu64 " why=\"%s\"", reading->id, why.text);
     return err;
 }
 
@@ -237,90 +180,369 @@ static bool still_there(struct pnd_checker *checker, uint64_t id)
     return pnd_catalog_find(checker->catalog, text, &row, NULL) != PND_E_NOTFOUND;
 }
 
-/* @return false: there is no verdict yet, and the row waits for another attempt */
-static bool check(struct pnd_checker *checker, struct pnd_dump *dump)
+/* @p err PND_OK: @p check is the verdict; PND_E_FORMAT: the file defeats the check; it is kept, and
+ * said so; nothing else suffers. */
+static void conclude(struct pnd_checker *checker, struct pnd_dump *dump, int err,
+                     const struct pnd_check *check, const struct pnd_why *why)
 {
-    PND_AUTO_CLOSE int fd = pnd_spool_open_file(checker->spool, dump->file);
+    struct pnd_checker_news news = {.verdict = true};
+    bool had_verdict = dump->checked;
     char reason[sizeof(dump->reason)];
-    struct pnd_check result = {0};
+    struct pnd_why trouble;
+
+    if (had_verdict) { /* only its facts were wanted; then those who wait for a verdict are next */
+        checker->progressed =
+            !still_there(checker, dump->id) || keep_facts(checker, &checker->ended, dump) == PND_OK;
+        checker->batch_count = checker->batch_at;
+        return;
+    }
+    dump->checked = true;
+    if (err && dump->state != PND_DUMP_INCOMPLETE) {
+        snprintf(reason, sizeof(reason), "could not be checked: %.200s", why->text);
+        mark(checker, dump, reason);
+    } else if (!err) {
+        judge(checker, check, dump);
+        pnd_catalog_label(checker->ended.fd, dump);
+    }
+    checker->progressed = true;
+    if (!still_there(checker, dump->id))
+        return;
+    keep_facts(checker, &checker->ended, dump); /* first: who sees the verdict finds them */
+    if (pnd_catalog_put(checker->catalog, dump, 1, &trouble)) {
+        pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, trouble.text);
+        checker->progressed = false;
+    }
+    news.dump = *dump;
+    find_group(checker, dump->id, &news.group);
+    announce(checker, &news);
+}
+
+/* ---- dumps that have ended ---- */
+
+static bool collect(const struct pnd_dump *dump, void *ctx)
+{
+    struct pnd_checker *checker = ctx;
+
+    checker->batch[checker->batch_count++] = *dump;
+    return checker->batch_count < BATCH;
+}
+
+static void next_batch(struct pnd_checker *checker)
+{
+    checker->batch_count = checker->batch_at = 0;
+    checker->progressed = false;
+    pnd_catalog_each(checker->catalog, true, collect, checker, NULL);
+    if (checker->batch_count == 0) /* no verdict is waited for: facts of older dumps */
+        pnd_catalog_each_unread(checker->catalog, collect, checker, NULL);
+}
+
+/* The child that has followed the dump until now, if it read nothing that is not in it. */
+static bool take_over(struct pnd_checker *checker, const struct pnd_dump *dump)
+{
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
+        struct reading *followed = &checker->followed[i];
+
+        if (followed->id != dump->id)
+            continue;
+        pthread_mutex_lock(&checker->lock);
+        checker->arrivals[i].id = 0;
+        pthread_mutex_unlock(&checker->lock);
+        if (followed->allowed > dump->bytes ||
+            pnd_check_allow(followed->child, dump->bytes, true)) {
+            stop_reading(followed);
+            return false;
+        }
+        checker->ended = *followed;
+        *followed = (struct reading){0};
+        return true;
+    }
+    return false;
+}
+
+/* Begins with the dump that is next in the batch. A dump that this machine cannot check now stays
+ * in the queue. */
+static void begin(struct pnd_checker *checker)
+{
+    struct pnd_dump *dump = &checker->batch[checker->batch_at];
     struct pnd_why why = {0};
     int err;
 
-    if (fd == PND_E_NOTFOUND) /* removed by a person meanwhile */
-        return pnd_catalog_remove(checker->catalog, dump->id, NULL) == PND_OK;
-    err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "open the dump")
-                 : run_child(checker, dump, fd, &result, &why);
-    if (err == PND_E_ABORTED)
-        return false;
-    if (err)
+    if (take_over(checker, dump))
+        return;
+    err = start_reading(checker, dump->id, dump->file, false, &checker->ended, &why);
+    if (!err)
+        return;
+    checker->batch_at++;
+    if (err == PND_E_NOTFOUND) /* removed by a person meanwhile */
+        checker->progressed |= pnd_catalog_remove(checker->catalog, dump->id, NULL) == PND_OK;
+    else
         pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
-    if (err && err != PND_E_FORMAT) /* this machine's trouble, not the file's */
-        return false;
-    dump->checked = true;
-    if (err && dump->state != PND_DUMP_INCOMPLETE) {
-        /* The file defeats the check: kept, and said so; nothing else suffers. */
-        snprintf(reason, sizeof(reason), "could not be checked: %.200s", why.text);
-        mark(checker, dump, reason);
-    } else if (!err) {
-        judge(checker, &result, dump);
-        pnd_catalog_label(fd, dump);
-    }
-    if (!still_there(checker, dump->id))
-        return true;
-    err = pnd_catalog_put(checker->catalog, dump, 1, &why);
+}
+
+static void end(struct pnd_checker *checker, int err, const struct pnd_check *check,
+                const struct pnd_why *why)
+{
+    struct pnd_dump *dump = &checker->batch[checker->batch_at++];
+
     if (err)
-        pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
-    announce(checker, dump);
-    return err == PND_OK;
+        pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why->text);
+    if (!err || err == PND_E_FORMAT) /* else it is this machine's trouble, not the file's */
+        conclude(checker, dump, err, check, why);
+    stop_reading(&checker->ended);
+}
+
+/* Everything that the child of the ended dump has said. */
+static void hear_ended(struct pnd_checker *checker)
+{
+    enum pnd_check_news news = PND_CHECK_NOTHING;
+    struct pnd_check check = {0};
+    struct pnd_facts facts = {0};
+    struct pnd_why why = {0};
+    int err;
+
+    for (;;) {
+        err = pnd_check_next(checker->ended.child, &news, &check, &facts, &why);
+        if (err || news == PND_CHECK_DONE) {
+            end(checker, err, &check, &why);
+            return;
+        }
+        if (news == PND_CHECK_NOTHING)
+            return;
+        pnd_facts_deinit(&checker->ended.facts);
+        checker->ended.facts = facts;
+    }
+}
+
+/* ---- dumps that arrive ---- */
+
+/* Is it known by now why the machine died? That is worth telling at once. */
+static void tell_facts(struct pnd_checker *checker, const struct reading *reading, bool knew)
+{
+    struct pnd_checker_news news = {.dump = {.id = reading->id}};
+
+    keep_facts(checker, reading, NULL);
+    if (knew || !reading->facts.text[PND_FACT_PANIC])
+        return;
+    find_group(checker, reading->id, &news.group);
+    announce(checker, &news);
+}
+
+static void give_up_following(struct pnd_checker *checker, struct reading *reading)
+{
+    struct arrival *arrival = &checker->arrivals[reading - checker->followed];
+
+    pthread_mutex_lock(&checker->lock);
+    arrival->failed = arrival->id == reading->id;
+    pthread_mutex_unlock(&checker->lock);
+    stop_reading(reading);
+}
+
+static void hear_followed(struct pnd_checker *checker, struct reading *reading)
+{
+    enum pnd_check_news news = PND_CHECK_NOTHING;
+    struct pnd_check check = {0};
+    struct pnd_facts facts = {0};
+    struct pnd_why why = {0};
+
+    for (;;) {
+        bool knew = reading->facts.text[PND_FACT_PANIC] != NULL;
+        int err = pnd_check_next(reading->child, &news, &check, &facts, &why);
+
+        if (err || news == PND_CHECK_DONE) { /* it will be read anew when it has ended */
+            pnd_log(PND_WARNING, "follow-failed", "id=%" PRIu64 " why=\"%s\"", reading->id,
+                    err ? why.text : "the child ended too early");
+            give_up_following(checker, reading);
+            return;
+        }
+        if (news == PND_CHECK_NOTHING)
+            return;
+        pnd_facts_deinit(&reading->facts);
+        reading->facts = facts;
+        tell_facts(checker, reading, knew);
+    }
+}
+
+/* Follows what the network thread tells of. */
+static void follow(struct pnd_checker *checker, unsigned i)
+{
+    struct reading *reading = &checker->followed[i];
+    char part[PND_SPOOL_NAME_CAP + sizeof(".part")];
+    struct arrival arrival;
+    struct pnd_why why;
+
+    pthread_mutex_lock(&checker->lock);
+    if (checker->arrivals[i].id &&
+        pnd_clock_ms() - checker->arrivals[i].told_ms > PND_CHECKER_FOLLOW_IDLE_MS)
+        checker->arrivals[i].id = 0;
+    arrival = checker->arrivals[i];
+    pthread_mutex_unlock(&checker->lock);
+
+    if (reading->id && reading->id != arrival.id)
+        stop_reading(reading);
+    if (!arrival.id || arrival.failed)
+        return;
+    snprintf(part, sizeof(part), "%s.part", arrival.file);
+    if (!reading->id && start_reading(checker, arrival.id, part, true, reading, &why))
+        return;
+    if (arrival.bytes > reading->allowed) {
+        reading->allowed = arrival.bytes;
+        pnd_check_allow(reading->child, arrival.bytes, false);
+    }
+}
+
+void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *file,
+                          uint64_t bytes)
+{
+    struct arrival *at = NULL;
+
+    if (!checker || bytes < PND_CHECKER_FOLLOW_FIRST)
+        return;
+    pthread_mutex_lock(&checker->lock);
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
+        struct arrival *arrival = &checker->arrivals[i];
+
+        if (arrival->id == id || (!at && !arrival->id))
+            at = arrival;
+        if (arrival->id == id)
+            break;
+    }
+    if (at) {
+        at->failed &= at->id == id;
+        at->id = id;
+        snprintf(at->file, sizeof(at->file), "%s", file);
+        at->bytes = bytes;
+        at->told_ms = pnd_clock_ms();
+    }
+    pthread_mutex_unlock(&checker->lock);
+    if (at)
+        eventfd_write(checker->wake_fd, 1);
+}
+
+void pnd_checker_changed(struct pnd_checker *checker, uint64_t id)
+{
+    if (!checker)
+        return;
+    pthread_mutex_lock(&checker->lock);
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
+        if (checker->arrivals[i].id == id)
+            checker->arrivals[i].id = 0;
+    }
+    pthread_mutex_unlock(&checker->lock);
+    eventfd_write(checker->wake_fd, 1);
+}
+
+/* ---- the thread ---- */
+
+static void sum_up(struct pnd_checker *checker)
+{
+    struct pnd_usage usage, old;
+
+    checker->sum_ms = pnd_clock_ms() + USAGE_MS;
+    if (pnd_usage_sum(checker->catalog, &usage))
+        return;
+    pthread_mutex_lock(&checker->lock);
+    old = checker->usage;
+    checker->usage = usage;
+    pthread_mutex_unlock(&checker->lock);
+    pnd_usage_deinit(&old);
+}
+
+/* Takes what is next from the queue, unless a dump is being read. */
+static void go_on(struct pnd_checker *checker)
+{
+    bool again;
+
+    while (!checker->ended.id) {
+        if (checker->batch_at < checker->batch_count) {
+            begin(checker);
+            continue;
+        }
+        pthread_mutex_lock(&checker->lock);
+        again = checker->woken;
+        checker->woken = false;
+        pthread_mutex_unlock(&checker->lock);
+        again |= checker->progressed || pnd_clock_ms() >= checker->sum_ms;
+        if (!again)
+            return;
+        sum_up(checker);
+        next_batch(checker);
+    }
+}
+
+/* Waits for a child's word, or for somebody's. */
+static void wait_for_news(struct pnd_checker *checker)
+{
+    struct pollfd fds[2 + PND_CHECKER_FOLLOWED_MAX] = {{.fd = checker->wake_fd, .events = POLLIN}};
+    uint64_t now_ms = pnd_clock_ms();
+    eventfd_t ignored;
+
+    fds[1].fd = checker->ended.id ? pnd_check_fd(checker->ended.child) : -1;
+    fds[1].events = POLLIN;
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
+        fds[2 + i].fd = checker->followed[i].id ? pnd_check_fd(checker->followed[i].child) : -1;
+        fds[2 + i].events = POLLIN;
+    }
+    poll(fds, sizeof(fds) / sizeof(*fds),
+         checker->sum_ms > now_ms ? (int)(checker->sum_ms - now_ms) : 0);
+    if (fds[0].revents)
+        eventfd_read(checker->wake_fd, &ignored);
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
+        if (fds[2 + i].revents)
+            hear_followed(checker, &checker->followed[i]);
+    }
+    if (fds[1].revents)
+        hear_ended(checker);
+}
+
+static bool stopping(struct pnd_checker *checker)
+{
+    bool stop;
+
+    pthread_mutex_lock(&checker->lock);
+    stop = checker->stopping;
+    pthread_mutex_unlock(&checker->lock);
+    return stop;
 }
 
 static void *run(void *arg)
 {
     struct pnd_checker *checker = arg;
-    struct timespec until;
-    bool more;
 
-    for (;;) {
-        checker->batch_count = 0;
-        more = false;
-        pnd_catalog_each(checker->catalog, true, collect_unchecked, checker, NULL);
-        for (unsigned i = 0; i < checker->batch_count && !stopping(checker); i++)
-            more |= check(checker, &checker->batch[i]);
-        more &= checker->batch_count == BATCH;
-        sum_up(checker);
-
-        pthread_mutex_lock(&checker->lock);
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += PND_CHECKER_USAGE_S;
-        while (!checker->woken && !checker->stopping && !more &&
-               pthread_cond_timedwait(&checker->wake, &checker->lock, &until) != ETIMEDOUT)
-            ;
-        checker->woken = false;
-        if (checker->stopping) {
-            pthread_mutex_unlock(&checker->lock);
-            return NULL;
-        }
-        pthread_mutex_unlock(&checker->lock);
+    while (!stopping(checker)) {
+        go_on(checker);
+        for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++)
+            follow(checker, i);
+        wait_for_news(checker);
     }
+    stop_reading(&checker->ended);
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++)
+        stop_reading(&checker->followed[i]);
+    return NULL;
+}
+
+static void destroy(struct pnd_checker *checker)
+{
+    pnd_catalog_close(checker->catalog);
+    pthread_mutex_destroy(&checker->lock);
+    close(checker->event_fd);
+    close(checker->wake_fd);
+    pnd_usage_deinit(&checker->usage);
+    free(checker);
 }
 
 int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, struct pnd_why *why)
 {
     struct pnd_checker *checker = calloc(1, sizeof(*checker));
-    pthread_condattr_t attr;
     bool fresh;
     int err;
 
     if (!checker)
         return pnd_why(why, PND_E_SYS, ENOMEM, "checker");
     checker->spool = spool;
+    checker->woken = true;
     checker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    checker->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    checker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     pthread_mutex_init(&checker->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&checker->wake, &attr);
-    pthread_condattr_destroy(&attr);
     err = pnd_catalog_open(spool, false, &checker->catalog, &fresh, why);
     if (!err) {
         sum_up(checker);
@@ -329,11 +551,7 @@ int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, s
             err = pnd_why(why, PND_E_SYS, err, "start the checker's thread");
     }
     if (err) {
-        pnd_catalog_close(checker->catalog);
-        close(checker->event_fd);
-        close(checker->stop_fd);
-        free(checker->usage.sources);
-        free(checker);
+        destroy(checker);
         return err;
     }
     *ret = checker;
@@ -346,25 +564,18 @@ void pnd_checker_stop(struct pnd_checker *checker)
         return;
     pthread_mutex_lock(&checker->lock);
     checker->stopping = true;
-    pthread_cond_signal(&checker->wake);
     pthread_mutex_unlock(&checker->lock);
-    eventfd_write(checker->stop_fd, 1);
+    eventfd_write(checker->wake_fd, 1);
     pthread_join(checker->thread, NULL);
-    pnd_catalog_close(checker->catalog);
-    pthread_cond_destroy(&checker->wake);
-    pthread_mutex_destroy(&checker->lock);
-    close(checker->event_fd);
-    close(checker->stop_fd);
-    free(checker->usage.sources);
-    free(checker);
+    destroy(checker);
 }
 
 void pnd_checker_wake(struct pnd_checker *checker)
 {
     pthread_mutex_lock(&checker->lock);
     checker->woken = true;
-    pthread_cond_signal(&checker->wake);
     pthread_mutex_unlock(&checker->lock);
+    eventfd_write(checker->wake_fd, 1);
 }
 
 int pnd_checker_fd(const struct pnd_checker *checker)
@@ -372,7 +583,7 @@ int pnd_checker_fd(const struct pnd_checker *checker)
     return checker->event_fd;
 }
 
-bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *ret)
+bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_news *ret)
 {
     eventfd_t ignored;
     bool any;
@@ -381,8 +592,8 @@ bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *r
     pthread_mutex_lock(&checker->lock);
     any = checker->count > 0;
     if (any) {
-        *ret = checker->verdicts[checker->first];
-        checker->first = (checker->first + 1) % VERDICTS;
+        *ret = checker->news[checker->first];
+        checker->first = (checker->first + 1) % NEWS_MAX;
         checker->count--;
     }
     pthread_mutex_unlock(&checker->lock);
@@ -392,13 +603,8 @@ bool pnd_checker_next(struct pnd_checker *checker, struct pnd_checker_verdict *r
 void pnd_checker_usage(struct pnd_checker *checker, const struct pnd_addr *source,
                        uint64_t *ret_source, uint64_t *ret_total)
 {
-    struct source key = {.addr = *source}, *found = NULL;
-
     pthread_mutex_lock(&checker->lock);
-    if (checker->usage.count)
-        found = bsearch(&key, checker->usage.sources, checker->usage.count, sizeof(key),
-                        compare_sources);
-    *ret_source = found ? found->bytes : 0;
+    *ret_source = pnd_usage_of(&checker->usage, source);
     *ret_total = checker->usage.total;
     pthread_mutex_unlock(&checker->lock);
 }

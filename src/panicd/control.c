@@ -475,15 +475,17 @@ static json_t *json_group(const struct pnd_group *group)
                      group->note[0] ? json_name(group->note) : json_null());
 }
 
-void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict)
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_news *news)
 {
     json_t *json;
 
     if (!pnd_control_watched(control))
         return;
-    json = json_dump_row(control->server, &verdict->dump, "");
-    json_object_update_new(json, json_group(&verdict->group));
-    broadcast(control, event_of("checked", "dump", json));
+    json = news->verdict ? json_dump_row(control->server, &news->dump, "")
+                         : json_pack("{s:I}", "id", (json_int_t)news->dump.id);
+    json_object_update_new(json, json_group(&news->group));
+    broadcast(control, news->verdict ? event_of("checked", "dump", json)
+                                     : event_of("cause", "arriving", json));
 }
 
 void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "host/why.h"
+#include "panicd/checker.h"
 #include "panicd/policy.h"
 #include "store/catalog.h"
 
@@ -40,8 +41,9 @@ void pnd_control_progress(struct pnd_control *control, uint64_t now_ms);
 /* Events, for watchers; nothing happens when there are none. @p control NULL is fine. */
 void pnd_control_begin(struct pnd_control *control, const struct pnd_slot *slot);
 void pnd_control_dump(struct pnd_control *control, const char *event, const struct pnd_dump *dump);
-/* "checked", with the group: {"group","title","seen","machines","first_seen","note"} besides. */
-void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_verdict *verdict);
+/* "checked", with the group: {"group","title","seen","machines","first_seen","note"} besides; of
+ * a dump that still arrives "cause", with the id and the group. */
+void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_news *news);
 /* An answer to the client that asked for an import, if it is still there: the row, or what is
  * wrong. @p token is pnd_server_import()'s */
 void pnd_control_imported(struct pnd_control *control, uint64_t token, const struct pnd_dump *dump,

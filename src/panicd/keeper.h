@@ -31,7 +31,7 @@ struct pnd_job {
     uint64_t from, to;
     struct pnd_dump dump; /* FINISH, ABANDON: file is the name as picked; out: as it is now */
     char staged[PND_IMPORT_STAGED_CAP]; /* IMPORT; generation: of the client that asked */
-    int result;           /* PND_OK, or why it is not durable */
+    int result;                         /* PND_OK, or why it is not durable */
     struct pnd_why why;
 };
 

@@ -193,6 +193,7 @@ static bool recover_live(struct pnd_server *server, struct pnd_slot *slot)
     slot->packets = slot->rx.expected;
     slot->leased_bytes = slot->rx.bytes;
     slot->written_back = slot->rx.end;
+    slot->tell_next = PND_CHECKER_FOLLOW_FIRST;
     return true;
 }
 

@@ -171,6 +171,11 @@ static struct outcome write_data(struct pnd_server *server, struct pnd_slot *slo
             return (struct outcome){PND_E_NOSPACE, rule != PND_RULE_FLOOR, pnd_rule_error(rule),
                                     pnd_rule_message(rule)};
     }
+    if (action->offset < slot->told) { /* an old kernel goes back; what was read is not the dump */
+        pnd_checker_changed(server->checker, slot->id);
+        slot->told = 0;
+        slot->tell_next = UINT64_MAX;
+    }
     err = pnd_spool_write(slot->fd, action->data, action->len, action->offset);
     if (err)
         return system_outcome(err);
@@ -200,6 +205,15 @@ static void start_write_back(struct pnd_server *server, struct pnd_slot *slot)
     pnd_keeper_submit(server->keeper, job);
 }
 
+static void tell_checker(struct pnd_server *server, struct pnd_slot *slot)
+{
+    if (slot->fd < 0 || slot->rx.end < slot->tell_next)
+        return;
+    slot->told = slot->rx.end;
+    slot->tell_next = slot->told + PND_CHECKER_FOLLOW_STEP;
+    pnd_checker_arriving(server->checker, slot->id, slot->file, slot->told);
+}
+
 static enum pnd_class class_of(const struct pnd_kdp_rx *rx)
 {
     if (rx->phase == PND_KDP_RX_LIVE || rx->phase == PND_KDP_RX_FINISHING)
@@ -216,7 +230,8 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
     slot->file[0] = '\0';
     slot->started_ms = pnd_clock_wall_ms();
     slot->packets = 1;
-    slot->leased_bytes = slot->written_back = 0;
+    slot->leased_bytes = slot->written_back = slot->told = 0;
+    slot->tell_next = PND_CHECKER_FOLLOW_FIRST;
     slot->rate = slot->rate_bytes = slot->rate_ms = 0;
     slot->resumed = slot->stall_logged = slot->write_back_pending = false;
 }
@@ -339,6 +354,7 @@ static void run_actions(struct pnd_server *server, struct pnd_slot *slot,
     if (finish)
         hand_over(server, slot, PND_JOB_FINISH, NULL);
     start_write_back(server, slot);
+    tell_checker(server, slot);
 }
 
 /* The end of a slot's turn: what was released, or never became anything, is free again. */
@@ -524,34 +540,39 @@ void pnd_server_kept(struct pnd_server *server)
     pnd_net_flush(server->net);
 }
 
-/* A panic that is known by now. */
-static void log_group(const struct pnd_checker_verdict *verdict)
+/* Why the machine died, and whether that is known. */
+static void log_group(const struct pnd_checker_news *news)
 {
-    const struct pnd_group *group = &verdict->group;
+    const struct pnd_group *group = &news->group;
     char title[512], note[2048];
 
     if (!group->signature.id[0])
         return;
     pnd_text_escape(title, sizeof(title), group->signature.title, strlen(group->signature.title));
     pnd_text_escape(note, sizeof(note), group->note, strlen(group->note));
-    pnd_log(PND_INFO, "panic",
+    pnd_log(PND_INFO, news->verdict ? "panic" : "cause",
             "id=%" PRIu64 " group=%s seen=%" PRIu64 " machines=%" PRIu64 " title=\"%s\"%s%s%s",
-            verdict->dump.id, group->signature.id, group->count, group->machines, title,
+            news->dump.id, group->signature.id, group->count, group->machines, title,
             note[0] ? " note=\"" : "", note, note[0] ? "\"" : "");
 }
 
 void pnd_server_checked(struct pnd_server *server)
 {
-    struct pnd_checker_verdict verdict;
+    struct pnd_checker_news news;
 
-    while (pnd_checker_next(server->checker, &verdict)) {
-        bool complete = verdict.dump.state == PND_DUMP_COMPLETE;
-
-        server->counters.complete += complete;
-        server->counters.incomplete += !complete;
-        log_dump(complete ? "complete" : "not-whole", &verdict.dump);
-        log_group(&verdict);
-        pnd_control_checked(server->control, &verdict);
+    while (pnd_checker_next(server->checker, &news)) {
+        if (!news.verdict) {
+            log_group(&news);
+            pnd_control_checked(server->control, &news);
+            continue;
+        }
+        if (news.dump.state == PND_DUMP_COMPLETE)
+            server->counters.complete++;
+        else
+            server->counters.incomplete++;
+        log_dump(news.dump.state == PND_DUMP_COMPLETE ? "complete" : "not-whole", &news.dump);
+        log_group(&news);
+        pnd_control_checked(server->control, &news);
     }
 }
 

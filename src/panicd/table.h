@@ -40,6 +40,8 @@ struct pnd_slot {
     uint64_t packets;
     uint64_t leased_bytes;   /* DATA bytes that policy has let through so far */
     uint64_t written_back;   /* write-back was started up to here */
+    uint64_t told;           /* bytes that the checker knows to be there; they must not change */
+    uint64_t tell_next;      /* it is told of more from here on; UINT64_MAX: no more */
     bool write_back_pending; /* a keeper's job for it is under way */
     bool resumed;            /* carried over a restart */
     bool stall_logged;

@@ -156,7 +156,7 @@ def leaves_an_elf_core_alone_that_says_whose_it_is(place):
 
 @test
 def takes_makedumpfiles_output_to_crash_and_drgn_only(place):
-    one_dump(place, b"KDUMP   " + bytes(8000), LINUX, format_="kdump")
+    one_dump(place, b"x" * 8000, LINUX, format_="kdump")
     symbols = put(place, "vmlinux", vmlinux())
     fakes = Fakes(place, "gdb", "lldb", "drgn")
     fakes.debug("1", "--symbols", symbols)
@@ -180,8 +180,8 @@ def takes_a_freebsd_dump_to_kgdb(place):
 
 @test
 def places_an_elf_kernel_in_a_mach_o_core_for_lldb(place):
-    one_dump(place, macho_core([(0x1000, b"x" * 4096)]), {"os": "panicbox", "slide": "0x200000"})
-    symbols = put(place, "build/panicbox", vmlinux("00" * 20))
+    one_dump(place, macho_core([(0x1000, b"x" * 4096)]), {"os": "panicbox", "slide": "0x200000", "build_id": UUID})
+    symbols = put(place, "build/panicbox", vmlinux(UUID.replace("-", "").lower()))
     fakes = Fakes(place, "lldb")
     fakes.debug("1", PANICD_SYMBOLS=f"nowhere:{os.path.dirname(symbols)}")
     assert fakes.words()[3:] == [
@@ -276,11 +276,12 @@ As root, type:
   apt-get install crash linux-image-6.1.0-56-test-amd64-dbg
 Then "panicctl debug" types for you:
   panicctl export 1 --decompress -o core
-  crash core
+  crash /usr/lib/debug/boot/vmlinux-6.1.0-56-test-amd64 core
 """
     answer = json.loads(fakes.debug("1", "--json", code=1))
     assert answer == {"debugger": "crash", "installed": False, "symbols": None, "commands": [
-        "panicctl export 1 --decompress -o core", "crash core"], "packages": [
+        "panicctl export 1 --decompress -o core",
+        "crash /usr/lib/debug/boot/vmlinux-6.1.0-56-test-amd64 core"], "packages": [
             "crash", "linux-image-6.1.0-56-test-amd64-dbg"]}, answer
     place.facts(1, {"os": "Linux", "kernel": "6.1; rm -rf /"})
     assert "apt-get install crash\n" in fakes.debug("1", code=1)

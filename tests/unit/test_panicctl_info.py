@@ -72,7 +72,7 @@ Dump 1: complete
              write_sysrq_trigger+0x24/0x40
              proc_reg_write+0x53/0xa0
              vfs_write+0xb9/0x3e0
-             2 more frames: --all
+             2 more: --all
   seen       for the first time (group 0123456789ab)
   memory     100 MiB present, 28.0 MiB zero
   loaded     at 0xffffffff81000000, slide 0x0
@@ -107,6 +107,16 @@ Dump 1: complete
 
 
 @test
+def begins_the_place_behind_the_frames_of_the_panic_itself(place):
+    frames = [{"text": f"{name}+0x1/0x2"} for name in (
+        "dump_stack_lvl", "panic", "sysrq_handle_crash", "__handle_sysrq.cold")]
+    one_dump(place, facts={**LINUX, "backtrace": frames})
+    assert ("  where      sysrq_handle_crash+0x1/0x2\n             __handle_sysrq.cold+0x1/0x2\n"
+            "             2 more: --all\n") in place.run("info")
+    assert "  where      dump_stack_lvl+0x1/0x2\n" in place.run("info", "--all")
+
+
+@test
 def leaves_nothing_out_when_asked_for_all(place):
     one_dump(place)
     page = place.run("info", "--all")
@@ -130,11 +140,12 @@ def says_when_it_happened_before_on_which_machines_and_what_is_known_of_it(place
     assert ("  seen       4 times on 3 machines, 2026-11-21 03:00:00 UTC to 2026-11-22 06:30:00 UTC"
             " (group 0123456789ab)\n  also on    mini-2, mini-1\n"
             "  note       fixed in 10.15.5 beta 4\n") in page, page
-    group = place.json("info")["group"]
-    assert group == {"id": "0123456789ab", "title": "sysrq triggered crash", "count": 4,
-                     "machines": 3, "kept": 1, "first_at": "2026-11-21T03:00:00.000Z",
-                     "last_at": "2026-11-22T06:30:00.000Z", "first_id": 90, "last_id": 1,
-                     "note": "fixed in 10.15.5 beta 4"}, group
+    info = place.json("info")
+    assert info["group"] == "0123456789ab"
+    assert info["seen"] == {"group": "0123456789ab", "title": "sysrq triggered crash", "count": 4,
+                     "machines": 3, "kept": 1, "first_seen": "2026-11-21T03:00:00.000Z",
+                     "last_seen": "2026-11-22T06:30:00.000Z", "first_id": 90, "last_id": 1,
+                     "note": "fixed in 10.15.5 beta 4"}, info
 
 
 @test
@@ -156,7 +167,7 @@ def writes_all_facts_as_json(place):
     assert [f["text"] for f in facts["backtrace"]] == [f["text"] for f in LINUX["backtrace"]]
     assert facts["memory"]["ranges"] == LINUX["memory"]["ranges"]
     assert info["open"] == "panicctl debug 1" and info["pack"] == "panicctl pack 1"
-    assert info["group"] is None and info["id"] == 1 and "log" not in facts
+    assert info["seen"] is None and info["id"] == 1 and "log" not in facts
 
 
 @test

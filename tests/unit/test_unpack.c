@@ -278,6 +278,53 @@ static void says_why_a_source_cannot_be_read(void)
     close(pipes[1]);
 }
 
+static int go_to(void *ctx, uint64_t at, uint64_t done)
+{
+    struct taker *taker = ctx;
+
+    CHECK(at <= sizeof(unpacked) && done >= taker->done);
+    taker->len = (size_t)at;
+    return PND_OK;
+}
+
+/* A flattened stream of two records, packed; in the child, too, which says where each goes. */
+static void puts_records_in_their_order_from_the_child_too(void)
+{
+    static uint8_t flat[4096 + 3 * 16 + 8];
+    static const uint8_t places[2] = {4, 0};
+    size_t at = 4096;
+    struct pnd_unpack_job job = {
+        .offset = OFFSET, .packing = PND_UNPACK_GZIP, .form = PND_UNPACK_ARRANGED};
+    struct taker taker = {0};
+    struct pnd_unpack_sink sink = {.ctx = &taker, .write = take, .seek = go_to};
+    struct pnd_why why = {0};
+    uint64_t ended;
+    int fd;
+
+    memcpy(flat, "makedumpfile", 12);
+    flat[23] = flat[31] = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        flat[at + 7] = places[i];
+        flat[at + 15] = 4;
+        memcpy(flat + at + 16, i ? "abcd" : "efgh", 4);
+        at += 20;
+    }
+    memset(flat + at, 0xff, 16);
+    memcpy(content, flat, sizeof(flat));
+    job.length = pack(&gzip.codec, sizeof(flat));
+    make_content();
+    fd = source_of((size_t)job.length);
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &ended, &why), PND_OK);
+    CHECK_MEM(unpacked, "abcdefgh", 8);
+    sink.seek = NULL; /* a taker that cannot */
+    taker.done = 0;
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &ended, &why), PND_E_FORMAT);
+    job.form = PND_UNPACK_ELF;
+    CHECK_EQ(pnd_unpack_caged(fd, &job, &sink, &ended, &why), PND_E_TYPE);
+    CHECK_STR(why.text, "it is no Mach-O core, so no ELF core can be made");
+    close(fd);
+}
+
 int main(int argc, char **argv)
 {
     pnd_unpack_child_main(argc, argv);
@@ -290,6 +337,7 @@ int main(int argc, char **argv)
     RUN(tells_the_place_of_the_damage);
     RUN(ends_when_its_taker_has_had_enough_and_leaves_no_child);
     RUN(survives_a_child_that_dies);
+    RUN(puts_records_in_their_order_from_the_child_too);
     RUN(says_why_a_source_cannot_be_read);
     return tap_done();
 }
