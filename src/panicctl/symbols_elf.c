@@ -96,7 +96,7 @@ static void name_frame(const struct pnd_facts *facts, unsigned index, struct pnd
         name = pnd_dwarf_name(dwarf, look, &place.offset);
         if (!name || strlen(name) >= sizeof(place.name))
             return;
-        strcpy(place.name, name);
+        snprintf(place.name, sizeof(place.name), "%s", name);
         place.offset += linked - look;
     }
     pnd_dwarf_text(dwarf, look, place.name, place.offset, text, sizeof(text));
