@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # bash completion for panicctl(1)
 
+# The ids of the groups.
+_panicctl_groups() {
+    "${COMP_WORDS[0]}" "$@" groups 2>/dev/null | awk 'NR > 1 && $1 ~ /^[0-9a-f]{12}$/ { print $1 }'
+}
+
 # The numbers of the dumps in the directory that the command line names.
 _panicctl_ids() {
     "${COMP_WORDS[0]}" "$@" list 2>/dev/null | awk 'NR > 1 && $1 ~ /^[0-9]+$/ { print $1 }'
@@ -41,6 +46,11 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
+    -n) [[ $verb == vacuum ]] || return ;;
+    --group)
+        mapfile -t COMPREPLY < <(compgen -W "$(_panicctl_groups "${directory[@]}")" -- "$cur")
+        return
+        ;;
     --png | --symbols)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
@@ -49,7 +59,7 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -W "lldb gdb crash drgn kgdb" -- "$cur")
         return
         ;;
-    -n | --count | --name | --note | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
+    --keep | --older-than | --bytes | --count | --name | --note | --xnu | --server | --interface | --port | --client | --gateway | --release | --as-client) return ;;
     --for)
         mapfile -t COMPREPLY < <(compgen -W "macos freebsd linux" -- "$cur")
         return
@@ -65,6 +75,9 @@ _panicctl() {
     "") words="--directory --json --help --version $verbs" ;;
     help) words=$verbs ;;
     watch) words+=" --count --until-idle" ;;
+    list) words+=" --group" ;;
+    note) words+=" --remove" ;;
+    vacuum) words+=" --keep --older-than --bytes --dry-run" ;;
     bootargs)
         case " ${COMP_WORDS[*]:i:COMP_CWORD-i} " in
         *" encode "*)
@@ -92,7 +105,9 @@ _panicctl() {
     if [[ $cur != -* ]]; then
         case $verb in
         info | log | map | debug | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
-        status | list | watch | extract | import | setup | doctor) words="" ;;
+        groups) words=$(_panicctl_groups "${directory[@]}") ;;
+        note) words="$(_panicctl_groups "${directory[@]}") $(_panicctl_ids "${directory[@]}")" ;;
+        status | list | watch | extract | import | setup | doctor | vacuum) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -7,6 +7,10 @@ function __panicctl_ids
     echo latest
 end
 
+function __panicctl_groups
+    panicctl groups 2>/dev/null | string match -r '^[0-9a-f]{12}'
+end
+
 complete -c panicctl -f
 complete -c panicctl -s D -l directory -x -a '(__fish_complete_directories)' -d 'The directory of dumps'
 complete -c panicctl -s j -l json -d 'Write JSON'
@@ -27,6 +31,17 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a pack -d 'A z
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a import -d 'Take a dump from elsewhere into the list'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a groups -d 'The same panic, over machines and time'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a note -d 'What is known about a panic'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a vacuum -d 'Remove old dumps'
+complete -c panicctl -n '__fish_seen_subcommand_from groups note' -a '(__panicctl_groups)'
+complete -c panicctl -n '__fish_seen_subcommand_from note' -a '(__panicctl_ids)'
+complete -c panicctl -n '__fish_seen_subcommand_from note' -l remove -d 'Take the note away'
+complete -c panicctl -n '__fish_seen_subcommand_from list' -l group -x -a '(__panicctl_groups)' -d 'Only those of it'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l keep -x -d 'At most N dumps'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l older-than -x -d 'None that ended longer ago'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l bytes -x -d 'At most so many bytes'
+complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -s n -l dry-run -d 'Only say what would go'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Could a dump reach this directory'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack rm' -a '(__panicctl_ids)'

@@ -69,6 +69,7 @@ static void trap_place(const struct pnd_facts *facts, char ret[PND_SIGNATURE_NAM
 {
     const char *panic = pnd_facts_text(facts, PND_FACT_PANIC), *at = strstr(panic, "Kernel ");
     uint64_t address, slide;
+    char name[61];
 
     ret[0] = '\0';
     if (at)
@@ -80,9 +81,9 @@ static void trap_place(const struct pnd_facts *facts, char ret[PND_SIGNATURE_NAM
         const struct pnd_fact_module *module = &facts->modules[i];
 
         if (module->name && address >= module->start && address < module->end) {
-            snprintf(ret, PND_SIGNATURE_NAME, "[%.60s", module->name);
-            cut_utf8(ret, 60);
-            strcat(ret, "]");
+            snprintf(name, sizeof(name), "%.60s", module->name);
+            cut_utf8(name, 59);
+            snprintf(ret, PND_SIGNATURE_NAME, "[%s]", name);
             return;
         }
     }

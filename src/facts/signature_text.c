@@ -183,6 +183,12 @@ static bool take_line(const char *from, size_t len, char ret[PND_SIGNATURE_LINE]
     return out.len > 0;
 }
 
+/* How any oops ends, and how any NMI begins: what else is said of it counts more. */
+static bool is_weak(const char *line)
+{
+    return starts(line, "Fatal exception") || starts(line, "Uhhuh. ");
+}
+
 void pnd_signature_line(const char *panic, char ret[PND_SIGNATURE_LINE])
 {
     char line[PND_SIGNATURE_LINE];
@@ -191,10 +197,9 @@ void pnd_signature_line(const char *panic, char ret[PND_SIGNATURE_LINE])
     while (*panic) {
         size_t len = strcspn(panic, "\n");
 
-        /* "Fatal exception in interrupt" ends any oops: what else is said of it counts more */
-        if (take_line(panic, len, line) && (!ret[0] || starts(ret, "Fatal exception"))) {
+        if (take_line(panic, len, line) && (!ret[0] || !is_weak(line))) {
             memcpy(ret, line, sizeof(line));
-            if (!starts(ret, "Fatal exception"))
+            if (!is_weak(ret))
                 return;
         }
         panic += len + (panic[len] == '\n');

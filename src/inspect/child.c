@@ -45,7 +45,8 @@ int pnd_check_adopt(const struct pnd_spawn *spawn, struct pnd_check_child **ret,
 
     if (!child || fcntl(spawn->result_fd, F_SETFL, O_NONBLOCK) != 0) {
         free(child);
-        return pnd_why(why, PND_E_SYS, errno, "listen to the check process");
+        pnd_why(why, PND_E_SYS, errno, "listen to the check process");
+        return PND_E_SYS; /* said plainly, for the analyzer */
     }
     child->spawn = *spawn;
     child->patience_ms = PATIENCE_MS;
@@ -72,7 +73,7 @@ int pnd_check_start(int fd, bool follow, struct pnd_check_child **ret, struct pn
 {
     char name[] = PND_CHECK_CHILD_NAME;
     char *argv[] = {name, NULL};
-    struct pnd_check_child *child;
+    struct pnd_check_child *child = NULL;
     struct pnd_spawn spawn;
     struct stat st;
     int err;
@@ -284,7 +285,8 @@ static int take_first(struct pnd_check_child *child, bool *ret_any, enum pnd_che
     if (child->in_len < all)
         return PND_OK;
     *ret_any = true;
-    err = take_message(child, kind, child->in + PND_MESSAGE_HEADER_LEN, len, ret, check, facts, why);
+    err =
+        take_message(child, kind, child->in + PND_MESSAGE_HEADER_LEN, len, ret, check, facts, why);
     child->in_len -= all;
     memmove(child->in, child->in + all, child->in_len);
     return err;
@@ -293,8 +295,8 @@ static int take_first(struct pnd_check_child *child, bool *ret_any, enum pnd_che
 /* @return PND_OK there may be more; PND_E_NOTFOUND nothing at the moment; PND_E_FORMAT it died */
 static int hear(struct pnd_check_child *child, struct pnd_why *why)
 {
-    ssize_t n = read(child->spawn.result_fd, child->in + child->in_len,
-                     sizeof(child->in) - child->in_len);
+    ssize_t n =
+        read(child->spawn.result_fd, child->in + child->in_len, sizeof(child->in) - child->in_len);
     int status;
 
     if (n < 0 && errno == EINTR)
@@ -316,8 +318,8 @@ static int hear(struct pnd_check_child *child, struct pnd_why *why)
     return pnd_spawn_died(status, "check", why);
 }
 
-int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret,
-                   struct pnd_check *check, struct pnd_facts *facts, struct pnd_why *why)
+int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, struct pnd_check *check,
+                   struct pnd_facts *facts, struct pnd_why *why)
 {
     enum pnd_check_news news = PND_CHECK_NOTHING;
     int err = PND_OK;
@@ -367,15 +369,15 @@ static int collect(struct pnd_check_child *child, bool *ret_done, struct pnd_che
     return err;
 }
 
-int pnd_check_run(int fd, bool (*ended)(uint64_t done, void *ctx), void *ctx,
-                  struct pnd_check *ret, struct pnd_facts *facts, struct pnd_why *why)
+int pnd_check_run(int fd, bool (*ended)(uint64_t done, void *ctx), void *ctx, struct pnd_check *ret,
+                  struct pnd_facts *facts, struct pnd_why *why)
 {
     struct pnd_check_child *child = NULL;
     struct pnd_facts last = {0};
     bool done = false;
     int err = pnd_check_start(fd, false, &child, why);
 
-    while (!err && !done) {
+    while (child && !err && !done) {
         struct pollfd poller = {.fd = pnd_check_fd(child), .events = POLLIN};
 
         if (poll(&poller, 1, ASK_MS) > 0)

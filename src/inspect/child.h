@@ -14,10 +14,10 @@ struct pnd_check_child {
     uint64_t allowed, told; /* told: what it was sent */
     bool final, final_told;
     uint64_t done;
-    bool ended;         /* it has said all that it will */
-    int64_t heard_ms;   /* when the last bytes came */
-    int patience_ms;    /* that the rest of a message may take */
-    uint8_t *facts;     /* JSON so far */
+    bool ended;       /* it has said all that it will */
+    int64_t heard_ms; /* when the last bytes came */
+    int patience_ms;  /* that the rest of a message may take */
+    uint8_t *facts;   /* JSON so far */
     size_t facts_len, facts_cap;
     size_t in_len;
     uint8_t in[PND_MESSAGE_HEADER_LEN + PND_MESSAGE_BODY_MAX];

@@ -21,9 +21,9 @@
 #include "wire/cursor.h"
 
 enum {
-    STEP = 4 << 20,     /* bytes of the file between looks at the clock */
-    TELL_MS = 250,      /* between words of how far it is */
-    FACTS_SHARE = 10,   /* facts on the way take at most a tenth of the time */
+    STEP = 4 << 20,   /* bytes of the file between looks at the clock */
+    TELL_MS = 250,    /* between words of how far it is */
+    FACTS_SHARE = 10, /* facts on the way take at most a tenth of the time */
     NICENESS = 10,
     IOPRIO_LOWEST = 2 << 13 | 7, /* best effort, last. @source ioprio_set(2) */
     IOPRIO_PROCESS = 1,
@@ -33,7 +33,7 @@ enum {
 struct child {
     struct pnd_pass *pass;
     int64_t told_ms, facts_next_ms;
-    unsigned news;        /* that facts were said for */
+    unsigned news;         /* that facts were said for */
     uint64_t facts_digest; /* of what was said last */
     bool facts_said;
     uint8_t piece[PND_MESSAGE_PIECE_MAX];

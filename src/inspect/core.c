@@ -72,8 +72,7 @@ void pnd_promise_add(struct pnd_check *check, struct pnd_promise *promise, uint6
                               start > promise->content_bytes ? start : promise->content_bytes, end);
 }
 
-void pnd_promise_judge(struct pnd_check *check, const struct pnd_promise *promise,
-                       const char *what)
+void pnd_promise_judge(struct pnd_check *check, const struct pnd_promise *promise, const char *what)
 {
     if (promise->end <= promise->content_bytes)
         return;

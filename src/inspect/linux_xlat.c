@@ -68,7 +68,13 @@ static addrxlat_status info_number(const addrxlat_cb_t *cb, const char *kind, co
 
 static addrxlat_status sym_value(const addrxlat_cb_t *cb, const char *name, addrxlat_addr_t *val)
 {
-    return info_number(cb, "SYMBOL", name, 16, val);
+    addrxlat_status status = info_number(cb, "SYMBOL", name, 16, val);
+
+    /* the same tables by the name that every machine has for them */
+    if (status != ADDRXLAT_OK &&
+        (strcmp(name, "init_top_pgt") == 0 || strcmp(name, "init_level4_pgt") == 0))
+        status = info_number(cb, "SYMBOL", "swapper_pg_dir", 16, val);
+    return status;
 }
 
 static addrxlat_status sym_sizeof(const addrxlat_cb_t *cb, const char *name, addrxlat_addr_t *val)

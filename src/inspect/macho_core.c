@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 enum {
-    KERNEL_BIT = 55,          /* of a pointer of arm64: set in the kernel's half */
+    KERNEL_BIT = 55,           /* of a pointer of arm64: set in the kernel's half */
     ADDRESS_BITS_DEFAULT = 47, /* arm64, when the core does not say */
 };
 

@@ -22,7 +22,7 @@ enum {
 };
 
 struct pnd_macho_memory {
-    uint64_t start, end; /* addresses, [start, end) */
+    uint64_t start, end;   /* addresses, [start, end) */
     uint64_t offset, size; /* in the content */
 };
 
@@ -43,8 +43,7 @@ void pnd_macho_core_close(struct pnd_macho_core *core);
 
 /* Memory of the machine. @return PND_OK; PND_E_NOTFOUND it is in no one segment; PND_E_SHORT it has
  * not come; PND_E_SOURCE */
-int pnd_macho_core_read(const struct pnd_macho_core *core, uint64_t address, void *buf,
-                        size_t len);
+int pnd_macho_core_read(const struct pnd_macho_core *core, uint64_t address, void *buf, size_t len);
 
 /* A number of @p size bytes in the core's byte order. */
 uint64_t pnd_macho_core_field(const struct pnd_macho_core *core, struct pnd_rd *rd, size_t size);

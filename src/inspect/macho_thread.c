@@ -18,32 +18,23 @@ struct layout {
     const char *arch;
     uint8_t size; /* of a register, in bytes */
     uint8_t pc, frame, link;
-    uint8_t small; /* registers of 32 bits behind the others */
+    uint8_t small;                                  /* registers of 32 bits behind the others */
     const char *names[PND_MACHO_REGISTERS_MAX + 1]; /* up to NULL */
 };
 
 static const struct layout layouts[] = {
-    {PND_MACHO_CPU_X86_64,
-     4,
-     "x86_64",
-     8,
-     16,
-     6,
-     NO_REGISTER,
-     0,
-     {"rax", "rbx", "rcx", "rdx", "rdi", "rsi", "rbp", "rsp", "r8", "r9", "r10",
-      "r11", "r12", "r13", "r14", "r15", "rip", "rflags", "cs", "fs", "gs"}},
-    {PND_MACHO_CPU_ARM64,
-     6,
-     "arm64",
-     8,
-     32,
-     29,
-     30,
-     1,
-     {"x0",  "x1",  "x2",  "x3",  "x4",  "x5",  "x6",  "x7",  "x8",  "x9",  "x10", "x11",
-      "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20", "x21", "x22", "x23",
-      "x24", "x25", "x26", "x27", "x28", "fp",  "lr",  "sp",  "pc",  "cpsr"}},
+    {PND_MACHO_CPU_X86_64, 4, "x86_64", 8, 16, 6, NO_REGISTER, 0, {"rax", "rbx",    "rcx", "rdx",
+                                                                   "rdi", "rsi",    "rbp", "rsp",
+                                                                   "r8",  "r9",     "r10", "r11",
+                                                                   "r12", "r13",    "r14", "r15",
+                                                                   "rip", "rflags", "cs",  "fs",
+                                                                   "gs"}},
+    {PND_MACHO_CPU_ARM64, 6, "arm64", 8, 32, 29, 30, 1, {"x0",  "x1",  "x2",  "x3",  "x4",  "x5",
+                                                         "x6",  "x7",  "x8",  "x9",  "x10", "x11",
+                                                         "x12", "x13", "x14", "x15", "x16", "x17",
+                                                         "x18", "x19", "x20", "x21", "x22", "x23",
+                                                         "x24", "x25", "x26", "x27", "x28", "fp",
+                                                         "lr",  "sp",  "pc",  "cpsr"}},
     {PND_MACHO_CPU_I386,
      1,
      "i386",
@@ -54,18 +45,13 @@ static const struct layout layouts[] = {
      0,
      {"eax", "ebx", "ecx", "edx", "edi", "esi", "ebp", "esp", "ss", "eflags", "eip", "cs", "ds",
       "es", "fs", "gs"}},
-    {PND_MACHO_CPU_PPC,
-     1,
-     "ppc",
-     4,
-     0,
-     3,
-     36,
-     0,
-     {"srr0", "srr1", "r0",  "r1",  "r2",  "r3",  "r4",  "r5",  "r6",  "r7",
-      "r8",   "r9",   "r10", "r11", "r12", "r13", "r14", "r15", "r16", "r17",
-      "r18",  "r19",  "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27",
-      "r28",  "r29",  "r30", "r31", "cr",  "xer", "lr",  "ctr", "mq",  "vrsave"}},
+    {PND_MACHO_CPU_PPC, 1, "ppc", 4, 0, 3, 36, 0, {"srr0", "srr1", "r0",  "r1",    "r2",  "r3",
+                                                   "r4",   "r5",   "r6",  "r7",    "r8",  "r9",
+                                                   "r10",  "r11",  "r12", "r13",   "r14", "r15",
+                                                   "r16",  "r17",  "r18", "r19",   "r20", "r21",
+                                                   "r22",  "r23",  "r24", "r25",   "r26", "r27",
+                                                   "r28",  "r29",  "r30", "r31",   "cr",  "xer",
+                                                   "lr",   "ctr",  "mq",  "vrsave"}},
 };
 
 static const struct layout *find_layout(uint32_t cputype)

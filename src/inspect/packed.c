@@ -16,12 +16,11 @@ enum {
     BITS_RAW = -15,
     TRAILER_LEN = 8, /* CRC-32 and length */
     ZSTD_MAGIC_LEN = 4,
-    ZSTD_STATE_LEN = 1 << 20, /* of a decoder, without the window */
+    ZSTD_PIECE = 16 << 10,
 
     /* z_stream.data_type after Z_BLOCK */
     AT_BLOCK = 128,
     IN_LAST_BLOCK = 64,
-    BITS_MASK = 7,
 };
 
 #define ZSTD_MAGIC      UINT32_C(0xfd2fb528)
@@ -169,7 +168,9 @@ static enum pnd_packed_result step_gzip(struct pnd_packed *packed, struct pnd_pa
 
 static enum pnd_packed_result step_zstd(struct pnd_packed *packed, struct pnd_packed_io *io)
 {
-    ZSTD_inBuffer in = {.src = io->in, .size = io->in_len};
+    /* how far it was when it failed is known by piece alone */
+    ZSTD_inBuffer in = {.src = io->in,
+                        .size = io->in_len < ZSTD_PIECE ? io->in_len : (size_t)ZSTD_PIECE};
     ZSTD_outBuffer out = {.dst = io->out, .size = io->out_len};
     size_t left = ZSTD_decompressStream(packed->zstd, &out, &in);
 

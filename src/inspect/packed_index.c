@@ -26,8 +26,7 @@ void pnd_packed_index_deinit(struct pnd_packed_index *index)
 
 bool pnd_packed_index_wants(const struct pnd_packed_index *index, uint64_t content)
 {
-    return index->count == 0 ||
-           content - index->points[index->count - 1].content >= index->spacing;
+    return index->count == 0 || content - index->points[index->count - 1].content >= index->spacing;
 }
 
 const struct pnd_packed_point *pnd_packed_index_find(const struct pnd_packed_index *index,

@@ -403,6 +403,22 @@ static void on_event(struct reading *reading, const struct pnd_panic_event *even
     }
 }
 
+/* What is called in a kext's range is in the kext, though the log says no more of it. */
+static void place_frames(struct pnd_facts *facts)
+{
+    for (unsigned f = 0; f < facts->frame_count; f++) {
+        struct pnd_fact_frame *frame = &facts->frames[f];
+        uint64_t call = frame->address > 0 ? frame->address - 1 : 0;
+
+        for (unsigned m = 0; m < facts->module_count && !frame->module && !frame->text; m++) {
+            const struct pnd_fact_module *module = &facts->modules[m];
+
+            if (module->name && call >= module->start && call < module->end)
+                pnd_facts_set_word(facts, &frame->module, module->name, strlen(module->name));
+        }
+    }
+}
+
 /* The kernel's version tells it; a log that is cut may have no version. */
 static void guess_arch(struct pnd_facts *facts)
 {
@@ -427,6 +443,7 @@ void pnd_facts_from_panic_log(const char *log, size_t len, struct pnd_facts *fac
     pnd_panic_log_init(&reader, log, len);
     while (pnd_panic_log_next(&reader, &event))
         on_event(&reading, &event);
+    place_frames(facts);
     guess_arch(facts);
     pnd_facts_set_log(facts, log, len);
 }

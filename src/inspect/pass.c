@@ -34,8 +34,9 @@ static void count_news(struct pnd_pass *pass)
     }
     if (pass->content_bytes >= pass->news_at) {
         pass->news++;
-        pass->news_at = pass->content_bytes < PND_CHECK_HEAD_CAP ? PND_CHECK_HEAD_CAP
-                                                                 : pass->content_bytes * NEWS_GROWTH;
+        pass->news_at = pass->content_bytes < PND_CHECK_HEAD_CAP
+                            ? PND_CHECK_HEAD_CAP
+                            : pass->content_bytes * NEWS_GROWTH;
     }
 }
 
@@ -166,8 +167,7 @@ static ssize_t read_block(const struct pnd_pass *pass, size_t len)
     size_t have = 0;
 
     while (have < len) {
-        ssize_t n =
-            pread(pass->fd, pass->in + have, len - have, (off_t)(pass->stored + have));
+        ssize_t n = pread(pass->fd, pass->in + have, len - have, (off_t)(pass->stored + have));
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -219,8 +219,8 @@ static ssize_t next_block(struct pnd_pass *pass, uint64_t end)
 /* @return PND_OK, the mode is set; PND_E_SHORT the bytes that tell are not there yet; PND_E_SYS */
 static int begin(struct pnd_pass *pass, uint64_t end, bool final, struct pnd_why *why)
 {
-    ssize_t n = read_block(pass, end < PND_PACKED_LOOK_LEN ? (size_t)end
-                                                           : (size_t)PND_PACKED_LOOK_LEN);
+    ssize_t n =
+        read_block(pass, end < PND_PACKED_LOOK_LEN ? (size_t)end : (size_t)PND_PACKED_LOOK_LEN);
 
     if (n < 0)
         return pnd_why(why, PND_E_SYS, errno, "read the dump at byte 0");
@@ -234,8 +234,8 @@ static int begin(struct pnd_pass *pass, uint64_t end, bool final, struct pnd_why
     return PND_OK;
 }
 
-static int read_all(struct pnd_pass *pass, uint64_t end,
-                    void (*progress)(uint64_t done, void *ctx), void *ctx, struct pnd_why *why)
+static int read_all(struct pnd_pass *pass, uint64_t end, void (*progress)(uint64_t done, void *ctx),
+                    void *ctx, struct pnd_why *why)
 {
     uint64_t told = pass->stored;
     ssize_t n = 0;

@@ -12,8 +12,8 @@
 #include "inspect/reader.h"
 
 enum {
-    PND_PASS_POINTS_MAX = 256,  /* of the index, each with a window of 32 KiB: 8 MiB */
-    PND_PASS_RUNS_MAX = 65536,  /* runs of equal pages: 1.5 MiB; when full, the short ones go */
+    PND_PASS_POINTS_MAX = 256,      /* of the index, each with a window of 32 KiB: 8 MiB */
+    PND_PASS_RUNS_MAX = 65536,      /* runs of equal pages: 1.5 MiB; when full, the short ones go */
     PND_PASS_CACHE_BYTES = 8 << 20, /* of unpacked content, for random access */
 };
 

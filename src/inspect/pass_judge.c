@@ -20,8 +20,8 @@ static int finish_hash(const struct pnd_pass *pass, struct pnd_check *check, str
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     uint8_t digest[SHA256_LEN];
-    bool ok = md && EVP_MD_CTX_copy_ex(md, pass->md) == 1 &&
-              EVP_DigestFinal_ex(md, digest, NULL) == 1;
+    bool ok =
+        md && EVP_MD_CTX_copy_ex(md, pass->md) == 1 && EVP_DigestFinal_ex(md, digest, NULL) == 1;
 
     EVP_MD_CTX_free(md);
     if (!ok)

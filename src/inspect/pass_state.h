@@ -14,8 +14,8 @@
 
 enum {
     PND_PASS_BLOCK = 256 << 10,
-    PND_PASS_SECOND_MAX = 16 << 20, /* bytes of an unpacker that may be there twice */
-    PND_PASS_BUDGET_TIMES = 2,      /* readers may have everything unpacked again so often ... */
+    PND_PASS_SECOND_MAX = 16 << 20,  /* bytes of an unpacker that may be there twice */
+    PND_PASS_BUDGET_TIMES = 2,       /* readers may have everything unpacked again so often ... */
     PND_PASS_BUDGET_MIN = 256 << 20, /* ... and this many bytes more */
 };
 
@@ -41,7 +41,7 @@ struct pnd_pass {
 
     enum pnd_packed_kind kind;
     struct pnd_packed packed;
-    uint64_t member_end, bad_at;       /* in the file as stored */
+    uint64_t member_end, bad_at; /* in the file as stored */
     const char *bad_why;
     uint8_t look[PND_PACKED_LOOK_LEN]; /* BETWEEN: the bytes that decide */
     size_t look_len;

@@ -15,7 +15,7 @@
 enum { PND_PASS_PAGE = 4096 };
 
 struct pnd_pass_run {
-    uint64_t start, end;  /* content offsets */
+    uint64_t start, end;       /* content offsets */
     enum pnd_memory_kind kind; /* ZERO or UNREADABLE */
 };
 

@@ -42,15 +42,14 @@ static bool linux_facts(const struct pnd_reader_input *in, struct pnd_facts *fac
                       strcspn(line + strlen(version), " "));
     }
     if (len && first_line(in, PND_SCAN_LINUX_PANIC, line))
-        pnd_facts_set(facts, PND_FACT_PANIC, line + strlen(panic),
-                      strlen(line + strlen(panic)));
+        pnd_facts_set(facts, PND_FACT_PANIC, line + strlen(panic), strlen(line + strlen(panic)));
     return len > 0;
 }
 
-/* "FreeBSD 14.1-RELEASE releng/14.1-n267679-... GENERIC" */
+/* "FreeBSD 14.1-RELEASE releng/14.1-n267679-... GENERIC"; what its log says wins. */
 static void freebsd_facts(const struct pnd_reader_input *in, struct pnd_facts *facts)
 {
-    static const char name[] = "FreeBSD ", panic[] = "panic: ";
+    static const char name[] = "FreeBSD ";
     char line[LINE_CAP];
     size_t len = first_line(in, PND_SCAN_BSD_VERSION, line);
 
@@ -60,8 +59,7 @@ static void freebsd_facts(const struct pnd_reader_input *in, struct pnd_facts *f
     pnd_facts_set(facts, PND_FACT_KERNEL_VERSION, line, len);
     pnd_facts_set(facts, PND_FACT_OS_VERSION, line + strlen(name),
                   strcspn(line + strlen(name), " #"));
-    if (first_line(in, PND_SCAN_BSD_PANIC, line))
-        pnd_facts_set(facts, PND_FACT_PANIC, line + strlen(panic), strlen(line + strlen(panic)));
+    pnd_reader_freebsd_log(in, facts);
 }
 
 static int data_facts(const struct pnd_reader_input *in, struct pnd_facts *facts)

@@ -12,6 +12,7 @@ static const struct pnd_reader *const readers[] = {
     &pnd_reader_freebsd_minidump,
     &pnd_reader_freebsd_textdump,
     &pnd_reader_freebsd_device,
+    &pnd_reader_corefile,
     &pnd_reader_panic_log,
     &pnd_reader_data,
 };

@@ -78,8 +78,7 @@ static bool stands_here(const struct text *text, const uint8_t *at, size_t left)
     left -= text->len;
     if (text->digit && (left == 0 || !is_digit(at[0])))
         return false;
-    if (text->dash &&
-        !memchr(at + 1, '-', left - 1 < BSD_DASH_WITHIN ? left - 1 : BSD_DASH_WITHIN))
+    if (text->dash && !memchr(at + 1, '-', left - 1 < BSD_DASH_WITHIN ? left - 1 : BSD_DASH_WITHIN))
         return false;
     return true;
 }

@@ -33,7 +33,7 @@ _Static_assert(PACKED_HEADER + LZ4_COMPRESSBOUND(PND_UNPACK_BLOCK_MAX) <= IN_CAP
 _Static_assert((int)PIECE <= (int)PND_UNPACK_PIECE_MAX, "as the header says");
 
 struct unpacker {
-    int fd;
+    const struct pnd_unpack_source *source;
     const struct pnd_unpack_job *job;
     const struct pnd_unpack_sink *sink;
     struct pnd_why *why;
@@ -66,11 +66,9 @@ static int fill(struct unpacker *un, size_t want)
     while (un->len < want && un->read_bytes < un->job->length && !un->cut) {
         uint64_t rest = un->job->length - un->read_bytes;
         size_t room = IN_CAP - un->len, part = room < PIECE ? room : PIECE;
-        ssize_t n = pread(un->fd, un->in + un->len, rest < part ? (size_t)rest : part,
-                          (off_t)(un->job->offset + un->read_bytes));
+        long n = un->source->read(un->source->ctx, un->job->offset + un->read_bytes,
+                                  un->in + un->len, rest < part ? (size_t)rest : part);
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0)
             return pnd_why(un->why, PND_E_SOURCE, errno, "read the source at byte %" PRIu64,
                            un->job->offset + un->read_bytes);
@@ -336,10 +334,10 @@ static int copy_lz4(struct unpacker *un)
     }
 }
 
-static int unpack_as_is(int fd, const struct pnd_unpack_job *job,
-                        const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
+int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
+                    const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
 {
-    struct unpacker un = {.fd = fd, .job = job, .sink = sink, .why = why};
+    struct unpacker un = {.source = source, .job = job, .sink = sink, .why = why};
     int err;
 
     un.in = malloc(IN_CAP);
@@ -360,21 +358,33 @@ static int unpack_as_is(int fd, const struct pnd_unpack_job *job,
     return err;
 }
 
+static long read_fd(void *ctx, uint64_t offset, void *buf, size_t len)
+{
+    const int *fd = ctx;
+    ssize_t n;
+
+    do
+        n = pread(*fd, buf, len, (off_t)offset);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why)
 {
+    const struct pnd_unpack_source source = {.ctx = &fd, .read = read_fd};
     struct pnd_unpack_sink reshaping = {.write = pnd_reshape_write};
     struct pnd_reshape *reshape;
     int err;
 
     if (job->form == PND_UNPACK_AS_IS)
-        return unpack_as_is(fd, job, sink, ret_at, why);
+        return pnd_unpack_from(&source, job, sink, ret_at, why);
     *ret_at = 0;
     err = pnd_reshape_create(job->form, sink, why, &reshape);
     if (err)
         return err;
     reshaping.ctx = reshape;
-    err = unpack_as_is(fd, job, &reshaping, ret_at, why);
+    err = pnd_unpack_from(&source, job, &reshaping, ret_at, why);
     if (!err)
         err = pnd_reshape_finish(reshape, *ret_at);
     pnd_reshape_destroy(reshape);

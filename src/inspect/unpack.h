@@ -62,6 +62,15 @@ struct pnd_unpack_sink {
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why);
 
+/* The same, AS_IS, from what is no file of its own. @param read  as much as there is of @p len
+ * bytes at @p offset: bytes, 0 behind the end, or a negative error */
+struct pnd_unpack_source {
+    void *ctx;
+    long (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
+};
+int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
+                    const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why);
+
 /* The same in a child that can do nothing but read @p fd and answer, like that of check.h: every
  * program that calls this calls pnd_unpack_child_main() first thing in main(). write() is called
  * here, outside. A child that dies costs only what it had not yet said: PND_E_FORMAT. */

@@ -20,7 +20,7 @@
 #include "panicctl/socket.h"
 #include "wire/kdp.h"
 
-enum { SOCKETS_MAX = 16, COMM_CAP = 64 };
+enum { SOCKETS_MAX = 16, COMM_CAP = 64, INODE_FIELD = 9 /* the first is 0 */ };
 
 /* ---- is one there ---- */
 
@@ -128,14 +128,17 @@ static void read_table(const char *path, uint16_t port, struct holders *ret)
     char line[512];
 
     while (table && fgets(line, sizeof(line), table) && ret->count < SOCKETS_MAX) {
-        unsigned long inode;
-        unsigned local;
+        /* "12: 00000000:042D 00000000:0000 07 tx:rx tr:when retrnsmt uid timeout inode ..." */
+        char *rest = NULL, *word = strtok_r(line, " ", &rest), *local = NULL, *inode = NULL;
 
-        /* "  12: 00000000:042D 00000000:0000 07 tx:rx tr:when retrnsmt uid timeout inode ..." */
-        if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*s %*s %*s %*s %*s %*s %*s %lu", &local,
-                   &inode) == 2 &&
-            local == port)
-            ret->at[ret->count++] = (struct holder){.inode = inode};
+        for (int field = 1; word && field <= INODE_FIELD; field++) {
+            word = strtok_r(NULL, " ", &rest);
+            local = field == 1 ? word : local;
+            inode = field == INODE_FIELD ? word : NULL;
+        }
+        local = local ? strchr(local, ':') : NULL;
+        if (local && inode && strtoul(local + 1, NULL, 16) == port)
+            ret->at[ret->count++] = (struct holder){.inode = strtoul(inode, NULL, 10)};
     }
 }
 
@@ -169,8 +172,9 @@ static void look_at_process(pid_t pid, pid_t server, struct holders *holders)
         if (len <= 0)
             continue;
         link[len] = '\0';
-        if (sscanf(link, "socket:[%lu]", &inode) != 1)
+        if (strncmp(link, "socket:[", strlen("socket:[")) != 0)
             continue;
+        inode = strtoul(link + strlen("socket:["), NULL, 10);
         for (unsigned i = 0; i < holders->count; i++) {
             struct holder *holder = &holders->at[i];
 

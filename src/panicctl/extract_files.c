@@ -17,6 +17,7 @@
 #include "inspect/unpack.h"
 #include "panicctl/importer.h"
 #include "panicctl/sparse.h"
+#include "store/catalog_facts.h"
 
 #define INCOMPLETE ".incomplete"
 
@@ -271,7 +272,7 @@ static int import_file(struct target *target, const struct pnd_extract_place *pl
     if (err)
         return err;
     target->to = (struct pnd_sparse){.fd = importer.stage.fd, .holes = true};
-    err = file->info ? fill_info(target, place->info, file) : fill_file(target, file);
+    err = fill_file(target, file);
     if (!err && file->result == PND_EXTRACT_INCOMPLETE) {
         importer.dump.state = PND_DUMP_INCOMPLETE;
         snprintf(importer.dump.reason, sizeof(importer.dump.reason), "%.255s", file->reason.text);
@@ -292,10 +293,25 @@ static int import_place(struct target *target, struct pnd_extract_place *place)
     int err = PND_OK;
 
     for (unsigned i = 0; !err && i < place->file_count; i++) {
-        if (!place->files[i].reason.text[0])
+        /* what info says becomes the dump's own facts */
+        if (!place->files[i].reason.text[0] && !place->files[i].info)
             err = import_file(target, place, &place->files[i]);
     }
     return err;
+}
+
+/* FreeBSD's header is not in the dump: who died, and of an encrypted dump, why. */
+static void add_header(struct pnd_ctl *ctl, const struct pnd_extract_source *source,
+                       const struct pnd_extract_place *place, const struct pnd_dump *dump)
+{
+    struct pnd_facts facts = {0};
+    int err = pnd_catalog_get_facts(ctl->catalog, dump->id, true, &facts, NULL);
+
+    if (err == PND_OK || err == PND_E_NOTFOUND) {
+        pnd_extract_header_facts(source, place, &facts);
+        pnd_catalog_put_dump_facts(ctl->catalog, dump, &facts, true, NULL);
+    }
+    pnd_facts_deinit(&facts);
 }
 
 /* What they are worth; a check that cannot be made is no failure of the import. */
@@ -304,10 +320,13 @@ static void settle(struct pnd_ctl *ctl, const struct pnd_extract_source *source)
     struct pnd_importer importer = {0};
 
     for (unsigned i = 0; i < source->place_count; i++) {
-        for (unsigned k = 0; k < source->places[i].file_count; k++) {
-            importer.dump.id = source->places[i].files[k].id;
-            if (importer.dump.id)
-                pnd_importer_settle(ctl, &importer, NULL);
+        const struct pnd_extract_place *place = &source->places[i];
+
+        for (unsigned k = 0; k < place->file_count; k++) {
+            importer.dump.id = place->files[k].id;
+            if (importer.dump.id && pnd_importer_settle(ctl, &importer, NULL) == PND_OK &&
+                place->kind == PND_EXTRACT_FREEBSD && !place->files[k].key)
+                add_header(ctl, source, place, &importer.dump);
         }
     }
 }

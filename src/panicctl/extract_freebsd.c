@@ -14,6 +14,7 @@
 
 #include "host/text.h"
 #include "image/kdh.h"
+#include "inspect/freebsd_text.h"
 
 enum {
     SECTOR_MIN = 512,
@@ -234,6 +235,19 @@ static bool read_header(struct pnd_extract_place *place, struct dump *dump)
         return false;
     }
     return true;
+}
+
+void pnd_extract_header_facts(const struct pnd_extract_source *source,
+                              const struct pnd_extract_place *place, struct pnd_facts *facts)
+{
+    uint8_t header[PND_KDH_BYTES];
+    struct pnd_kdh kdh;
+    uint32_t sector;
+
+    if (place->kind == PND_EXTRACT_FREEBSD &&
+        find_last(source->fd, place->offset, place->bytes, header, &sector) != UINT64_MAX &&
+        pnd_kdh_read(header, sizeof(header), &kdh) == PND_OK && kdh.parity_ok)
+        pnd_facts_from_kdh(&kdh, facts);
 }
 
 int pnd_extract_read_freebsd(const struct pnd_extract_source *source,

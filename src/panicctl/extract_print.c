@@ -147,7 +147,7 @@ static void print_warnings(const struct pnd_extract_source *source, const char *
             fprintf(stderr,
                     "panicctl: %s: %s, at byte %" PRIu64 " of the %" PRIu64 " stored; %s%s\n",
                     file->name, file->reason.text, file->damaged_at, file->length,
-                    file->id ? "what comes before it is "
+                    file->id  ? "what comes before it is "
                     : path[0] ? "what comes before it is in "
                               : "nothing comes before it",
                     pnd_print_name(name, path));

@@ -172,7 +172,8 @@ static void print_machine(const struct pnd_info *info)
 {
     struct line machine = {0}, kernel = {0}, when = {0};
     const char *time = pnd_facts_text(&info->facts, PND_FACT_CRASH_TIME),
-               *uptime = pnd_facts_text(&info->facts, PND_FACT_UPTIME);
+               *uptime = pnd_facts_text(&info->facts, PND_FACT_UPTIME),
+               *release = pnd_facts_text(&info->facts, PND_FACT_KERNEL);
     char text[PND_PRINT_TIME_CAP], span[PND_TEXT_TIME_CAP];
 
     add_fact(&machine, info, "", PND_FACT_HOST);
@@ -181,7 +182,8 @@ static void print_machine(const struct pnd_info *info)
     print_line("machine", &machine);
     add_fact(&kernel, info, "", PND_FACT_OS);
     add_fact(&kernel, info, "", PND_FACT_OS_VERSION);
-    add_fact(&kernel, info, "", PND_FACT_KERNEL);
+    if (strcmp(release, pnd_facts_text(&info->facts, PND_FACT_OS_VERSION)) != 0)
+        add_fact(&kernel, info, "", PND_FACT_KERNEL);
     add_fact(&kernel, info, "build ", PND_FACT_BUILD_ID);
     print_line("kernel", &kernel);
     if (time[0] && strlen(time) < 18)

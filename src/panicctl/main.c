@@ -95,7 +95,7 @@ static void help_all(FILE *to)
     fputs("usage: panicctl [--directory DIR] [--json] VERB ...\n", to);
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(to, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
-    fputs("  help      this, or with a VERB the options of it\n\n"
+    fputs("  help      this, or with a VERB the options of it\n"
           "ID: number, file or sender's name, \"latest\". Exit: 0 yes; 1 no; 2 could not.\n"
           "DIR: as given, else $PANICD_DIRECTORY, ./" DIRECTORY_LOCAL
           " if there, " DIRECTORY_SERVICE ".\n",

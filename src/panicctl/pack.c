@@ -17,6 +17,7 @@
 #include "host/text.h"
 #include "panicctl/print.h"
 #include "panicctl/stage.h"
+#include "panicctl/subject.h"
 #include "store/dump_json.h"
 
 enum { PATH_CAP = 4096, MANIFEST_CAP = PND_ZIP_MEMBERS_MAX * (PND_ZIP_NAME_CAP + 128) };
@@ -25,7 +26,7 @@ struct request {
     const char *output; /* NULL: a name of ours; "-": standard output */
     bool force;
     struct pnd_pack pack;
-    int in;
+    struct pnd_subject subject;
     uint64_t bytes; /* of the dump */
     bool piped;
     char path[PATH_CAP]; /* of the zip, for messages */
@@ -38,48 +39,36 @@ struct request {
 
 /* ---- what is packed ---- */
 
-static int open_file(const char *path, struct request *request, struct pnd_why *why)
+static int describe_file(struct request *request, struct pnd_why *why)
 {
     struct pnd_dump *dump = &request->pack.dump;
-    const char *slash = strrchr(path, '/');
+    const char *path = request->subject.path, *slash = strrchr(path, '/');
     struct stat st;
 
-    request->in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (request->in < 0)
-        return pnd_why(why, PND_E_SYS, errno, "open %s", path);
-    if (fstat(request->in, &st) != 0 || !S_ISREG(st.st_mode))
-        return pnd_why(why, PND_E_SYS, 0, "%s is not a regular file", path);
+    if (fstat(request->subject.fd, &st) != 0)
+        return pnd_why(why, PND_E_SYS, errno, "look at %s", path);
     snprintf(dump->name, sizeof(dump->name), "%s", slash ? slash + 1 : path);
     snprintf(dump->file, sizeof(dump->file), "%s", dump->name);
     dump->received_ms = (int64_t)st.st_mtim.tv_sec * 1000;
     return PND_OK;
 }
 
-/* An ID of the directory, or else a file. */
 static int find_dump(struct pnd_ctl *ctl, const char *what, struct request *request,
                      struct pnd_why *why)
 {
-    struct pnd_view view;
-    int err;
+    struct pnd_subject *subject = &request->subject;
+    int err = pnd_subject_find(ctl, what, subject, why);
 
-    if (strchr(what, '/'))
-        return open_file(what, request, why);
-    err = pnd_ctl_open(ctl, false, why);
-    if (!err)
-        err = pnd_view_find(ctl, what, &view, why);
-    if (err && access(what, F_OK) == 0)
-        return open_file(what, request, why);
     if (err)
         return err;
-    if (view.arriving)
+    request->pack.row = subject->row;
+    if (!subject->row)
+        return describe_file(request, why);
+    if (subject->view.arriving)
         return pnd_why(why, PND_E_BUSY, 0,
                        "%s is still arriving; \"panicctl watch --until-idle\" waits for it", what);
-    request->pack.row = true;
-    request->pack.dump = view.dump;
-    request->in = pnd_spool_open_file(&ctl->spool, view.dump.file);
-    return request->in < 0
-               ? pnd_why(why, PND_E_SYS, errno, "open %s/%s", ctl->spool.path, view.dump.file)
-               : PND_OK;
+    request->pack.dump = subject->view.dump;
+    return PND_OK;
 }
 
 /* ---- where to ---- */
@@ -117,7 +106,7 @@ static int refuse_existing(const struct request *request, struct pnd_why *why)
     if (!request->force)
         return pnd_why(why, PND_E_EXISTS, 0,
                        "%s is there already; --force replaces it, -o names another", request->path);
-    if (fstat(request->in, &source) == 0 && st.st_dev == source.st_dev &&
+    if (fstat(request->subject.fd, &source) == 0 && st.st_dev == source.st_dev &&
         st.st_ino == source.st_ino)
         return pnd_why(why, PND_E_EXISTS, 0, "%s is the dump itself", request->path);
     if (!S_ISREG(st.st_mode) && !S_ISLNK(st.st_mode))
@@ -224,19 +213,18 @@ static int put_dump(struct pnd_ctl *ctl, struct request *request, struct pnd_zip
     const struct pnd_zip_member *members;
     struct pnd_progress progress;
     uint8_t head[16];
-    ssize_t len = pread(request->in, head, sizeof(head), 0);
+    ssize_t len = pread(request->subject.fd, head, sizeof(head), 0);
     unsigned count;
     int err;
 
-    pnd_progress_init(&progress, "pack", request->bytes,
-                      ctl->json || isatty(STDERR_FILENO) != 1);
-    err = pnd_zip_put_file(zip, request->pack.member, request->in, request->bytes,
+    pnd_progress_init(&progress, "pack", request->bytes, ctl->json || isatty(STDERR_FILENO) != 1);
+    err = pnd_zip_put_file(zip, request->pack.member, request->subject.fd, request->bytes,
                            len > 0 && pnd_pack_is_packed(head, (size_t)len), &progress, why);
     pnd_progress_clear(&progress);
     if (err)
         return err;
     count = pnd_zip_members(zip, &members);
-    request->differs = request->pack.dump.sha256[0] &&
+    request->differs = request->pack.row && request->pack.dump.sha256[0] &&
                        strcmp(members[count - 1].sha256, request->pack.dump.sha256) != 0;
     return PND_OK;
 }
@@ -279,6 +267,7 @@ static int report(const struct pnd_ctl *ctl, const struct request *request,
     const struct pnd_zip_member *members;
     unsigned count = pnd_zip_members(zip, &members);
     char name[PND_PRINT_NAME_CAP], size[PND_TEXT_BYTES_CAP];
+    bool known = request->pack.row && request->pack.dump.sha256[0] && !request->pack.log_only;
     json_t *list;
 
     if (request->piped)
@@ -290,25 +279,23 @@ static int report(const struct pnd_ctl *ctl, const struct request *request,
     }
     list = json_array();
     for (unsigned i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", members[i].name, "bytes",
-                                              (json_int_t)members[i].bytes, "sha256",
-                                              members[i].sha256));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:s}", "name", members[i].name, "bytes",
+                                        (json_int_t)members[i].bytes, "sha256", members[i].sha256));
     return pnd_print_json(json_pack(
         "{s:o, s:o, s:I, s:o, s:b, s:o}", "id",
         request->pack.row ? json_integer((json_int_t)request->pack.dump.id) : json_null(), "output",
         pnd_print_json_text(request->path), "bytes", (json_int_t)request->zip_bytes, "as_received",
-        request->pack.dump.sha256[0] && !request->pack.log_only ? json_boolean(!request->differs)
-                                                                : json_null(),
-        "log_only", request->pack.log_only, "files", list));
+        known ? json_boolean(!request->differs) : json_null(), "log_only", request->pack.log_only,
+        "files", list));
 }
 
 static int write_zip(struct pnd_ctl *ctl, struct request *request)
 {
     struct pnd_zip *zip = NULL;
     struct pnd_why why = {0};
-    int code,
-        err = pnd_zip_create(request->stage.fd, !request->piped,
-                             request->pack.dump.received_ms / 1000, &zip, &why);
+    int code, err = pnd_zip_create(request->stage.fd, !request->piped,
+                                   request->pack.dump.received_ms / 1000, &zip, &why);
 
     if (!err)
         err = write_members(ctl, request, zip, &why);
@@ -345,11 +332,11 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
 
     if (find_dump(ctl, what, request, &why) || open_output(request, &why))
         return pnd_ctl_fail("%s", why.text);
-    if (fstat(request->in, &st) != 0)
+    if (fstat(request->subject.fd, &st) != 0)
         return pnd_ctl_fail("look at %s: %s", what, strerror(errno));
     request->bytes = pack->dump.bytes = (uint64_t)st.st_size;
     pnd_pack_member_name(pack->dump.file, pack->member);
-    if (pnd_pack_find_facts(ctl, pack, request->in, ctl->json, &why))
+    if (pnd_pack_find_facts(ctl, &request->subject, pack, &why))
         fprintf(stderr, "panicctl: warning: what the dump says is not known: %s\n", why.text);
     if (!pack->log_only) {
         warn(pack);
@@ -367,12 +354,14 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
 
 int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"log-only", no_argument, NULL, 'l'},
-        {"note", required_argument, NULL, 'n'},   {"force", no_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {0}};
-    struct request request = {.in = -1, .dir_fd = -1, .stage = {.fd = -1}};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"log-only", no_argument, NULL, 'l'},
+                                            {"note", required_argument, NULL, 'n'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
+    struct request request = {.subject = {.fd = -1}, .dir_fd = -1, .stage = {.fd = -1}};
     int option, code;
 
     while ((option = getopt_long(argc, argv, "o:ln:fjh", options, NULL)) != -1) {
@@ -397,6 +386,6 @@ int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
         pnd_stage_close(&request.stage);
     pnd_facts_deinit(&request.pack.facts);
     pnd_guard_close(&request.dir_fd);
-    pnd_guard_close(&request.in);
+    pnd_subject_deinit(&request.subject);
     return code;
 }

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What is known of a dump that is packed; see pack.h. */
-#include <stdio.h>
 #include <string.h>
 
 #include "panicctl/pack.h"
-#include "store/catalog_facts.h"
 
 static bool any_fact(const struct pnd_facts *facts)
 {
@@ -16,15 +14,16 @@ static bool any_fact(const struct pnd_facts *facts)
     return any;
 }
 
-int pnd_pack_find_facts(struct pnd_ctl *ctl, struct pnd_pack *pack, int fd, bool quiet,
-                        struct pnd_why *why)
+int pnd_pack_find_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                        struct pnd_pack *pack, struct pnd_why *why)
 {
-    int err = PND_E_NOTFOUND;
+    struct pnd_check check = {0};
+    int err = pnd_subject_facts(ctl, subject, true, &pack->facts, &check, why);
 
-    (void)fd;
-    (void)quiet;
-    if (pack->row)
-        err = pnd_catalog_get_facts(ctl->catalog, pack->dump.id, true, &pack->facts, why);
+    if (!pack->dump.format[0])
+        memcpy(pack->dump.format, check.format, sizeof(pack->dump.format));
+    if (!pack->dump.sha256[0])
+        memcpy(pack->dump.sha256, check.sha256, sizeof(pack->dump.sha256));
     pack->has_facts = !err && any_fact(&pack->facts);
-    return err == PND_E_NOTFOUND ? PND_OK : err;
+    return err;
 }

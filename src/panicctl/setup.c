@@ -33,11 +33,12 @@ struct pnd_setup_step *pnd_setup_add(struct pnd_setup *setup, const char *title)
 
 void pnd_setup_about(struct pnd_setup *setup, const char *fmt, ...)
 {
+    unsigned at = setup->about_count++;
     va_list ap;
 
-    assert(setup->about_count < PND_SETUP_ABOUT_MAX);
+    assert(at < PND_SETUP_ABOUT_MAX);
     va_start(ap, fmt);
-    vsnprintf(setup->about[setup->about_count++], PND_SETUP_TEXT_CAP, fmt, ap);
+    vsnprintf(setup->about[at], PND_SETUP_TEXT_CAP, fmt, ap);
     va_end(ap);
 }
 

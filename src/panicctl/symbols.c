@@ -41,44 +41,46 @@ static find_fn *by_os(const struct pnd_facts *facts)
                                                                  : pnd_symbols_elf;
 }
 
-static int choose(const struct pnd_facts *facts, const char *path, find_fn **ret,
-                  struct pnd_why *why)
+/* @return NULL, and why in @p ret_err and @p why, when nothing reads @p path */
+static find_fn *choose(const struct pnd_facts *facts, const char *path, int *ret_err,
+                       struct pnd_why *why)
 {
     PND_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     uint8_t head[4] = {0};
     struct pnd_rd rd = pnd_rd(head, sizeof(head));
+    find_fn *find = NULL;
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return pnd_why(why, PND_E_SYS, errno, "open %s", path);
-    if (S_ISDIR(st.st_mode)) {
-        *ret = by_os(facts);
-        return PND_OK;
+    if (fd < 0 || fstat(fd, &st) != 0) {
+        *ret_err = pnd_why(why, PND_E_SYS, errno, "open %s", path);
+        return NULL;
     }
-    if (!S_ISREG(st.st_mode))
-        return pnd_why(why, PND_E_TYPE, 0, "%s is neither a file nor a directory", path);
-    if (pread(fd, head, sizeof(head), 0) < 0)
-        return pnd_why(why, PND_E_SYS, errno, "read %s", path);
-    *ret = by_magic(pnd_rd_be32(&rd));
-    if (!*ret)
-        return pnd_why(why, PND_E_TYPE, 0,
-                       "%s is neither a Mach-O nor an ELF file: give the kernel with symbols that "
-                       "belongs to the dump",
-                       path);
-    return PND_OK;
+    if (S_ISDIR(st.st_mode))
+        return by_os(facts);
+    if (S_ISREG(st.st_mode) && pread(fd, head, sizeof(head), 0) < 0) {
+        *ret_err = pnd_why(why, PND_E_SYS, errno, "read %s", path);
+        return NULL;
+    }
+    find = by_magic(pnd_rd_be32(&rd));
+    if (!find)
+        *ret_err = pnd_why(why, PND_E_TYPE, 0,
+                           "%s is neither a Mach-O nor an ELF file: give the kernel with symbols "
+                           "that belongs to the dump",
+                           path);
+    return find;
 }
 
 int pnd_symbols_find(const struct pnd_facts *facts, const char *path, bool force,
                      struct pnd_symbols *ret, struct pnd_why *why)
 {
-    find_fn *find = NULL;
-    int err;
+    find_fn *find;
+    int err = PND_OK;
 
     *ret = (struct pnd_symbols){0};
     if (facts->frame_count == 0)
         return pnd_why(why, PND_E_ARG, 0, "the dump's log has no backtrace");
-    err = choose(facts, path, &find, why);
-    if (err)
+    find = choose(facts, path, &err, why);
+    if (!find)
         return err;
     ret->frames = calloc(facts->frame_count, sizeof(*ret->frames));
     if (!ret->frames)

@@ -45,6 +45,8 @@ struct watch {
     bool redraw;
     bool until_idle;
     uint64_t count, ended; /* --count, 0: none */
+    uint64_t unchecked;    /* of those that ended */
+    uint64_t wait_ms;      /* --count is reached: until when the verdicts are waited for */
     int fd;
     char *buf;
     size_t len; /* bytes in buf */
@@ -273,6 +275,19 @@ static void take_transfer(struct watch *watch, const char *event, const json_t *
     }
 }
 
+/* The verdict says whether the panic is known: whoever waits for one dump wants that, too. */
+static void count_dump(struct watch *watch, const char *event)
+{
+    if (strcmp(event, "complete") == 0 || strcmp(event, "incomplete") == 0) {
+        watch->ended++;
+        watch->unchecked++;
+        if (watch->ended == watch->count)
+            watch->wait_ms = pnd_clock_ms() + PND_VIEW_WAIT_MS;
+    } else if (strcmp(event, "checked") == 0 && watch->unchecked > 0) {
+        watch->unchecked--;
+    }
+}
+
 static void take_event(struct watch *watch, const json_t *json)
 {
     const char *event = json_string_value(json_object_get(json, "event"));
@@ -287,7 +302,7 @@ static void take_event(struct watch *watch, const json_t *json)
     } else if (dump) {
         pnd_view_from_json(dump, &view);
         drop_live(watch, view.dump.id);
-        watch->ended += strcmp(event, "complete") == 0 || strcmp(event, "incomplete") == 0;
+        count_dump(watch, event);
         if (!watch->ctl->json) {
             say_dump(event, &view, dump);
             say_group(dump);
@@ -299,11 +314,15 @@ static void take_event(struct watch *watch, const json_t *json)
     }
 }
 
+/* --count is reached, and the verdicts have come or are long in coming. */
+static bool is_counted(const struct watch *watch)
+{
+    return watch->wait_ms && (watch->unchecked == 0 || pnd_clock_ms() >= watch->wait_ms);
+}
+
 static bool is_done(const struct watch *watch)
 {
-    if (watch->count && watch->ended >= watch->count)
-        return true;
-    return watch->until_idle && watch->live_count == 0;
+    return is_counted(watch) || (watch->until_idle && watch->live_count == 0);
 }
 
 /* One line of the stream. @return PND_OK; PND_E_FORMAT */
@@ -330,7 +349,7 @@ static int take_lines(struct watch *watch)
     int err = PND_OK;
 
     undraw(watch);
-    while (!err && !(watch->count && watch->ended >= watch->count) &&
+    while (!err && !is_counted(watch) &&
            (end = memchr(start, '\n', watch->len - (size_t)(start - watch->buf))) != NULL) {
         err = take_line(watch, start, (size_t)(end - start));
         start = end + 1;
@@ -385,6 +404,16 @@ static int read_some(struct watch *watch, struct pnd_why *why)
     return PND_OK;
 }
 
+/* For poll(): until when nothing need happen. */
+static int pause_ms(const struct watch *watch)
+{
+    uint64_t now_ms = pnd_clock_ms();
+
+    if (watch->wait_ms)
+        return watch->wait_ms > now_ms ? (int)(watch->wait_ms - now_ms) : 0;
+    return watch->until_idle ? ASK_AGAIN_MS : -1;
+}
+
 static int loop(struct watch *watch, struct pnd_why *why)
 {
     struct pollfd poller = {.fd = watch->fd, .events = POLLIN};
@@ -395,13 +424,13 @@ static int loop(struct watch *watch, struct pnd_why *why)
         fflush(stdout);
     }
     while (!err && !is_done(watch)) {
-        int ready = poll(&poller, 1, watch->until_idle ? ASK_AGAIN_MS : -1);
+        int ready = poll(&poller, 1, pause_ms(watch));
 
         if (ready > 0)
             err = read_some(watch, why);
-        else if (ready == 0)
+        else if (ready == 0 && watch->until_idle)
             err = ask_again(watch, why);
-        else if (errno != EINTR)
+        else if (ready < 0 && errno != EINTR)
             err = pnd_why(why, PND_E_SYS, errno, "wait for panicd");
     }
     undraw(watch);

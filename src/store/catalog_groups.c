@@ -230,8 +230,8 @@ int pnd_catalog_group_find(struct pnd_catalog *catalog, const char *sel, struct 
     err = pnd_catalog_find(catalog, sel, &dump, NULL);
     if (!err)
         return pnd_catalog_group_of(catalog, dump.id, ret, why);
-    if (err != PND_E_NOTFOUND)
-        return pnd_catalog_find(catalog, sel, &dump, why);
+    if (err != PND_E_NOTFOUND || (pnd_catalog_last_id(catalog, &id, NULL) == PND_OK && id == 0))
+        return pnd_catalog_find(catalog, sel, &dump, why); /* says why */
     return pnd_why(why, PND_E_NOTFOUND, 0,
                    "no group and no dump \"%s\" in %s; type: panicctl groups",
                    pnd_text_escape(safe, sizeof(safe), sel, strlen(sel)), catalog->directory);

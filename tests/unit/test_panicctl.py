@@ -415,6 +415,7 @@ def removes_file_and_row(place):
 
 def story():
     dump = {**transfer(4, "core-x", 4000), "state": "complete", "reason": ""}
+    silent = {**transfer(3, "core-w"), "state": "incomplete", "reason": "the sender fell silent"}
     return [{"event": "progress", "transfer": transfer(3, "core-w")},
             {"event": "begin", "transfer": transfer(4, "core-x", 10)}, 0.2,
             {"event": "progress", "transfer": transfer(4, "core-x", 2000)},
@@ -422,15 +423,14 @@ def story():
             {"event": "what-comes-later", "some": ["thing"]},
             {"event": "complete", "dump": dump}, 0.2,
             {"event": "checked", "dump": dump},
-            {"event": "incomplete", "dump": {**transfer(3, "core-w"), "state": "incomplete",
-                                             "reason": "the sender fell silent"}}]
+            {"event": "incomplete", "dump": silent}, {"event": "checked", "dump": silent}]
 
 
 @test
 def ends_the_watch_after_the_dumps_that_were_counted(place):
     with Server(place, [], story()):
         lines = place.run("watch", "--count", "1").splitlines()
-        assert [line.split()[1] for line in lines] == ["begin", "begin", "refused", "complete"]
+        assert [line.split()[1] for line in lines] == ["begin", "begin", "refused", "complete", "checked"]
         assert "core-x" in lines[3] and "10.0.40.7" in lines[3] and "10.9.9.9" in lines[2]
         lines = place.run("watch", "-n", "2").splitlines()
         assert "checked" in lines[4] and "complete" in lines[4]

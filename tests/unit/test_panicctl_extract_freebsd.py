@@ -141,6 +141,34 @@ def a_text_dump_is_a_tar(place):
     assert listed == ["ddb.txt", "msgbuf.txt", "panic.txt", "version.txt"], listed
 
 
+@test
+def what_was_taken_out_is_proved_whole_and_says_why_it_died(place):
+    whole = bsd.minidump(pages=40)
+    for packing, dump, word in ((0, whole, ""), (1, gzip.compress(whole), "gzip+"),
+                                (0, bsd.textdump(msgbuf=bsd.MSGBUF, version=bsd.OS), "")):
+        kind = "Text" if dump[:9] != whole[:9] and not packing else "Kernel"
+        image = put(place, "dump.img", bsd.partition(dump, MIB, packing=packing,
+                                                     magic=f"FreeBSD {kind} Dump"))
+        found, = extract(place, image)
+        path = found["files"][-1]["path"]
+        what = word + ("freebsd-textdump" if kind == "Text" else "freebsd-minidump")
+        got = place.json("verify", path)
+        assert (got["verdict"], got["format"], got["note"]) == ("complete", what, ""), got
+        full = get(place, path)
+        put(place, "cut", full[:len(full) // 5])
+        got = place.json("verify", "./cut", code=1)
+        assert got["verdict"] == "incomplete" and got["missing"], got
+        new, = place.json("import", path)["imported"]
+        facts = place.json("info", str(new["id"]))["facts"]
+        assert facts["panic"] == "page fault" and facts["os_version"] == "13.0-RELEASE", facts
+        assert facts["task"] == "sh (pid 712)" and facts["crash_time"] == "1618812840", facts
+        assert [f["text"] for f in facts["backtrace"]] == \
+            ["kdb_backtrace+0x67", "vpanic+0x17f", "panic+0x43"], facts
+        assert place.run("log", str(new["id"])).endswith("Uptime: 3d2h15m7s\n")
+        text = place.run("info", str(new["id"]))
+        assert "FreeBSD, 13.0-RELEASE\n" in text, text
+
+
 def sfdisk(image, size, partitions):
     """A GPT as sfdisk writes it. @param partitions  (type, bytes). @return their offsets"""
     with open(image, "wb") as disk:
@@ -227,6 +255,23 @@ def sectors_of_4096_have_their_table_and_their_header(place):
         disk.write(bsd.partition(b"core" * 5000, MIB, 4096))
     extract(place, image)
     assert get(place, "out", "vmcore.0") == b"core" * 5000
+
+
+@test
+def in_the_list_a_dump_knows_what_its_header_says(place):
+    image = put(place, "dump.img", bsd.partition(bsd.minidump(log="no word of it\n"), MIB))
+    place.run("extract", image)
+    dump, = place.json("list")["dumps"]
+    assert dump["name"] == "dump.img-vmcore.0" and dump["state"] == "complete", dump
+    facts = place.json("info", str(dump["id"]))["facts"]
+    assert facts["panic"] == "page fault" and facts["host"] == "crash.example.org", facts
+    assert facts["crash_time"] == "1618812840" and facts["memory"]["ranges"], facts
+    image = put(place, "dump.img", bsd.partition(NOISE.randbytes(7000), MIB, blob=bsd.key(),
+                                                 panic="of what nobody can read"))
+    found, = place.json("extract", image)["places"]
+    assert [f["id"] for f in found["files"]] == [None, 2, 3], found
+    facts = place.json("info", "3")["facts"]
+    assert facts["panic"] == "of what nobody can read" and facts["arch"] == "amd64", facts
 
 
 # ---- what is not ----

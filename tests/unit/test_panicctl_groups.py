@@ -211,7 +211,8 @@ def says_of_a_new_arrival_that_it_is_known(place):
                      first_seen="2026-11-22T06:30:00.123Z", note="fixed in\x1b 10.15.5"),
              checked(4, group="0123456789ab", title="zone map exhausted", seen=2, machines=1,
                      first_seen="2026-11-22T06:30:00.123Z", note=None),
-             {"event": "complete", "dump": {"id": 4, "name": "x", "bytes": 1}}]
+             {"event": "complete", "dump": {"id": 4, "name": "x", "bytes": 1}},
+             checked(4, group=None), checked(5, group=None)]
     with Server(place, [], story):
         lines = place.run("watch", "-n1").splitlines()
     assert "checked     1" in lines[0] and "checked     2" in lines[1], lines
@@ -220,7 +221,7 @@ def says_of_a_new_arrival_that_it_is_known(place):
         "machines: zone map exhausted; note: fixed in\\x1b 10.15.5", lines
     assert lines[6] == "          same panic as 1 other since 2026-11-22 06:30:00 UTC: zone map " \
         "exhausted", lines
-    assert len(lines) == 8
+    assert len(lines) == 9
 
 
 sys.exit(main())

@@ -33,10 +33,10 @@ def know(place, number, facts=FACTS, log=LOG):
     """What a server would have put into the catalog."""
     text = json.dumps(facts).encode()
     place.json("list")
-    place.sql("INSERT INTO facts VALUES (?, 1, '', 1, '', '', '', '', ?, ?)", number, len(text),
+    place.sql("INSERT OR REPLACE INTO facts VALUES (?, 1, '', 1, '', '', '', '', ?, ?)", number, len(text),
               text)
     if log is not None:
-        place.sql("INSERT INTO facts_log VALUES (?, ?, ?)", number, len(log), log.encode())
+        place.sql("INSERT OR REPLACE INTO facts_log VALUES (?, ?, ?)", number, len(log), log.encode())
 
 
 def members(path):

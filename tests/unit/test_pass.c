@@ -278,9 +278,9 @@ static void finds_a_text_at_every_offset_and_at_the_very_end(void)
 
 static void asks_for_what_must_follow_a_text(void)
 {
-    static const char *const no[] = {"panic(cpu x", "Linux version six", "OSRELEASE=%s",
-                                     "FreeBSD 14 without the rest", "FreeBSD -1", " panic: x",
-                                     "Darwin Kernel Version ", "panicbox version"};
+    static const char *const no[] = {
+        "panic(cpu x", "Linux version six", "OSRELEASE=%s",           "FreeBSD 14 without the rest",
+        "FreeBSD -1",  " panic: x",         "Darwin Kernel Version ", "panicbox version"};
     static struct pnd_scanner scanner;
 
     for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++) {
@@ -330,8 +330,7 @@ static void finds_the_runs_of_equal_pages_in_pieces_of_any_size(void)
             listed = at < count && list[at].start <= page;
             CHECK_EQ(listed, equal);
             if (listed)
-                CHECK_EQ(list[at].kind,
-                         first ? PND_MEMORY_UNREADABLE : PND_MEMORY_ZERO);
+                CHECK_EQ(list[at].kind, first ? PND_MEMORY_UNREADABLE : PND_MEMORY_ZERO);
         }
         pnd_runs_deinit(&runs);
     }

@@ -316,7 +316,14 @@ static void an_nmi_is_one_group_whatever_ran(void)
                                      {"default_idle+0x1/0x2"}},
                               two = {"Linux", "NMI: Not continuing", NULL, {"memcpy+0x1/0x2"}};
 
+    static const struct panic both = {
+        "Linux",
+        "Uhhuh. NMI received for unknown reason 31 on CPU 0.\nNMI: Not continuing",
+        NULL,
+        {"schedule+0x1/0x2"}};
+
     CHECK_STR(of(&one).id, of(&two).id);
+    CHECK_STR(of(&one).id, of(&both).id);
     CHECK_STR(of(&one).title, "NMI: Not continuing");
 }
 
