@@ -213,7 +213,7 @@ static int tell_facts(struct child *child, enum moment moment, struct pnd_why *w
 /* Waits for the next word of the parent's. */
 static void hear(uint64_t *ret_bytes, bool *ret_final)
 {
-    uint8_t go[PND_MESSAGE_GO_LEN];
+    uint8_t go[PND_MESSAGE_GO_LEN] = {0};
     struct pnd_rd rd = pnd_rd(go, sizeof(go));
     ssize_t n;
 
