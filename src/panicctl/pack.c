@@ -167,8 +167,8 @@ static int put_line(struct pnd_zip *zip, const char *name, const char *text, str
 static int put_json(struct pnd_zip *zip, const char *name, json_t *json, struct pnd_why *why)
 {
     char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    int err = text ? put_line(zip, name, text, why)
-                   : pnd_why(why, PND_E_SYS, ENOMEM, "write %s", name);
+    int err =
+        text ? put_line(zip, name, text, why) : pnd_why(why, PND_E_SYS, ENOMEM, "write %s", name);
 
     json_decref(json);
     free(text);
