@@ -100,6 +100,20 @@ def a_zip_holds_dump_log_facts_transfer_and_a_manifest_of_them(place):
 
 
 @test
+def the_readme_says_what_opens_it(place):
+    macho = bytes.fromhex("cffaedfe07000001030000000400000000000000000000000000000000000000")
+    log = LOG.encode() * 20
+    for content, line in ((gzip.compress(macho), "  gunzip -c f > core\n  lldb --core core\n"),
+                          (elf_core(9000), "  drgn -c f -s vmlinux\n  gdb vmlinux f\n"),
+                          (log, "  less f\n"), (b"noise" * 99, "  panicctl info ./f\n")):
+        with open(os.path.join(place.root, "f"), "wb") as file:
+            file.write(content)
+        place.run("pack", "./f", "-o", "f.zip", "--force")
+        readme = members(os.path.join(place.root, "f.zip"))["README.txt"].decode()
+        assert line in readme, (line, readme)
+
+
+@test
 def json_names_every_file_with_its_hash(place):
     place.put("core", elf_core(100000))
     place.settle()
