@@ -4,6 +4,7 @@
 # panicctl setup: what it tells people to type, and that it can be typed.
 # Usage: test_panicctl_setup.py PANICCTL (or $PND_PANICCTL). Speaks TAP.
 
+import functools
 import itertools
 import json
 import os
@@ -53,6 +54,12 @@ def boot_args(answer):
 # ---- macOS ----
 
 
+@functools.lru_cache(None)
+def lint(line, xnu, *machine):
+    done = panicctl("bootargs", "lint", "--xnu", xnu, *machine, line)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
 def judge(case):
     """None: the line is one that lint has nothing against; or the reason why there is none."""
     release, arch, switches, server = case
@@ -69,8 +76,8 @@ def judge(case):
     line = boot_args(answer)
     old = RELEASES[release] < 7195
     machine = ["--arch", "x86_64"] if old else ["--arch", arch] if arch else []
-    lint = panicctl("bootargs", "lint", "--xnu", str(RELEASES[release]), *machine, line)
-    return None if lint.returncode == 0 else (case, line, lint.stdout)
+    traps = lint(line, str(RELEASES[release]), *machine)
+    return (case, line, traps) if traps else None
 
 
 @test
