@@ -222,7 +222,7 @@ def has_what_a_crash_kernel_needs(place):
                    "--gateway", "10.0.40.1", "--port", "1070", "--on-nmi")
     text = "\n".join(commands(answer))
     for words in ("panicdump test --server 10.0.40.2 --port 1070 --interface eth0", "crashkernel=",
-                  "kexec -p", "_panicd_ip=10.0.40.2 kdp_ip_addr=10.0.40.7", "panicd_port=1070",
+                  "kexec -s -p", "_panicd_ip=10.0.40.2 kdp_ip_addr=10.0.40.7", "panicd_port=1070",
                   "_router_ip=10.0.40.1", "kernel.unknown_nmi_panic=1", "/proc/sysrq-trigger"):
         assert words in text, words
     assert "panicdump arm" not in text
@@ -255,7 +255,7 @@ def says_what_to_check_after_every_step_and_why(place):
         for step in answer["steps"]:
             assert set(step) == {"title", "how", "do", "check", "undo", "why"}, step
             assert step["check"] and (step["do"] or step["how"]), step
-            if re.search(r"nvram boot-args=|dumpon -s|sysrc|kexec -p|csrutil|grub", step["do"] or ""):
+            if re.search(r"nvram boot-args=|dumpon -s|sysrc|kexec -s -p|csrutil|grub", step["do"] or ""):
                 assert step["undo"], step
 
 
