@@ -53,7 +53,7 @@ static int open_entry(const struct corefile *corefile, uint32_t index,
 
 /* The older versions have no word for what is stored as it is: the bytes say. */
 static enum pnd_unpack_packing packing_of(const struct corefile *corefile,
-                                            const struct pnd_corefile_entry *entry)
+                                          const struct pnd_corefile_entry *entry)
 {
     const struct pnd_content *content = corefile->in->content;
     uint8_t head[PND_GZIP_MAGIC_LEN];
@@ -61,12 +61,12 @@ static enum pnd_unpack_packing packing_of(const struct corefile *corefile,
     if (corefile->header.generation == PND_COREFILE_V2)
         return entry->flags & PND_COREFILE_GZIP  ? PND_UNPACK_GZIP
                : entry->flags & PND_COREFILE_LZ4 ? PND_UNPACK_LZ4
-                                                   : PND_UNPACK_RAW;
+                                                 : PND_UNPACK_RAW;
     return entry->length >= sizeof(head) &&
                    content->read(content->ctx, entry->offset, head, sizeof(head)) == PND_OK &&
                    pnd_gzip_is(head, sizeof(head))
                ? PND_UNPACK_GZIP
-                 : PND_UNPACK_RAW;
+               : PND_UNPACK_RAW;
 }
 
 /* ---- check ---- */
@@ -95,9 +95,8 @@ static int unpack(const struct corefile *corefile, const struct pnd_corefile_ent
 {
     struct pnd_content *content = corefile->in->content;
     const struct pnd_unpack_source source = {.ctx = content, .read = read_content};
-    const struct pnd_unpack_job job = {.offset = entry->offset,
-                                       .length = entry->length,
-                                       .packing = packing_of(corefile, entry)};
+    const struct pnd_unpack_job job = {
+        .offset = entry->offset, .length = entry->length, .packing = packing_of(corefile, entry)};
 
     return pnd_unpack_from(&source, &job, sink, ret_at, why);
 }
@@ -140,10 +139,9 @@ static int check_entry(const struct corefile *corefile, uint32_t index, struct w
         return PND_OK;
     }
     if (err) {
-        pnd_check_corrupt(corefile->in, check, 0, "entry %" PRIu32 " of the header is damaged (%s)",
-                          index,
-                          err == PND_E_RANGE ? "a file that begins or ends nowhere"
-                                             : "a file without a name");
+        pnd_check_corrupt(
+            corefile->in, check, 0, "entry %" PRIu32 " of the header is damaged (%s)", index,
+            err == PND_E_RANGE ? "a file that begins or ends nowhere" : "a file without a name");
         return PND_OK;
     }
     walk->files++;
@@ -199,8 +197,8 @@ static int check_corefile(const struct pnd_reader_input *in, struct pnd_check *c
     }
     pnd_promise_add(check, &walk.promise, corefile.header.log_offset, corefile.header.log_length);
     err = PND_OK;
-    for (uint32_t i = 0;
-         !err && i < corefile.header.files && check->verdict != PND_VERDICT_CORRUPT; i++)
+    for (uint32_t i = 0; !err && i < corefile.header.files && check->verdict != PND_VERDICT_CORRUPT;
+         i++)
         err = check_entry(&corefile, i, &walk, check);
     if (!err && check->verdict != PND_VERDICT_CORRUPT)
         pnd_promise_judge(check, &walk.promise, "corefile");

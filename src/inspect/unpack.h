@@ -62,8 +62,8 @@ struct pnd_unpack_sink {
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why);
 
-/* The same, AS_IS, from what is no file of its own. @param read  as much as there is of @p len bytes
- * at @p offset: bytes, 0 behind the end, or a negative error */
+/* The same, AS_IS, from what is no file of its own. @param read  as much as there is of @p len
+ * bytes at @p offset: bytes, 0 behind the end, or a negative error */
 struct pnd_unpack_source {
     void *ctx;
     long (*read)(void *ctx, uint64_t offset, void *buf, size_t len);

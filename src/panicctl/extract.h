@@ -40,7 +40,7 @@ struct pnd_extract_file {
     bool info; /* not of the source: what place->info says */
     bool key;  /* of an encrypted dump */
     enum pnd_extract_result result;
-    uint64_t id; /* of the dump that it became; 0: none */
+    uint64_t id;                /* of the dump that it became; 0: none */
     uint64_t bytes, damaged_at; /* written; where in the stored bytes the damage is */
     struct pnd_why reason;      /* of INCOMPLETE; of LISTED: "", or why it cannot be extracted */
 };
@@ -116,8 +116,7 @@ int pnd_extract_files(struct pnd_extract_source *source, const char *dir, bool f
 /* All files of all dumps become dumps of the directory (importer.h), and are checked. They are
  * called SOURCE-NAME, or SOURCE-partition2-NAME when there are several. One that is damaged becomes
  * an incomplete one. @return PND_OK; as pnd_importer_prepare(), pnd_importer_commit() */
-int pnd_extract_import(struct pnd_ctl *ctl, struct pnd_extract_source *source,
-                       struct pnd_why *why);
+int pnd_extract_import(struct pnd_ctl *ctl, struct pnd_extract_source *source, struct pnd_why *why);
 
 /* DIR/NAME of a file that was extracted, or DIR/partition2/NAME when there are several dumps; ""
  * when there is none, or @p dir is NULL. @return @p dst */

@@ -50,7 +50,8 @@ static const struct {
     {32, 4, "NXSB", "an APFS volume; the dump is in its file kernelcore, or on another partition"},
     {1024, 2, "H+", "an HFS+ volume; the dump is on another partition of the disk"},
     {SECTOR, 2, "PM", "a disk with an Apple partition map; Macs that write dumps have a GPT"},
-    {SECTOR - 2, 2, "\x55\xaa", "a disk or volume with a boot sector, but without a GPT"},
+    {SECTOR - 2, 2, "\x55\xaa",
+     "a disk or volume with a boot sector, but without a GPT; name the partition itself"},
 };
 
 ssize_t pnd_extract_read_at(int fd, uint64_t offset, void *buf, size_t len)

@@ -96,8 +96,8 @@
     "each file, unpacked. FreeBSD's: info.0 and vmcore.0 (packed: .gz, .zst) or\n"                 \
     "textdump.tar.0, as savecore has them. Looks at every Apple_KernelCoreDump and\n"              \
     "freebsd-swap partition of a disk or an image of one (GPT), or at one by itself,\n"            \
-    "or a file kernelcore. It only reads there, never writes. Each file becomes a\n"                \
-    "dump of the list, as with \"panicctl import\".\n\n"                                            \
+    "or a file kernelcore. It only reads there, never writes. Each file becomes a\n"               \
+    "dump of the list, as with \"panicctl import\".\n\n"                                           \
     "  -o, --output DIR   into a directory instead, made if it is missing. Several\n"              \
     "                     dumps: each into a directory of its own in it\n"                         \
     "  -l, --list         only say what is there\n"                                                \
@@ -109,7 +109,7 @@
 
 #define PND_HELP_PACK                                                                              \
     "Puts a dump and what is known of it into one zip: dump, panic.log, facts.json,\n"             \
-    "transfer.json, README.txt, and MANIFEST.txt with the SHA-256 of each.\n" PND_HELP_ID           \
+    "transfer.json, README.txt, and MANIFEST.txt with the SHA-256 of each.\n" PND_HELP_ID          \
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
     "                       default: dump-ID.zip in the current directory\n"                       \
@@ -117,7 +117,7 @@
     "  -n, --note TEXT      into note.txt\n"                                                       \
     "  -f, --force          replace X.zip if it is there\n"                                        \
     "  --json               one object: id, output, bytes, as_received, log_only,\n"               \
-    "                       files\n\n"                                                            \
+    "                       files\n\n"                                                             \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the dump is not what\n"            \
     "was received any more (the zip says so, too), or --log-only found nothing; 2\n"               \
     "could not, and there is no zip.\n"
@@ -129,7 +129,7 @@
     "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
     "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
     "  -m, --move        remove the file once the dump is safe\n"                                  \
-    "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"        \
+    "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"       \
     "                    and same_as, an older dump of the same SHA-256\n\n"                       \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"

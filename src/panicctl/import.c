@@ -66,7 +66,8 @@ static int check_room(const struct pnd_ctl *ctl, const struct source *source, st
 
     if (pnd_spool_room(&ctl->spool, &room, &total) || need <= room)
         return PND_OK;
-    return pnd_why(why, PND_E_NOSPACE, 0, "%s takes %s, and %s has %s free; \"panicctl list\" "
+    return pnd_why(why, PND_E_NOSPACE, 0,
+                   "%s takes %s, and %s has %s free; \"panicctl list\" "
                    "shows what could go",
                    source->path, pnd_text_bytes(need_text, sizeof(need_text), need),
                    ctl->spool.path, pnd_text_bytes(room_text, sizeof(room_text), room));
@@ -166,8 +167,7 @@ static void report(struct pnd_ctl *ctl, const struct import *import, const struc
         json = pnd_print_json_view(ctl, &view);
         json_object_set_new(json, "source", pnd_print_json_text(source->path));
         json_object_set_new(json, "moved", json_boolean(import->move));
-        json_object_set_new(json, "same_as",
-                            same ? json_integer((json_int_t)same) : json_null());
+        json_object_set_new(json, "same_as", same ? json_integer((json_int_t)same) : json_null());
         json_array_append_new(import->done, json);
         return;
     }

@@ -289,8 +289,8 @@ int pnd_importer_commit(struct pnd_ctl *ctl, struct pnd_importer *importer, stru
 static int check_here(const struct pnd_ctl *ctl, uint64_t id)
 {
     char number[24];
-    const char *const words[] = {"panicctl", "--directory", ctl->spool.path, "verify", number,
-                                 NULL};
+    const char *const words[] = {"panicctl", "--directory", ctl->spool.path,
+                                 "verify",   number,        NULL};
     posix_spawn_file_actions_t actions;
     int status = 0, err;
     pid_t pid;
@@ -298,8 +298,8 @@ static int check_here(const struct pnd_ctl *ctl, uint64_t id)
     snprintf(number, sizeof(number), "%" PRIu64, id);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    err = posix_spawn(&pid, "/proc/self/exe", &actions, NULL,
-                      (char *const *)(uintptr_t)words, environ);
+    err = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, (char *const *)(uintptr_t)words,
+                      environ);
     posix_spawn_file_actions_destroy(&actions);
     if (err)
         return PND_E_SYS;
@@ -326,8 +326,8 @@ int pnd_importer_settle(struct pnd_ctl *ctl, struct pnd_importer *importer, stru
         serving = pnd_socket_get(&ctl->spool, "transfers", &answer, &other) != PND_E_NOTFOUND;
         json_decref(answer);
         if (!serving && tried)
-            return pnd_why(why, PND_E_SYS, 0, "dump %s could not be checked; type: panicctl verify %s",
-                           id, id);
+            return pnd_why(why, PND_E_SYS, 0,
+                           "dump %s could not be checked; type: panicctl verify %s", id, id);
         if (!serving) {
             tried = true;
             check_here(ctl, importer->dump.id);

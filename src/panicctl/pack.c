@@ -217,8 +217,7 @@ static int put_dump(struct pnd_ctl *ctl, struct request *request, struct pnd_zip
     unsigned count;
     int err;
 
-    pnd_progress_init(&progress, "pack", request->bytes,
-                      ctl->json || isatty(STDERR_FILENO) != 1);
+    pnd_progress_init(&progress, "pack", request->bytes, ctl->json || isatty(STDERR_FILENO) != 1);
     err = pnd_zip_put_file(zip, request->pack.member, request->subject.fd, request->bytes,
                            len > 0 && pnd_pack_is_packed(head, (size_t)len), &progress, why);
     pnd_progress_clear(&progress);
@@ -280,24 +279,23 @@ static int report(const struct pnd_ctl *ctl, const struct request *request,
     }
     list = json_array();
     for (unsigned i = 0; i < count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:I, s:s}", "name", members[i].name, "bytes",
-                                              (json_int_t)members[i].bytes, "sha256",
-                                              members[i].sha256));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:I, s:s}", "name", members[i].name, "bytes",
+                                        (json_int_t)members[i].bytes, "sha256", members[i].sha256));
     return pnd_print_json(json_pack(
         "{s:o, s:o, s:I, s:o, s:b, s:o}", "id",
         request->pack.row ? json_integer((json_int_t)request->pack.dump.id) : json_null(), "output",
         pnd_print_json_text(request->path), "bytes", (json_int_t)request->zip_bytes, "as_received",
-        known ? json_boolean(!request->differs) : json_null(),
-        "log_only", request->pack.log_only, "files", list));
+        known ? json_boolean(!request->differs) : json_null(), "log_only", request->pack.log_only,
+        "files", list));
 }
 
 static int write_zip(struct pnd_ctl *ctl, struct request *request)
 {
     struct pnd_zip *zip = NULL;
     struct pnd_why why = {0};
-    int code,
-        err = pnd_zip_create(request->stage.fd, !request->piped,
-                             request->pack.dump.received_ms / 1000, &zip, &why);
+    int code, err = pnd_zip_create(request->stage.fd, !request->piped,
+                                   request->pack.dump.received_ms / 1000, &zip, &why);
 
     if (!err)
         err = write_members(ctl, request, zip, &why);
@@ -356,11 +354,13 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
 
 int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"log-only", no_argument, NULL, 'l'},
-        {"note", required_argument, NULL, 'n'},   {"force", no_argument, NULL, 'f'},
-        {"json", no_argument, NULL, 'j'},         {"help", no_argument, NULL, 'h'},
-        {0}};
+    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
+                                            {"log-only", no_argument, NULL, 'l'},
+                                            {"note", required_argument, NULL, 'n'},
+                                            {"force", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct request request = {.subject = {.fd = -1}, .dir_fd = -1, .stage = {.fd = -1}};
     int option, code;
 

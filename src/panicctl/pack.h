@@ -40,8 +40,8 @@ void pnd_pack_make_public(struct pnd_facts *facts);
 /* What has been packed already gains nothing by being deflated: by its first bytes. */
 bool pnd_pack_is_packed(const void *head, size_t len);
 
-/* What is known of the dump, with its log; empty when nothing is. A file, and a dump that nobody has
- * read yet, is read for that, in the caged child. @return PND_OK; as pnd_subject_facts() */
+/* What is known of the dump, with its log; empty when nothing is. A file, and a dump that nobody
+ * has read yet, is read for that, in the caged child. @return PND_OK; as pnd_subject_facts() */
 int pnd_pack_find_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject,
                         struct pnd_pack *pack, struct pnd_why *why);
 

@@ -70,10 +70,16 @@ bool pnd_pack_is_packed(const void *head, size_t len)
         size_t len;
         const char *magic;
     } known[] = {
-        {2, "\x1f\x8b"},         {4, "\x28\xb5\x2f\xfd"}, {4, "\x04\x22\x4d\x18"},
-        {6, "\xfd" "7zXZ"},      {3, "BZh"},              {4, "PK\3\4"},
+        {2, "\x1f\x8b"},
+        {4, "\x28\xb5\x2f\xfd"},
+        {4, "\x04\x22\x4d\x18"},
+        {6, "\xfd"
+            "7zXZ"},
+        {3, "BZh"},
+        {4, "PK\3\4"},
         {8, "KDUMP   "}, /* makedumpfile's pages, each compressed */
-        {12, "makedumpfile"},    {8, "Boss Mac"}, /* its files are */
+        {12, "makedumpfile"},
+        {8, "Boss Mac"}, /* its files are */
         {4, "AEA1"},
     };
 
@@ -97,8 +103,8 @@ static void say_dump(struct text *text, const struct pnd_pack *pack)
     char name[4 * PND_SPOOL_NAME_CAP], bytes[PND_TEXT_BYTES_CAP], time[PND_TEXT_TIME_CAP];
     char reason[1024];
 
-    say(text, "  dump      %s\n", pnd_text_escape(name, sizeof(name), dump->name,
-                                                   strlen(dump->name)));
+    say(text, "  dump      %s\n",
+        pnd_text_escape(name, sizeof(name), dump->name, strlen(dump->name)));
     say(text, "  size      %s (%" PRIu64 " bytes)\n",
         pnd_text_bytes(bytes, sizeof(bytes), dump->bytes), dump->bytes);
     if (dump->format[0])
@@ -147,11 +153,13 @@ static void say_files(struct text *text, const struct pnd_pack *pack)
         say(text, "  %s\n      the dump, byte for byte as it %s\n", pack->member,
             pack->row ? "is in the list" : "was found");
     if (pack->facts.log)
-        say(text, "  " PND_PACK_LOG "\n      what the kernel said: the panic log, or the end of its "
-                  "message buffer\n");
+        say(text,
+            "  " PND_PACK_LOG "\n      what the kernel said: the panic log, or the end of its "
+            "message buffer\n");
     if (pack->has_facts)
-        say(text, "  " PND_PACK_FACTS "\n      what was read from the dump: system, kernel, time, "
-                  "panic, backtrace,\n      %smap of the memory\n",
+        say(text,
+            "  " PND_PACK_FACTS "\n      what was read from the dump: system, kernel, time, "
+            "panic, backtrace,\n      %smap of the memory\n",
             pack->log_only ? "" : "registers, ");
     if (pack->row)
         say(text, "  " PND_PACK_TRANSFER "\n      how it came: sender, times, size, SHA-256, and "
@@ -167,8 +175,9 @@ static void say_commands(struct text *text, const char *format, const char *core
     if (strcmp(format, "macho") == 0) {
         say(text, "  lldb --core %s\n", core);
     } else if (strcmp(format, "elf") == 0 || strcmp(format, "kdump") == 0) {
-        say(text, "with the vmlinux of that very kernel, if it is Linux's, one of:\n"
-                  "  crash vmlinux %s\n  drgn -c %s -s vmlinux\n",
+        say(text,
+            "with the vmlinux of that very kernel, if it is Linux's, one of:\n"
+            "  crash vmlinux %s\n  drgn -c %s -s vmlinux\n",
             core, core);
         if (strcmp(format, "elf") == 0)
             say(text, "  gdb vmlinux %s\n", core);
@@ -206,8 +215,9 @@ static void say_open(struct text *text, const struct pnd_pack *pack)
 static void say_private(struct text *text, const struct pnd_pack *pack)
 {
     if (!pack->log_only) {
-        say(text, "\nThe dump is the memory of the machine as it was: passwords, keys and documents "
-                  "may be\nin it. Give it only to whom you would give that machine.\n");
+        say(text,
+            "\nThe dump is the memory of the machine as it was: passwords, keys and documents "
+            "may be\nin it. Give it only to whom you would give that machine.\n");
         return;
     }
     say(text, "\nLeft out, because it holds memory of the machine\n"

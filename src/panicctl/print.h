@@ -34,7 +34,8 @@ const char *pnd_print_time(char dst[PND_PRINT_TIME_CAP], int64_t ms);
  * red, receiving blue. */
 void pnd_print_state(const struct pnd_ctl *ctl, const char *word);
 
-/* The dumps from @p first on, as a table; on a wide terminal also their groups. @return PND_OK; PND_E_SYS */
+/* The dumps from @p first on, as a table; on a wide terminal also their groups. @return PND_OK;
+ * PND_E_SYS */
 int pnd_print_table(const struct pnd_ctl *ctl, const struct pnd_views *views, size_t first);
 
 /* The fields of "list --json". */

@@ -108,9 +108,9 @@ int pnd_stage_name(struct pnd_stage *stage, const char *name, bool replace, stru
         err = pnd_stage_hide(stage, ".panicctl-", why);
         if (err)
             return err;
-        failure = replace ? renameat(stage->dir_fd, stage->temp, stage->dir_fd, name)
-                          : renameat2(stage->dir_fd, stage->temp, stage->dir_fd, name,
-                                      RENAME_NOREPLACE);
+        failure =
+            replace ? renameat(stage->dir_fd, stage->temp, stage->dir_fd, name)
+                    : renameat2(stage->dir_fd, stage->temp, stage->dir_fd, name, RENAME_NOREPLACE);
         if (failure && !replace && errno == EINVAL) /* a file system that cannot say so */
             failure = linkat(stage->dir_fd, stage->temp, stage->dir_fd, name, 0) ||
                       unlinkat(stage->dir_fd, stage->temp, 0);

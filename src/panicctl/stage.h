@@ -13,8 +13,8 @@
 enum { PND_STAGE_NAME_CAP = 64 };
 
 struct pnd_stage {
-    int dir_fd; /* the caller's */
-    int fd;     /* read and write; of 0600, with flock() on it */
+    int dir_fd;                    /* the caller's */
+    int fd;                        /* read and write; of 0600, with flock() on it */
     char temp[PND_STAGE_NAME_CAP]; /* hidden name in the directory; "": none */
 };
 

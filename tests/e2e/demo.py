@@ -55,15 +55,12 @@ class Narrator:
             self.say(text)
 
 
-def show_last_words(core):
-    """What the dump says, read by a tool that knows nothing of panicd; left out without it."""
-    try:
-        log = [line.partition("] ")[2] for line in lab.vmcore_dmesg(core).splitlines()]
-    except lab.Skip:
-        return
+def show_last_words(receiver):
+    log = receiver.panicctl("log", "latest").stdout
+    log = [line.partition("] ")[2] for line in log.splitlines()]
     start = next((i for i, line in enumerate(log) if line.startswith("Kernel panic")), None)
     if start is not None:
-        print("\nThe kernel's last words, read out of the dump by vmcore-dmesg:")
+        print("\nThe kernel's last words, out of the dump: panicctl log latest")
         print("\n".join(log[start:start + LAST_WORDS]))
 
 
@@ -84,7 +81,7 @@ def demonstrate(directory, work, tell):
         tell.say(f"the dump is {dump['state']}: {dump['bytes'] / (1 << 20):.0f} MiB",
                  strong=True)
         if dump["state"] == "complete":
-            show_last_words(dump["path"])
+            show_last_words(receiver)
         print("\n$ panicctl info latest", flush=True)
         info = receiver.panicctl("info", "latest")
         print(info.stdout, flush=True)

@@ -2,8 +2,9 @@
  *
  * A dump that is whole, cut at every byte of its first and last bytes and at random points between,
  * and with bits turned over: whatever is made of it, the readers end, in time, and do not call a
- * cut dump complete. abuse FILE FORMAT CUTS FLIPS SEED [open]   "open": this format has no end that
- * could be missed
+ * cut dump complete. Without its last SPARE bytes it may be called so.
+ *
+ *   abuse FILE FORMAT CUTS FLIPS SEED SPARE
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +24,7 @@ enum {
 struct sample {
     const char *path, *format;
     uint8_t *data;
-    size_t len;
-    bool open;
+    size_t len, spare;
 };
 
 static unsigned failures, complete;
@@ -79,7 +79,7 @@ static void cut_at(const struct sample *sample, size_t len)
     if (read_it(sample, fd, "cut", len, &check) == PND_VERDICT_COMPLETE) {
         complete++;
         /* What has lost its head is another file: data, of which nobody knows the end. */
-        if (!sample->open && strcmp(check.format, sample->format) == 0)
+        if (len + sample->spare < sample->len && strcmp(check.format, sample->format) == 0)
             fail(sample, "cut", len, "called complete");
     }
     close(fd);
@@ -144,14 +144,14 @@ int main(int argc, char **argv)
     uint64_t seed;
 
     pnd_check_child_main(argc, argv);
-    if (argc < 6)
+    if (argc < 7)
         return 2;
     sample.path = argv[1];
     sample.format = argv[2];
     cuts = strtoul(argv[3], NULL, 10);
     flips = strtoul(argv[4], NULL, 10);
     seed = strtoull(argv[5], NULL, 10) * 2 + 1;
-    sample.open = argc > 6;
+    sample.spare = strtoul(argv[6], NULL, 10);
     load(&sample);
     check_whole(&sample);
     edge = sample.len < EDGE_BYTES ? sample.len : EDGE_BYTES;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Preloaded into panicd or panicctl: counts its operations on files and packets, and kills it, as hard as
- * kill -9, before operation PND_CUT_AT. PND_CUT_REPORT names a file that gets the count at a
- * normal end. A datagram counts when it has been received, a batch of replies before it leaves. */
+ * Preloaded into panicd or panicctl: counts its operations on files and packets, and kills it, as
+ * hard as kill -9, before operation PND_CUT_AT. PND_CUT_REPORT names a file that gets the count at
+ * a normal end. A datagram counts when it has been received, a batch of replies before it leaves.
+ */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -246,6 +246,8 @@ def no_name_service():
         sender.dump('core-x', b'x')
         assert time.monotonic() - start < 5
         sender.close()
+        panicd.settled(1)  # a child that checks has a socket of its own
+        time.sleep(0.2)
         fds = '/proc/%d/fd' % panicd.process.pid
         targets = []
         for fd in os.listdir(fds):

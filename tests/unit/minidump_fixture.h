@@ -29,6 +29,13 @@ static inline void set_le(uint8_t *at, uint64_t v, size_t size)
         at[i] = (uint8_t)(v >> (8 * i));
 }
 
+/* Without its NUL. */
+static inline void set_text(uint8_t *at, const char *text)
+{
+    while (*text)
+        *at++ = (uint8_t)*text++;
+}
+
 static inline int file_read(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     struct file *file = ctx;
@@ -54,7 +61,7 @@ static inline void make_head(struct file *file, const char *arch, uint32_t versi
     set_le(file->bytes + 40, UINT64_C(0xfffffe0000000000), 8);
     set_le(file->bytes + 48, UINT64_C(0xfffff80000000000), 8);
     set_le(file->bytes + 56, UINT64_C(0xfffff80100000000), 8);
-    memcpy(file->bytes + PAGE, log, strlen(log));
+    set_text(file->bytes + PAGE, log);
     file->len = BITMAP_AT_PLAIN;
 }
 

@@ -21,6 +21,13 @@ static const struct {
 static uint8_t header[PND_KDH_BYTES];
 static struct pnd_kdh kdh;
 
+/* Without its NUL. */
+static void put_text(uint8_t *at, const char *text)
+{
+    while (*text)
+        *at++ = (uint8_t)*text++;
+}
+
 static void put(unsigned at, uint64_t value, unsigned size)
 {
     for (unsigned i = 0; at && i < size; i++)
@@ -37,8 +44,8 @@ static void mend(void)
 static void make(unsigned version)
 {
     memset(header, 0, sizeof(header));
-    memcpy(header, "FreeBSD Kernel Dump", 20);
-    memcpy(header + 20, "amd64", 5);
+    put_text(header, "FreeBSD Kernel Dump");
+    put_text(header + 20, "amd64");
     put(32, version, 4);
     put(36, 2, 4);
     put(40, UINT64_C(0x123456789abc), 8);
@@ -47,9 +54,9 @@ static void make(unsigned version)
     put(table[version].key, 512, 4);
     put(table[version].block, 4096, 4);
     put(table[version].packing, 2, 1);
-    memcpy(header + table[version].host, "crash.example.org", 17);
-    memcpy(header + table[version].os, "FreeBSD 13.0-RELEASE #0", 23);
-    memcpy(header + table[version].panic, "page fault", 10);
+    put_text(header + table[version].host, "crash.example.org");
+    put_text(header + table[version].os, "FreeBSD 13.0-RELEASE #0");
+    put_text(header + table[version].panic, "page fault");
     mend();
 }
 
@@ -163,7 +170,7 @@ static void the_three_magics_are_told_apart_and_others_refused(void)
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         make(4);
         memset(header, 0, 20);
-        memcpy(header, cases[i].magic, strlen(cases[i].magic));
+        put_text(header, cases[i].magic);
         mend();
         CHECK_EQ(pnd_kdh_read(header, sizeof(header), &kdh), cases[i].err);
         if (!cases[i].err)

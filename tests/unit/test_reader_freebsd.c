@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * FreeBSD's dumps as readers see them: minidump, text dump, and a dump between its headers; whole,
- * cut at every byte, and damaged. What the map of memory is given is written down here instead. */
+ * cut at every byte, and damaged. */
 #include "image/kdh.h"
 #include "inspect/reader.h"
 #include "minidump_fixture.h"
-
-enum { RANGES_CAP = 64 };
 
 static struct file file;
 static struct pnd_content content;
@@ -14,37 +12,6 @@ static struct pnd_scan scan;
 static struct pnd_check check;
 static struct pnd_facts facts;
 static struct pnd_reader_input in = {.content = &content, .scan = &scan};
-
-static struct {
-    uint64_t start, end, offset, present;
-} ranges[RANGES_CAP];
-static unsigned range_count;
-
-/* In place of those of other readers' files. */
-__attribute__((weak)) void pnd_reader_add_memory(const struct pnd_reader_input *input,
-                                                 uint64_t start, uint64_t end, uint64_t offset,
-                                                 uint64_t present, struct pnd_facts *ret)
-{
-    (void)input;
-    (void)ret;
-    if (range_count < RANGES_CAP) {
-        ranges[range_count].start = start;
-        ranges[range_count].end = end;
-        ranges[range_count].offset = offset;
-        ranges[range_count].present = present;
-    }
-    range_count++;
-}
-
-static bool is_no_elf(const void *head, size_t head_len)
-{
-    (void)head;
-    (void)head_len;
-    return false;
-}
-
-extern const struct pnd_reader pnd_reader_elf __attribute__((weak));
-const struct pnd_reader pnd_reader_elf = {.format = "elf", .is = is_no_elf};
 
 static const char log_text[] = "FreeBSD 13.0-RELEASE #0 x: Fri Apr  9\n"
                                "    root@b:/usr/obj/usr/src/sys/GENERIC amd64\n"
@@ -80,7 +47,6 @@ static int run_check(const struct pnd_reader *reader, uint64_t len)
 static int run_facts(const struct pnd_reader *reader, uint64_t len)
 {
     look_at(len);
-    range_count = 0;
     pnd_facts_deinit(&facts);
     memset(&facts, 0, sizeof(facts));
     return reader->facts(&in, &facts);
@@ -126,11 +92,15 @@ static void its_pages_come_with_their_physical_addresses(void)
 {
     make_plain(&file, log_text, bits, 3);
     CHECK_EQ(run_facts(&pnd_reader_freebsd_minidump, file.len - 100), PND_OK);
-    CHECK_EQ(range_count, 2);
-    CHECK(ranges[0].start == PAGE && ranges[0].end == 3 * PAGE && ranges[0].present == 2 * PAGE);
-    CHECK(ranges[1].start == 9 * PAGE && ranges[1].end == 10 * PAGE);
-    CHECK_EQ(ranges[1].offset, ranges[0].offset + 2 * PAGE);
-    CHECK_EQ(ranges[1].present, PAGE - 100);
+    CHECK_EQ(facts.range_count, 3);
+    if (facts.range_count != 3)
+        return;
+    CHECK(facts.ranges[0].start == PAGE && facts.ranges[0].end == 3 * PAGE);
+    CHECK_EQ(facts.ranges[0].bytes[PND_MEMORY_PRESENT], 2 * PAGE);
+    CHECK(facts.ranges[1].start == 9 * PAGE && facts.ranges[1].end == 10 * PAGE - 100);
+    CHECK_EQ(facts.ranges[1].bytes[PND_MEMORY_PRESENT], PAGE - 100);
+    CHECK(facts.ranges[2].end == 10 * PAGE);
+    CHECK_EQ(facts.ranges[2].bytes[PND_MEMORY_MISSING], 100);
 }
 
 static void a_minidump_that_is_cut_anywhere_is_not_complete(void)
@@ -176,7 +146,7 @@ static void a_layout_that_is_not_known_is_said_and_the_log_still_read(void)
     CHECK(strstr(check.note, "amd64 of this version") && strstr(check.note, "not known here"));
     CHECK_EQ(run_facts(&pnd_reader_freebsd_minidump, 20 * PAGE), PND_OK);
     CHECK_STR(fact(PND_FACT_PANIC), "page fault");
-    CHECK_EQ(range_count, 0);
+    CHECK_EQ(facts.range_count, 0);
     make_head(&file, "powerpc64", 0, 0, log_text);
     scan.count[PND_SCAN_BSD_PANIC] = 1;
     scan.at[PND_SCAN_BSD_PANIC][0] = PAGE + (uint64_t)(strstr(log_text, "panic: ") - log_text);
@@ -206,15 +176,12 @@ static void add_member(const char *name, const char *text)
 
     snprintf((char *)at, 100, "%s", name);
     snprintf((char *)at + 124, 12, "%011o", (unsigned)len);
-    memcpy(at + 257,
-           "ustar\0"
-           "00",
-           8);
+    set_text(at + 257, "ustar");
     memset(at + 148, ' ', 8);
     for (unsigned i = 0; i < 512; i++)
         sum += at[i];
     snprintf((char *)at + 148, 8, "%06o", sum);
-    memcpy(at + 512, text, len);
+    set_text(at + 512, text);
     file.len += 512 + (len + 511) / 512 * 512;
 }
 

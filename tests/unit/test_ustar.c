@@ -7,6 +7,13 @@
 static uint8_t block[PND_USTAR_BLOCK];
 static struct pnd_ustar_member member;
 
+/* Without its NUL. */
+static void put_text(uint8_t *at, const char *text)
+{
+    while (*text)
+        *at++ = (uint8_t)*text++;
+}
+
 static void sum_up(void)
 {
     unsigned sum = 0;
@@ -22,15 +29,12 @@ static void sum_up(void)
 static void make(const char *name, const char *size)
 {
     memset(block, 0, sizeof(block));
-    memcpy(block, name, strlen(name));
-    memcpy(block + 100, "0000600", 7);
-    memcpy(block + 124, size, strlen(size));
-    memcpy(block + 136, "14037412450", 11);
+    put_text(block, name);
+    put_text(block + 100, "0000600");
+    put_text(block + 124, size);
+    put_text(block + 136, "14037412450");
     block[156] = '0';
-    memcpy(block + 257,
-           "ustar\0"
-           "00",
-           8);
+    put_text(block + 257, "ustar");
     sum_up();
 }
 
@@ -51,7 +55,7 @@ static void a_header_gives_name_size_and_time(void)
     make("", "        0 ");
     block[156] = 0;
     memset(block + 136, 'x', 12); /* a time that is none costs only itself */
-    memcpy(block + 257, "ustar  ", 8);
+    put_text(block + 257, "ustar  ");
     sum_up();
     CHECK_EQ(read_block(), PND_OK);
     CHECK_EQ(member.bytes, 0);
