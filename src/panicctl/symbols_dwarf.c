@@ -4,6 +4,7 @@
 #include "panicctl/symbols_dwarf.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,8 +169,10 @@ static const char *short_path(const char *path)
 
 static void put_place(struct text *text, const char *file, int line)
 {
-    if (file)
+    if (file && line > 0)
         put(text, " (%s:%d)", short_path(file), line);
+    else if (file) /* code that the compiler made of no line in particular */
+        put(text, " (%s:?)", short_path(file));
 }
 
 static int number_of(Dwarf_Die *die, unsigned attribute)
@@ -195,15 +198,27 @@ static void call_site(Dwarf_Die *unit, Dwarf_Die *die, const char **file, int *l
     *line = number_of(die, DW_AT_call_line);
 }
 
-/* What was inlined at @p address, innermost first; moves @p file and @p line out to the function
- * that is not. */
-static void put_inlined(struct pnd_dwarf *dwarf, uint64_t address, struct text *text,
-                        const char **file, int *line)
+/* The unit that was compiled to what is at @p address. Not every compiler writes the table of
+ * addresses by which it is found at once. */
+static Dwarf_Die *find_unit(struct pnd_dwarf *dwarf, uint64_t address, Dwarf_Addr *bias)
 {
-    Dwarf_Addr bias = 0;
-    Dwarf_Die *unit = dwfl_module_addrdie(dwarf->module, address, &bias), *scopes = NULL,
-              *chain = NULL, inner;
-    int count = unit ? dwarf_getscopes(unit, address - bias, &scopes) : 0, at = 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(dwarf->module, address, bias);
+
+    if (unit)
+        return unit;
+    while ((unit = dwfl_module_nextcu(dwarf->module, unit, bias)))
+        if (dwarf_haspc(unit, address - *bias) > 0)
+            break;
+    return unit;
+}
+
+/* What was inlined at @p address of @p unit, innermost first; moves @p file and @p line out to the
+ * function that is not. */
+static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, struct text *text, const char **file,
+                        int *line)
+{
+    Dwarf_Die *scopes = NULL, *chain = NULL, inner;
+    int count = dwarf_getscopes(unit, address, &scopes), at = 0;
 
     while (at < count && dwarf_tag(&scopes[at]) != DW_TAG_inlined_subroutine &&
            dwarf_tag(&scopes[at]) != DW_TAG_subprogram)
@@ -233,15 +248,17 @@ void pnd_dwarf_text(struct pnd_dwarf *dwarf, uint64_t address, const char *name,
                     char *ret, size_t cap)
 {
     struct text text = {.at = ret, .cap = cap};
-    Dwfl_Line *found = dwfl_module_getsrc(dwarf->module, address);
-    const char *file = NULL;
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = find_unit(dwarf, address, &bias);
+    Dwarf_Line *found = unit ? dwarf_getsrc_die(unit, address - bias) : NULL;
+    const char *file = found ? dwarf_linesrc(found, NULL, NULL) : NULL;
     int line = 0;
 
     ret[0] = '\0';
     if (found)
-        file = dwfl_lineinfo(found, NULL, &line, NULL, NULL, NULL);
+        dwarf_lineno(found, &line);
     if (file)
-        put_inlined(dwarf, address, &text, &file, &line);
+        put_inlined(unit, address - bias, &text, &file, &line);
     put(&text, "%s + 0x%" PRIx64, name, offset);
     put_place(&text, file, line);
 }
