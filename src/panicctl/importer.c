@@ -25,8 +25,6 @@ enum {
     PAUSE_MS = 50,
 };
 
-extern char **environ;
-
 static void pause_ms(long ms)
 {
     const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};

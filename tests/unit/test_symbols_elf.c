@@ -79,8 +79,6 @@ static void plain(const char *text, char ret[LINE_CAP])
             at += 5;
             while (*at && *at != ' ')
                 at++;
-            if (!*at)
-                break;
         }
         if (*at == '(') {
             const char *end = strchr(at, ')'), *name = end;
@@ -248,7 +246,7 @@ static void what_is_no_kernel_is_refused_or_survived(void)
 
 int main(int argc, char **argv)
 {
-    static char path[PATH_MAX];
+    static char path[PATH_MAX]; /* links will point there from elsewhere */
 
     kernel_path = argc > 1 && realpath(argv[1], path) ? path : "";
     if (!ask_binutils()) {
