@@ -4,7 +4,6 @@
 #include "panicctl/symbols_dwarf.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,23 +138,6 @@ const char *pnd_dwarf_name(struct pnd_dwarf *dwarf, uint64_t address, uint64_t *
 
 /* ---- lines ---- */
 
-struct text {
-    char *at;
-    size_t cap, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *fmt, ...)
-{
-    va_list ap;
-    int len;
-
-    va_start(ap, fmt);
-    len = vsnprintf(text->at + text->len, text->cap - text->len, fmt, ap);
-    va_end(ap);
-    if (len > 0)
-        text->len += (size_t)len < text->cap - text->len ? (size_t)len : text->cap - text->len - 1;
-}
-
 /* The last parts of a path: what stands before them is the machine where it was compiled. */
 static const char *short_path(const char *path)
 {
@@ -167,12 +149,12 @@ static const char *short_path(const char *path)
     return at;
 }
 
-static void put_place(struct text *text, const char *file, int line)
+static void put_place(FILE *out, const char *file, int line)
 {
     if (file && line > 0)
-        put(text, " (%s:%d)", short_path(file), line);
+        fprintf(out, " (%s:%d)", short_path(file), line);
     else if (file) /* code that the compiler made of no line in particular */
-        put(text, " (%s:?)", short_path(file));
+        fprintf(out, " (%s:?)", short_path(file));
 }
 
 static int number_of(Dwarf_Die *die, unsigned attribute)
@@ -214,7 +196,7 @@ static Dwarf_Die *find_unit(struct pnd_dwarf *dwarf, uint64_t address, Dwarf_Add
 
 /* What was inlined at @p address of @p unit, innermost first; moves @p file and @p line out to the
  * function that is not. */
-static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, struct text *text, const char **file,
+static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, FILE *out, const char **file,
                         int *line)
 {
     Dwarf_Die *scopes = NULL, *chain = NULL, inner;
@@ -235,9 +217,9 @@ static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, struct text *text, 
         if (dwarf_tag(&chain[i]) != DW_TAG_inlined_subroutine)
             continue;
         name = dwarf_diename(&chain[i]);
-        put(text, "%s", name ? name : "(inlined)");
-        put_place(text, *file, *line);
-        put(text, "\n");
+        fputs(name ? name : "(inlined)", out);
+        put_place(out, *file, *line);
+        fputc('\n', out);
         call_site(unit, &chain[i], file, line);
     }
     free(scopes);
@@ -247,18 +229,21 @@ static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, struct text *text, 
 void pnd_dwarf_text(struct pnd_dwarf *dwarf, uint64_t address, const char *name, uint64_t offset,
                     char *ret, size_t cap)
 {
-    struct text text = {.at = ret, .cap = cap};
+    FILE *out = fmemopen(ret, cap - 1, "w");
     Dwarf_Addr bias = 0;
     Dwarf_Die *unit = find_unit(dwarf, address, &bias);
     Dwarf_Line *found = unit ? dwarf_getsrc_die(unit, address - bias) : NULL;
     const char *file = found ? dwarf_linesrc(found, NULL, NULL) : NULL;
     int line = 0;
 
-    ret[0] = '\0';
+    memset(ret, 0, cap);
+    if (!out)
+        return;
     if (found)
         dwarf_lineno(found, &line);
     if (file)
-        put_inlined(unit, address - bias, &text, &file, &line);
-    put(&text, "%s + 0x%" PRIx64, name, offset);
-    put_place(&text, file, line);
+        put_inlined(unit, address - bias, out, &file, &line);
+    fprintf(out, "%s + 0x%" PRIx64, name, offset);
+    put_place(out, file, line);
+    fclose(out);
 }
