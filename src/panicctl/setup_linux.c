@@ -135,7 +135,6 @@ static void step_try(struct pnd_setup *ret)
 const char *pnd_setup_linux(const struct pnd_setup_want *want, struct pnd_setup *ret)
 {
     const char *wrong = wrong_want(want);
-    struct pnd_setup_step *step;
     char port[32] = "";
 
     if (wrong)
@@ -146,9 +145,7 @@ const char *pnd_setup_linux(const struct pnd_setup_want *want, struct pnd_setup 
                     "A Linux machine, %s, whose crash kernel sends its memory to %s by %s. On it, "
                     "panicdump is needed: \"sudo ./run install\" there, in the sources of panicd.",
                     want->client, want->server, want->interface);
-    step = pnd_setup_add(ret, "Here: is the receiver ready?");
-    PND_SETUP_SAY(step->act, "panicctl doctor");
-    PND_SETUP_SAY(step->check, "no line says FAIL; what to type is behind each that does.");
+    pnd_setup_add_doctor(ret, want);
     step_test(ret, want, port);
     step_reserve(ret);
     step_initramfs(ret, want);

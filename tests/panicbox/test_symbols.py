@@ -127,8 +127,8 @@ def check_lldb(path, frames):
         print("# not compared with lldb, which is not installed")
         return
     commands = [word for linked, _ in frames for word in ("-o", f"image lookup -a {linked:#x}")]
-    said = subprocess.run(["lldb", "--no-lldbinit", "-b", *commands, path], capture_output=True, text=True,
-                          timeout=120).stdout
+    said = subprocess.run(["lldb", "--no-lldbinit", "-b", *commands, path], capture_output=True,
+                          text=True, timeout=120).stdout
     found = re.findall(r"Summary: kernel`(\S+)(?: \+ (\d+))?", said)
     assert len(found) == len(frames), said
     for (linked, text), (name, offset) in zip(frames, found):

@@ -17,13 +17,14 @@ def name16(name):
 
 
 def segment(name, address, size):
-    return struct.pack("<II16sQQQQIIII", SEGMENT_64, 72, name16(name), address, size, 0, 0, 7, 5, 0, 0)
+    return struct.pack("<II16sQQQQIIII", SEGMENT_64, 72, name16(name), address, size, 0, 0, 7, 5, 0,
+                       0)
 
 
 def dwarf_segment(sections, at):
     """sections: {"__debug_info": bytes}; at: where the first stands in the file."""
-    body = struct.pack("<II16sQQQQIIII", SEGMENT_64, 72 + 80 * len(sections), name16("__DWARF"), 0, 0,
-                       at, sum(map(len, sections.values())), 7, 3, len(sections), 0)
+    body = struct.pack("<II16sQQQQIIII", SEGMENT_64, 72 + 80 * len(sections), name16("__DWARF"),
+                       0, 0, at, sum(map(len, sections.values())), 7, 3, len(sections), 0)
     for name, content in sections.items():
         body += struct.pack("<16s16sQQIIIIIIII", name16(name), name16("__DWARF"), 0, len(content),
                             at, 0, 0, 0, 0, 0, 0, 0)
