@@ -14,14 +14,14 @@ static const struct pnd_reader *const readers[] = {
     &pnd_reader_freebsd_device,
     &pnd_reader_corefile,
     &pnd_reader_panic_log,
-    &pnd_reader_data,
+    &pnd_reader_data, /* says yes to anything */
 };
 
 const struct pnd_reader *pnd_reader_find(const void *head, size_t head_len)
 {
-    for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
-        if (readers[i]->is(head, head_len))
-            return readers[i];
-    }
-    return &pnd_reader_data;
+    const struct pnd_reader *const *at = readers;
+
+    while (!(*at)->is(head, head_len))
+        at++;
+    return *at;
 }

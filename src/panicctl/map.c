@@ -71,10 +71,10 @@ static void print_legend(const struct pnd_ctl *ctl, const struct pnd_map *map)
     char bytes[PND_TEXT_BYTES_CAP];
 
     putchar('\n');
-    for (uint8_t k = 0; k < PND_MEMORY_COUNT; k++) {
+    for (unsigned k = 0; k < PND_MEMORY_COUNT; k++) {
         if (!map->sums[k])
             continue;
-        printf("  %s%s%s %-10s %10s\n", ctl->colour ? looks[k].colour : "", look(k),
+        printf("  %s%s%s %-10s %10s\n", ctl->colour ? looks[k].colour : "", look((uint8_t)k),
                ctl->colour ? "\033[0m" : "", pnd_memory_name((enum pnd_memory_kind)k),
                pnd_text_bytes(bytes, sizeof(bytes), map->sums[k]));
     }

@@ -104,9 +104,9 @@ static uint8_t kind_of(const struct cell *cell)
         return PND_MEMORY_MISSING;
     if (cell->sure[PND_MEMORY_UNREADABLE])
         return PND_MEMORY_UNREADABLE;
-    for (uint8_t k = 0; k < PND_MEMORY_COUNT; k++) {
+    for (unsigned k = 0; k < PND_MEMORY_COUNT; k++) {
         if (cell->bytes[k] > bytes) {
-            most = k;
+            most = (uint8_t)k;
             bytes = cell->bytes[k];
         }
     }

@@ -388,7 +388,7 @@ int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd
 {
     uint8_t who[PND_JOURNAL_WHO_CAP], where[PND_JOURNAL_WHERE_CAP];
     size_t who_len, where_len;
-    struct pnd_journal *journal;
+    struct pnd_journal *journal = NULL;
     uint64_t generation, id;
     int err;
 
@@ -396,9 +396,7 @@ int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd
     if (faccessat(spool->state_fd, journal_name, F_OK, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT)
         return PND_OK;
     err = pnd_journal_open(spool, 1, &journal, why);
-    if (err)
-        return err;
-    for (uint32_t slot = 0; slot < journal->slots; slot++) {
+    for (uint32_t slot = 0; !err && slot < journal->slots; slot++) {
         struct pnd_rd rd;
 
         if (pnd_journal_get(journal, slot, &generation, who, &who_len, where, &where_len))
@@ -410,5 +408,5 @@ int pnd_journal_last_id(const struct pnd_spool *spool, uint64_t *ret, struct pnd
             *ret = id;
     }
     pnd_journal_close(journal);
-    return PND_OK;
+    return err;
 }

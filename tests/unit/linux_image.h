@@ -98,7 +98,7 @@ static inline void image_uts(void)
                                         "#1 SMP Test 6.1", "x86_64",       "(none)"};
 
     for (size_t i = 0; i < 6; i++)
-        strcpy((char *)image.ram + IMAGE_UTS_AT + 4 + i * 65, words[i]);
+        memcpy(image.ram + IMAGE_UTS_AT + 4 + i * 65, words[i], strlen(words[i]) + 1);
 }
 
 static inline void image_make(unsigned cpus, bool five_levels)
@@ -131,7 +131,7 @@ static inline void image_make(unsigned cpus, bool five_levels)
         "OFFSET(uts_namespace.name)=4\nSYMBOL(swapper_pg_dir)=%llx\nSYMBOL(_stext)=%llx\n"
         "NUMBER(phys_base)=%lld\nNUMBER(pgtable_l5_enabled)=%d\nKERNELOFFSET=1c000000\n"
         "CRASHTIME=1790000000\n",
-        image.log.info, (unsigned long long)image_text + IMAGE_UTS_AT,
+        image.log.info, (unsigned long long)(image_text + IMAGE_UTS_AT),
         (unsigned long long)(image_text + image_table(five_levels ? 7 : 0)),
         (unsigned long long)image_text, -0x1000000LL, five_levels);
     memcpy(image.ram + IMAGE_INFO_AT, image.info, used);
@@ -282,7 +282,7 @@ static inline void put_kdump_headers(const struct kdump_how *how, size_t info_at
     memcpy(h, "KDUMP   ", 8);
     put_word(how, h + 8, 6, 4);
     for (size_t i = 0; i < 6; i++)
-        strcpy((char *)h + 12 + i * 65, words[i]);
+        memcpy(h + 12 + i * 65, words[i], strlen(words[i]) + 1);
     put_word(how, h + at, 1790000000, w);
     put_word(how, h + at + 2 * w, how->status, 4);
     put_word(how, h + at + 2 * w + 4, IMAGE_PAGE, 4);

@@ -30,14 +30,12 @@ static FILE *run(const char *tool)
 static bool ask_binutils(void)
 {
     FILE *f = run("nm -S");
-    char line[LINE_CAP], name[LINE_CAP];
-    unsigned long long at, size;
+    char line[LINE_CAP], *end;
 
     while (f && fgets(line, sizeof(line), f))
-        if (sscanf(line, "%llx %llx %*c %4000s", &at, &size, name) == 3 &&
-            strcmp(name, "kernel_entry") == 0) {
-            entry = at;
-            entry_size = size;
+        if (strstr(line, " kernel_entry\n")) {
+            entry = strtoull(line, &end, 16);
+            entry_size = strtoull(end, NULL, 16);
         }
     if (f)
         pclose(f);
