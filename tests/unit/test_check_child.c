@@ -412,6 +412,26 @@ static void refuses_messages_without_sense(void)
     }
 }
 
+static void gives_up_on_a_child_that_sleeps(void)
+{
+    struct pnd_check_child *child = speak("", 0, true);
+    enum pnd_check_news news;
+    struct pnd_check got;
+    struct pnd_facts facts;
+    struct pnd_why why = {0};
+    int err = PND_OK;
+
+    child->still_ms = 100;
+    for (int i = 0; i < 50 && !err; i++) { /* as long as it may wait for more of the file */
+        poll(NULL, 0, 10);
+        err = pnd_check_next(child, &news, &got, &facts, &why);
+    }
+    CHECK_EQ(err, PND_OK);
+    CHECK_EQ(pnd_check_allow(child, 1, true), PND_OK);
+    CHECK_EQ(next(child, &news, &got, &facts, &why), PND_E_FORMAT);
+    pnd_check_destroy(child);
+}
+
 static void refuses_facts_that_would_take_more_memory_than_facts_can(void)
 {
     size_t len = 8 << 20;
@@ -498,6 +518,22 @@ static void act_signal(void)
     kill(getppid(), SIGTERM);
 }
 
+/* Its limit of processor time comes as a signal. */
+static void act_block_a_signal(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+static void kills_a_child_that_blocks_what_would_end_it(void)
+{
+    int status = confined(act_block_a_signal);
+
+    CHECK(PND_SANITIZED || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));
+}
+
 static void kills_a_child_that_tries_anything_but_reading_and_answering(void)
 {
     static void (*const acts[])(void) = {act_open, act_fork, act_write_elsewhere, act_exec_memory,
@@ -529,6 +565,8 @@ int main(int argc, char **argv)
     RUN(refuses_answers_without_sense);
     RUN(refuses_messages_without_sense);
     RUN(refuses_facts_that_would_take_more_memory_than_facts_can);
+    RUN(gives_up_on_a_child_that_sleeps);
+    RUN(kills_a_child_that_blocks_what_would_end_it);
     RUN(kills_a_child_that_tries_anything_but_reading_and_answering);
     return tap_done();
 }
