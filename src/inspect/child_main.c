@@ -187,25 +187,26 @@ enum moment {
     LAST, /* all has come: whatever it costs, and whether there is news or not */
 };
 
-static int tell_facts(struct child *child, enum moment moment, struct pnd_why *why)
+/* Facts that cannot be had, for want of memory, cost nothing else: the verdict is still to come. */
+static void tell_facts(struct child *child, enum moment moment)
 {
     unsigned news = pnd_pass_news(child->pass);
     int64_t start = now_ms();
     struct pnd_facts facts;
-    int err;
+    struct pnd_why why;
 
     if (moment != LAST && news == child->news)
-        return PND_OK;
+        return;
     if (moment == BUSY && start < child->facts_next_ms)
-        return PND_OK;
+        return;
     child->news = news;
-    err = pnd_pass_facts(child->pass, &facts, why);
-    if (err)
-        return err;
-    say_facts(child, &facts);
-    pnd_facts_deinit(&facts);
+    if (pnd_pass_facts(child->pass, &facts, &why) == PND_OK) {
+        say_facts(child, &facts);
+        pnd_facts_deinit(&facts);
+    }
     child->facts_next_ms = now_ms() + (now_ms() - start) * (FACTS_SHARE - 1);
-    return PND_OK;
+    if (child->facts_next_ms < start + TELL_MS)
+        child->facts_next_ms = start + TELL_MS; /* those who listen have other things to do */
 }
 
 /* ---- reading ---- */
@@ -239,7 +240,7 @@ static int go_on(struct child *child, uint64_t bytes, struct pnd_why *why)
         err = pnd_pass_advance(child->pass, end, false, NULL, NULL, why);
         if (!err) {
             say_done(child, false);
-            err = tell_facts(child, BUSY, why);
+            tell_facts(child, BUSY);
         }
     } while (!err && pnd_pass_done(child->pass) > before && pnd_pass_done(child->pass) < bytes);
     return err;
@@ -259,12 +260,12 @@ static int check_all(struct child *child, struct pnd_check *ret, struct pnd_why 
         if (!err)
             say_done(child, true);
         if (!err && !final)
-            err = tell_facts(child, IDLE, why);
+            tell_facts(child, IDLE);
     }
-    if (!err)
-        err = tell_facts(child, LAST, why);
-    if (!err)
+    if (!err) {
+        tell_facts(child, LAST);
         err = pnd_pass_check(child->pass, ret, why);
+    }
     return err;
 }
 
