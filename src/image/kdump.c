@@ -131,9 +131,10 @@ static bool make_sense(struct pnd_kdump *kdump, const struct geometry *geometry)
     kdump->descs = kdump->exists + geometry->bitmap_blocks * block;
     kdump->bitmap_bytes = geometry->bitmap_blocks / 2 * block;
     kdump->dumped = kdump->exists + kdump->bitmap_bytes;
-    return kdump->pages > 0 && kdump->pages <= bits / 2 && kdump->first <= kdump->end &&
-           kdump->info <= INT64_MAX && kdump->info_bytes <= INT64_MAX &&
-           kdump->notes <= INT64_MAX && kdump->notes_bytes <= INT64_MAX;
+    return kdump->pages > 0 && kdump->pages <= bits / 2 && kdump->pages <= PND_KDUMP_PAGES_MAX &&
+           kdump->first <= kdump->end && kdump->info <= INT64_MAX &&
+           kdump->info_bytes <= INT64_MAX && kdump->notes <= INT64_MAX &&
+           kdump->notes_bytes <= INT64_MAX;
 }
 
 int pnd_kdump_parse(const void *head, size_t len, struct pnd_kdump *ret)

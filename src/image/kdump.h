@@ -14,6 +14,9 @@
 
 #include "panicd/err.h"
 
+/* Page frames: 256 TiB of pages of 4 KiB. Who indexes the bitmap needs 8 bytes for each piece. */
+#define PND_KDUMP_PAGES_MAX (UINT64_C(1) << 36)
+
 enum {
     PND_KDUMP_HEAD_MIN = 1 << 17, /* bytes of the start that hold both headers, at any block size */
     PND_KDUMP_BLOCK_MAX = 1 << 16,
@@ -59,7 +62,9 @@ bool pnd_kdump_is(const void *head, size_t len);
 
 /* @param head  the first @p len bytes; PND_KDUMP_HEAD_MIN are always enough
  * @return PND_OK; PND_E_TYPE another format; PND_E_SHORT the headers are not all there;
- *         PND_E_FORMAT they contradict themselves */
+ *         PND_E_FORMAT they contradict themselves, or there are more frames than
+ * PND_KDUMP_PAGES_MAX
+ */
 int pnd_kdump_parse(const void *head, size_t len, struct pnd_kdump *ret);
 
 /* A page descriptor, of PND_KDUMP_DESC_BYTES.

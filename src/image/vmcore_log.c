@@ -115,8 +115,11 @@ static int next_in_ring(struct pnd_vmcore_log *log, struct pnd_vmcore_record *re
 
         log->id++;
         log->ids_left--;
-        if (err != PND_E_NOTFOUND)
-            return err;
+        if (err == PND_E_NOTFOUND)
+            continue;
+        log->seen += err ? 0 : ret->text_len;
+        /* no two records share their text */
+        return log->seen > UINT64_C(1) << log->ring.data_bits ? PND_E_FORMAT : err;
     }
     return PND_E_NOTFOUND;
 }
@@ -131,7 +134,7 @@ static uint64_t number(const struct pnd_vmcore *vm, const uint8_t *buf, uint64_t
 static int next_in_buffer(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
 {
     uint8_t buf[HEADER_MAX + 8] = {0};
-    uint64_t len;
+    uint64_t len, room;
     int err;
 
     if (log->at == log->end)
@@ -144,9 +147,10 @@ static int next_in_buffer(struct pnd_vmcore_log *log, struct pnd_vmcore_record *
     ret->ts_ns = number(log->vmcore, buf, log->at_ts, 8);
     ret->text = log->buffer + log->at + log->header_bytes;
     ret->text_len = (uint32_t)number(log->vmcore, buf, log->at_text_len, 2);
-    if (ret->text_len > log->bytes)
-        return PND_E_FORMAT;
     len = number(log->vmcore, buf, log->at_len, 2);
+    room = len > log->header_bytes ? len - log->header_bytes : 0;
+    if (ret->text_len > room)
+        ret->text_len = (uint32_t)room; /* what follows is another record's */
     log->seen += len > 0 ? len : log->bytes - log->at;
     log->at = len > 0 ? log->at + len : 0; /* none: the rest is at the start of the buffer */
     return PND_OK;

@@ -54,8 +54,9 @@ struct pnd_vmcore_log {
     struct pnd_vmcore *vmcore;
     enum pnd_vmcore_log_kind kind;
     struct pnd_vmcore_ring ring;
-    uint64_t id, ids_left;                 /* RING: the next record, and how many there may be */
-    uint64_t buffer, bytes, at, end, seen; /* RECORDS and CHARACTERS: in the buffer */
+    uint64_t id, ids_left;           /* RING: the next record, and how many there may be */
+    uint64_t buffer, bytes, at, end; /* RECORDS and CHARACTERS: in the buffer */
+    uint64_t seen; /* bytes of what holds records that they have taken: never more than it has */
     uint64_t at_ts, at_len, at_text_len, header_bytes; /* RECORDS */
     struct pnd_vmcore_record record;                   /* that is being printed */
     char head[32];                                     /* "[    1.234567] " */

@@ -25,6 +25,7 @@ enum {
     CPU_BYTES_PER_S = 128 << 10, /* deflate packs 1032 to 1 at most: 129 MiB of zeros a second */
     READS_MAX = 64,              /* at a time: the caller has other things to do */
     PATIENCE_MS = 60000,         /* it gives way to all other work */
+    STILL_MS = 600000,
     ASK_MS = 100,
     JSON_VALUES_MAX = 1 << 18, /* twice what facts can have */
 };
@@ -51,6 +52,7 @@ int pnd_check_adopt(const struct pnd_spawn *spawn, struct pnd_check_child **ret,
     }
     child->spawn = *spawn;
     child->patience_ms = PATIENCE_MS;
+    child->still_ms = STILL_MS;
     *ret = child;
     return PND_OK;
 }
@@ -297,6 +299,25 @@ static int take_first(struct pnd_check_child *child, bool *ret_any, enum pnd_che
     return err;
 }
 
+/* It was told to finish, and has used no processor time since it was last looked at, long ago: it
+ * sleeps, and would do so for ever. */
+static bool stands_still(struct pnd_check_child *child)
+{
+    int64_t now = now_ms(), used_ns = -1;
+    struct timespec used;
+    clockid_t clock;
+
+    if (!child->final || now - child->looked_ms < child->still_ms)
+        return false;
+    if (clock_getcpuclockid(child->spawn.pid, &clock) == 0 && clock_gettime(clock, &used) == 0)
+        used_ns = (int64_t)used.tv_sec * 1000000000 + used.tv_nsec;
+    if (child->looked_ms && used_ns >= 0 && used_ns == child->used_ns)
+        return true;
+    child->looked_ms = now;
+    child->used_ns = used_ns;
+    return false;
+}
+
 /* @return PND_OK there may be more; PND_E_NOTFOUND nothing at the moment; PND_E_FORMAT it died */
 static int hear(struct pnd_check_child *child, struct pnd_why *why)
 {
@@ -309,7 +330,7 @@ static int hear(struct pnd_check_child *child, struct pnd_why *why)
     if (n < 0 && errno == EAGAIN) {
         if (child->in_len && now_ms() - child->heard_ms > child->patience_ms)
             return no_sense(child, why);
-        return PND_E_NOTFOUND;
+        return stands_still(child) ? no_sense(child, why) : PND_E_NOTFOUND;
     }
     if (n > 0) {
         child->in_len += (size_t)n;
@@ -345,11 +366,11 @@ int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, stru
         return PND_OK;
     if (tell(child))
         errno = 0; /* it is gone: what it said last is still there, and how it ended */
-    for (unsigned i = 0; i < READS_MAX; i++) {
+    for (unsigned i = 0;; i++) {
         do
             err = take_first(child, &any, &news, check, facts, why);
         while (!err && any && news == PND_CHECK_NOTHING);
-        if (err || news != PND_CHECK_NOTHING)
+        if (err || news != PND_CHECK_NOTHING || i == READS_MAX)
             break;
         err = hear(child, why);
         if (err == PND_E_NOTFOUND)
@@ -369,23 +390,18 @@ int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, stru
 
 /* ---- start, wait, collect ---- */
 
-/* Takes what came. @return PND_OK with @p ret_done; or an error */
-static int collect(struct pnd_check_child *child, bool *ret_done, struct pnd_check *ret,
-                   struct pnd_facts *facts, struct pnd_why *why)
+/* Takes what came. @return PND_OK with @p ret_news; or an error */
+static int collect(struct pnd_check_child *child, enum pnd_check_news *ret_news,
+                   struct pnd_check *ret, struct pnd_facts *facts, struct pnd_why *why)
 {
-    enum pnd_check_news news;
     struct pnd_facts newer;
-    int err;
+    int err = pnd_check_next(child, ret_news, ret, &newer, why);
 
-    do {
-        err = pnd_check_next(child, &news, ret, &newer, why);
-        if (err || news != PND_CHECK_FACTS)
-            continue;
-        pnd_facts_deinit(facts);
-        *facts = newer;
-    } while (!err && news == PND_CHECK_FACTS);
-    *ret_done = !err && news == PND_CHECK_DONE;
-    return err;
+    if (err || *ret_news != PND_CHECK_FACTS)
+        return err;
+    pnd_facts_deinit(facts);
+    *facts = newer;
+    return PND_OK;
 }
 
 int pnd_check_run(int fd, bool (*ended)(uint64_t done, void *ctx), void *ctx, struct pnd_check *ret,
@@ -393,15 +409,15 @@ int pnd_check_run(int fd, bool (*ended)(uint64_t done, void *ctx), void *ctx, st
 {
     struct pnd_check_child *child = NULL;
     struct pnd_facts last = {0};
-    bool done = false;
+    enum pnd_check_news news = PND_CHECK_NOTHING;
     int err = pnd_check_start(fd, false, &child, why);
 
-    while (child && !err && !done) {
+    while (child && !err && news != PND_CHECK_DONE) {
         struct pollfd poller = {.fd = pnd_check_fd(child), .events = POLLIN};
 
-        if (poll(&poller, 1, ASK_MS) > 0)
-            err = collect(child, &done, ret, &last, why);
-        if (!err && !done && ended && ended(pnd_check_done(child), ctx))
+        poll(&poller, 1, news == PND_CHECK_FACTS ? 0 : ASK_MS);
+        err = collect(child, &news, ret, &last, why); /* silence may be news, too */
+        if (!err && news != PND_CHECK_DONE && ended && ended(pnd_check_done(child), ctx))
             err = pnd_why(why, PND_E_ABORTED, 0, "the check was ended");
     }
     pnd_check_destroy(child);

@@ -189,6 +189,8 @@ enum moment {
     LAST, /* all has come: whatever it costs, and whether there is news or not */
 };
 
+/* Facts that cannot be had, for want of memory, cost nothing else: the verdict is still to come.
+ * @return PND_OK; as pnd_pass_facts() */
 static int tell_facts(struct child *child, enum moment moment, struct pnd_why *why)
 {
     unsigned news = pnd_pass_news(child->pass);
@@ -202,12 +204,14 @@ static int tell_facts(struct child *child, enum moment moment, struct pnd_why *w
         return PND_OK;
     child->news = news;
     err = pnd_pass_facts(child->pass, &facts, why);
-    if (err)
-        return err;
-    say_facts(child, &facts);
-    pnd_facts_deinit(&facts);
+    if (!err) {
+        say_facts(child, &facts);
+        pnd_facts_deinit(&facts);
+    }
     child->facts_next_ms = now_ms() + (now_ms() - start) * (FACTS_SHARE - 1);
-    return PND_OK;
+    if (child->facts_next_ms < start + TELL_MS)
+        child->facts_next_ms = start + TELL_MS; /* those who listen have other things to do */
+    return err;
 }
 
 /* ---- reading ---- */
@@ -232,6 +236,7 @@ static void hear(uint64_t *ret_bytes, bool *ret_final)
  * waited for, and facts come when that is known. */
 static int go_on(struct child *child, uint64_t bytes, bool final, struct pnd_why *why)
 {
+    struct pnd_why facts_why;
     uint64_t before = 0;
     int err = PND_OK;
 
@@ -243,7 +248,7 @@ static int go_on(struct child *child, uint64_t bytes, bool final, struct pnd_why
         if (!err) {
             say_done(child, false);
             if (!final)
-                err = tell_facts(child, BUSY, why);
+                tell_facts(child, BUSY, &facts_why);
         }
     } while (!err && pnd_pass_done(child->pass) > before && pnd_pass_done(child->pass) < bytes);
     return err;
@@ -264,7 +269,7 @@ static int check_all(struct child *child, struct pnd_check *ret, struct pnd_why 
         if (!err)
             say_done(child, true);
         if (!err && !final)
-            err = tell_facts(child, IDLE, why);
+            tell_facts(child, IDLE, &facts_why);
     }
     if (!err)
         err = pnd_pass_check(child->pass, ret, why);

@@ -296,11 +296,13 @@ static void read_threads(const struct pnd_macho_core *core, struct pnd_facts *fa
 
 static void read_memory(const struct pnd_macho_core *core, struct pnd_facts *facts)
 {
+    uint64_t used = 0;
+
     for (size_t i = 0; i < core->memory_count; i++) {
         const struct pnd_macho_memory *memory = &core->memory[i];
+        struct pnd_reader_input in = pnd_reader_map_input(core->in, memory->size, &used);
 
-        pnd_reader_add_memory(core->in, memory->start, memory->end, memory->offset, memory->size,
-                              facts);
+        pnd_reader_add_memory(&in, memory->start, memory->end, memory->offset, memory->size, facts);
     }
 }
 

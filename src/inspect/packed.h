@@ -94,6 +94,11 @@ int pnd_packed_resume(struct pnd_packed *packed, enum pnd_packed_kind kind,
 enum pnd_packed_result pnd_packed_step(struct pnd_packed *packed, struct pnd_packed_io *io,
                                        bool to_block);
 
+/* zstd frames from @p start on, by what their blocks say of their length alone.
+ *   @param end  of the file. @param ret_at  behind the last frame; or where it goes wrong
+ *   @return PND_PACKED_ENDED; PND_PACKED_MORE they are not all there; PND_PACKED_BAD */
+enum pnd_packed_result pnd_packed_walk_zstd(int fd, uint64_t start, uint64_t end, uint64_t *ret_at);
+
 /* Bytes of memory that it holds. */
 size_t pnd_packed_bytes(const struct pnd_packed *packed);
 

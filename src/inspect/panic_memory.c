@@ -2,7 +2,8 @@
  *
  * The panic log within a memory image. What the scan has found may be the log, a copy of its first
  * lines in the kernel's message buffer, or a text of a program; so each is read as far as it is
- * text, and the one that says most is it - or the one that a panic region's header points to.
+ * text, and the one that says most is it - or the one that a panic region's header points to. A
+ * log of an earlier start of the machine says as much, but hardly the same slide of the kernel.
  * @source PROTOCOL.md#kdp-9.1, #kdp-9.4 */
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,8 @@ struct search {
     size_t best_len;
     unsigned best_score; /* 0: none yet */
     bool sure;           /* a header points to it */
+    bool same_slide;     /* it names the slide that is known */
+    const char *slide;   /* "0x..." of this kernel; "" not known */
     unsigned run_count;
     struct run runs[RUNS_MAX];
 };
@@ -98,20 +101,40 @@ static size_t find_header(struct search *search, uint64_t start)
     return 0;
 }
 
-static void keep(struct search *search, struct pnd_str log, unsigned score, bool sure)
+static bool names_slide(struct pnd_str text, const char *slide)
+{
+    struct pnd_panic_event event;
+    struct pnd_panic_log log;
+
+    pnd_panic_log_init(&log, text.at, text.len);
+    while (slide[0] && pnd_panic_log_next(&log, &event)) {
+        if (event.kind == PND_PANIC_FIELD && event.field == PND_PANIC_KERNEL_SLIDE)
+            return event.number == strtoull(slide, NULL, 0);
+    }
+    return false;
+}
+
+static void keep(struct search *search, struct pnd_str log, bool sure)
 {
     size_t len = log.len < PND_PANIC_LOG_MAX ? log.len : PND_PANIC_LOG_MAX;
+    unsigned score = pnd_panic_log_score(log.at, log.len);
+    bool same_slide = names_slide(log, search->slide), better;
 
-    if (score < SCORE_MIN || (search->sure && !sure))
-        return;
-    if (score < search->best_score && search->sure == sure)
-        return;
-    if (score == search->best_score && len <= search->best_len && search->sure == sure)
+    if (sure != search->sure)
+        better = sure;
+    else if (same_slide != search->same_slide)
+        better = same_slide;
+    else if (score != search->best_score)
+        better = score > search->best_score;
+    else
+        better = len > search->best_len;
+    if (score < SCORE_MIN || !better)
         return;
     memcpy(search->best, log.at, len);
     search->best_len = len;
     search->best_score = score;
     search->sure = sure;
+    search->same_slide = same_slide;
 }
 
 static bool has_read(const struct search *search, uint64_t hit)
@@ -139,7 +162,7 @@ static void look_at(struct search *search, uint64_t hit)
     told = find_header(search, start);
     if (told > 0 && told < log.len)
         log.len = told;
-    keep(search, log, pnd_panic_log_score(log.at, log.len), told > 0);
+    keep(search, log, told > 0);
 }
 
 /* The panic string first; what stands elsewhere in a log only when that has found none: a log
@@ -161,6 +184,7 @@ bool pnd_reader_xnu_log(const struct pnd_reader_input *in, struct pnd_facts *fac
 
     if (search) {
         search->content = in->content;
+        search->slide = pnd_facts_text(facts, PND_FACT_SLIDE);
         search->buf = malloc(BACK_MAX + PND_PANIC_LOG_MAX);
         search->best = malloc(PND_PANIC_LOG_MAX);
     }

@@ -117,6 +117,7 @@ static int start_member(struct pnd_pass *pass, uint64_t at)
 {
     pnd_packed_index_add(&pass->index, NULL, at, pass->content_bytes);
     pass->mode = PND_PASS_MEMBER;
+    pass->member_start = at;
     return pnd_packed_start(&pass->packed, pass->kind);
 }
 

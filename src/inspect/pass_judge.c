@@ -69,6 +69,27 @@ static void judge_cut(const struct pnd_pass *pass, struct pnd_check *check)
         pnd_check_add_missing(check, pass->content_bytes, UINT64_MAX);
 }
 
+/* What cannot be unpacked is held to the lengths of its blocks. */
+static void judge_large(struct pnd_pass *pass, struct pnd_check *check)
+{
+    uint64_t at;
+
+    snprintf(check->note, sizeof(check->note),
+             "what is packed was not looked at: it asks for a window of over 128 MiB; unpack "
+             "it with zstd -d --long=31");
+    switch (pnd_packed_walk_zstd(pass->fd, pass->member_start, pass->stored, &at)) {
+    case PND_PACKED_ENDED:
+        break;
+    case PND_PACKED_BAD:
+        pass->bad_at = at;
+        pass->bad_why = "a block of no kind";
+        judge_damaged(pass, check);
+        break;
+    default:
+        judge_cut(pass, check);
+    }
+}
+
 int pnd_pass_check(struct pnd_pass *pass, struct pnd_check *ret, struct pnd_why *why)
 {
     const struct pnd_reader_input *in = pnd_pass_input(pass);
@@ -84,9 +105,7 @@ int pnd_pass_check(struct pnd_pass *pass, struct pnd_check *ret, struct pnd_why 
     if (pass->mode == PND_PASS_BAD) {
         judge_damaged(pass, &check);
     } else if (pass->mode == PND_PASS_LARGE) {
-        snprintf(check.note, sizeof(check.note),
-                 "what is packed was not looked at: it asks for a window of over 128 MiB; unpack "
-                 "it with zstd -d --long=31");
+        judge_large(pass, &check);
     } else if (reader->check && reader->check(in, &check)) {
         return pnd_why(why, PND_E_SYS, 0, "check the %s headers", reader->format);
     }

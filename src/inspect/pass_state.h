@@ -41,7 +41,7 @@ struct pnd_pass {
 
     enum pnd_packed_kind kind;
     struct pnd_packed packed;
-    uint64_t member_end, bad_at; /* in the file as stored */
+    uint64_t member_start, member_end, bad_at; /* in the file as stored */
     const char *bad_why;
     uint8_t look[PND_PACKED_LOOK_LEN]; /* BETWEEN: the bytes that decide */
     size_t look_len;

@@ -93,4 +93,10 @@ bool pnd_reader_freebsd_log(const struct pnd_reader_input *in, struct pnd_facts 
 void pnd_reader_add_memory(const struct pnd_reader_input *in, uint64_t start, uint64_t end,
                            uint64_t offset, uint64_t present, struct pnd_facts *facts);
 
+/* The input for the next of many such calls, of @p present bytes: once they name more bytes than
+ * twice the content, which no kernel does, it comes without the runs. @p used  bytes so far, 0 at
+ * first. */
+struct pnd_reader_input pnd_reader_map_input(const struct pnd_reader_input *in, uint64_t present,
+                                             uint64_t *used);
+
 #endif

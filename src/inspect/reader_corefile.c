@@ -126,11 +126,28 @@ static int check_file(const struct corefile *corefile, const struct pnd_corefile
 struct walk {
     struct pnd_promise promise;
     unsigned encrypted, files;
+    struct pnd_corefile_entry seen[PND_COREFILE_FILES_CAP]; /* files of them */
 };
+
+/* Two files that lie in each other are not both what their machine wrote.
+ * @return the other one; NULL: there is none */
+static const struct pnd_corefile_entry *find_overlap(const struct walk *walk,
+                                                     const struct pnd_corefile_entry *entry)
+{
+    for (unsigned i = 0; i < walk->files; i++) {
+        const struct pnd_corefile_entry *other = &walk->seen[i];
+
+        if (entry->length && other->length && entry->offset < other->offset + other->length &&
+            other->offset < entry->offset + entry->length)
+            return other;
+    }
+    return NULL;
+}
 
 static int check_entry(const struct corefile *corefile, uint32_t index, struct walk *walk,
                        struct pnd_check *check)
 {
+    const struct pnd_corefile_entry *other;
     struct pnd_corefile_entry entry;
     int err = open_entry(corefile, index, &entry);
 
@@ -144,7 +161,13 @@ static int check_entry(const struct corefile *corefile, uint32_t index, struct w
             err == PND_E_RANGE ? "a file that begins or ends nowhere" : "a file without a name");
         return PND_OK;
     }
-    walk->files++;
+    other = find_overlap(walk, &entry);
+    if (other) {
+        pnd_check_corrupt(corefile->in, check, 0, "the files %s and %s in it lie in each other",
+                          other->name, entry.name);
+        return PND_OK;
+    }
+    walk->seen[walk->files++] = entry;
     walk->encrypted += (entry.flags & PND_COREFILE_ENCRYPTED) != 0;
     pnd_promise_add(check, &walk->promise, entry.offset, entry.length);
     if (entry.flags & PND_COREFILE_ENCRYPTED ||

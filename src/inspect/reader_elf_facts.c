@@ -137,7 +137,8 @@ static int read_virtual(void *ctx, uint64_t address, void *buf, size_t len)
  * names and does not bring was left out on purpose: zeros, or what makedumpfile was told. */
 static void add_map(const struct core *core, struct pnd_facts *facts)
 {
-    uint64_t end = 0;
+    struct pnd_reader_input in;
+    uint64_t end = 0, used = 0;
 
     facts->map_physical = true;
     for (size_t i = 0; i < core->count; i++) {
@@ -147,7 +148,8 @@ static void add_map(const struct core *core, struct pnd_facts *facts)
         if (skip >= segment->bytes)
             continue;
         end = segment->physical + segment->bytes;
-        pnd_reader_add_memory(core->in, segment->physical + skip, end, segment->offset + skip,
+        in = pnd_reader_map_input(core->in, segment->bytes - skip, &used);
+        pnd_reader_add_memory(&in, segment->physical + skip, end, segment->offset + skip,
                               segment->bytes - skip, facts);
     }
     for (size_t i = 0; i < core->count; i++) {

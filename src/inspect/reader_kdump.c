@@ -81,7 +81,7 @@ static int check_pages(const struct pnd_reader_input *in, const struct pnd_kdump
     free(buf);
     if (!err)
         pnd_promise_judge(check, &promise, "kdump");
-    return err == PND_E_SYS ? err : PND_OK;
+    return err == PND_E_SYS || err == PND_E_SOURCE ? err : PND_OK;
 }
 
 static bool is_kdump(const void *head, size_t len)
@@ -109,6 +109,10 @@ static int check_kdump(const struct pnd_reader_input *in, struct pnd_check *chec
         err = PND_OK;
     } else if (!err) {
         err = check_pages(in, &pages, check);
+    }
+    if (err == PND_E_SOURCE) { /* nothing is known of what was not read */
+        pnd_check_corrupt(in, check, 0, "its bitmap and page descriptors cannot be read again");
+        err = PND_OK;
     }
     pnd_kdump_pages_deinit(&pages);
     if (!err && check->verdict == PND_VERDICT_COMPLETE && (kdump.status & PND_KDUMP_INCOMPLETE)) {

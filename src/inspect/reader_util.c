@@ -82,6 +82,21 @@ void pnd_reader_add_memory(const struct pnd_reader_input *in, uint64_t start, ui
         pnd_facts_add_range(facts, start + have, end, PND_MEMORY_MISSING);
 }
 
+struct pnd_reader_input pnd_reader_map_input(const struct pnd_reader_input *in, uint64_t present,
+                                             uint64_t *used)
+{
+    enum { TIMES_MAX = 2 }; /* the kernel's text may lie in two segments */
+    struct pnd_reader_input ret = *in;
+    uint64_t bytes = in->content->bytes, most = bytes < INT64_MAX ? bytes * TIMES_MAX : UINT64_MAX;
+
+    present = present < bytes ? present : bytes; /* no more is there */
+    if (present > most - *used)
+        ret.run_count = 0;
+    else
+        *used += present;
+    return ret;
+}
+
 /* ---- Darwin's version ---- */
 
 enum { VERSION_CAP = 512 };

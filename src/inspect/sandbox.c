@@ -99,17 +99,18 @@ static int limit_all(const struct pnd_sandbox *sandbox, struct pnd_why *why)
     return err;
 }
 
-/* Calls that take any arguments. */
+/* Calls that take any arguments. None that blocks a signal, which rt_sigreturn can do, too: that
+ * would be the end of the limit on processor time. */
 static const int calls_free[] = {
-    SCMP_SYS(lseek),   SCMP_SYS(fstat), SCMP_SYS(munmap),       SCMP_SYS(mremap),
-    SCMP_SYS(brk),     SCMP_SYS(exit),  SCMP_SYS(exit_group),   SCMP_SYS(clock_gettime),
-    SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(lseek), SCMP_SYS(fstat),   SCMP_SYS(munmap),     SCMP_SYS(mremap),
+    SCMP_SYS(brk),   SCMP_SYS(exit),    SCMP_SYS(exit_group), SCMP_SYS(clock_gettime),
+    SCMP_SYS(futex), SCMP_SYS(madvise),
 };
 
 /* What the run-time of the sanitizers calls besides. */
 static const int calls_sanitizer[] = {
-    SCMP_SYS(sigaltstack), SCMP_SYS(getpid),       SCMP_SYS(gettid),
-    SCMP_SYS(sched_yield), SCMP_SYS(rt_sigaction), SCMP_SYS(getrlimit),
+    SCMP_SYS(sigaltstack),  SCMP_SYS(getpid),    SCMP_SYS(gettid),       SCMP_SYS(sched_yield),
+    SCMP_SYS(rt_sigaction), SCMP_SYS(getrlimit), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),
 };
 
 static int allow_reading(scmp_filter_ctx ctx, bool go)

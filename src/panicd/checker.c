@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/clock.h"
@@ -58,6 +59,7 @@ struct pnd_checker {
     struct pnd_dump batch[BATCH];
     unsigned batch_count, batch_at;
     bool progressed; /* some row of this batch got its verdict */
+    bool more;       /* a child has said something, and maybe not all */
     uint64_t sum_ms; /* when the sums are due */
 };
 
@@ -152,9 +154,12 @@ static void mark(struct pnd_checker *checker, struct pnd_dump *dump, const char 
 /* The verdict into the row. */
 static void judge(struct pnd_checker *checker, const struct pnd_check *check, struct pnd_dump *dump)
 {
+    struct stat st;
+
     snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
     snprintf(dump->format, sizeof(dump->format), "%s", check->format);
-    dump->bytes = check->bytes;
+    if (fstat(checker->ended.fd, &st) == 0) /* which the sums are made of: not by hearsay */
+        dump->bytes = (uint64_t)st.st_size;
     take_missing(check, dump);
     if (dump->state == PND_DUMP_INCOMPLETE) {
         /* What the container lacks is known better than what the sender left out. */
@@ -236,18 +241,22 @@ static void next_batch(struct pnd_checker *checker)
         pnd_catalog_each_unread(checker->catalog, collect, checker, NULL);
 }
 
-/* The child that has followed the dump until now, if it read nothing that is not in it. */
+/* The child that has followed the dump until now, if it read nothing that is not in it: of a dump
+ * whose bytes have changed, the arrival is gone, and the child may still be here. */
 static bool take_over(struct pnd_checker *checker, const struct pnd_dump *dump)
 {
+    bool as_read;
+
     for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
         struct reading *followed = &checker->followed[i];
 
         if (followed->id != dump->id)
             continue;
         pthread_mutex_lock(&checker->lock);
-        checker->arrivals[i].id = 0;
+        as_read = checker->arrivals[i].id == dump->id;
+        checker->arrivals[i].id = as_read ? 0 : checker->arrivals[i].id;
         pthread_mutex_unlock(&checker->lock);
-        if (followed->allowed > dump->bytes ||
+        if (!as_read || followed->allowed > dump->bytes ||
             pnd_check_allow(followed->child, dump->bytes, true)) {
             stop_reading(followed);
             return false;
@@ -291,26 +300,24 @@ static void end(struct pnd_checker *checker, int err, const struct pnd_check *ch
     stop_reading(&checker->ended);
 }
 
-/* Everything that the child of the ended dump has said. */
-static void hear_ended(struct pnd_checker *checker)
+/* What the child of the ended dump says next. @return there may be more */
+static bool hear_ended(struct pnd_checker *checker)
 {
     enum pnd_check_news news = PND_CHECK_NOTHING;
     struct pnd_check check = {0};
     struct pnd_facts facts = {0};
     struct pnd_why why = {0};
-    int err;
+    int err = pnd_check_next(checker->ended.child, &news, &check, &facts, &why);
 
-    for (;;) {
-        err = pnd_check_next(checker->ended.child, &news, &check, &facts, &why);
-        if (err || news == PND_CHECK_DONE) {
-            end(checker, err, &check, &why);
-            return;
-        }
-        if (news == PND_CHECK_NOTHING)
-            return;
-        pnd_facts_deinit(&checker->ended.facts);
-        checker->ended.facts = facts;
+    if (err || news == PND_CHECK_DONE) {
+        end(checker, err, &check, &why);
+        return false;
     }
+    if (news == PND_CHECK_NOTHING)
+        return false;
+    pnd_facts_deinit(&checker->ended.facts);
+    checker->ended.facts = facts;
+    return true;
 }
 
 /* ---- dumps that arrive ---- */
@@ -337,29 +344,28 @@ static void give_up_following(struct pnd_checker *checker, struct reading *readi
     stop_reading(reading);
 }
 
-static void hear_followed(struct pnd_checker *checker, struct reading *reading)
+/* What the child of a dump that arrives says next. @return there may be more */
+static bool hear_followed(struct pnd_checker *checker, struct reading *reading)
 {
+    bool knew = reading->facts.text[PND_FACT_PANIC] != NULL;
     enum pnd_check_news news = PND_CHECK_NOTHING;
     struct pnd_check check = {0};
     struct pnd_facts facts = {0};
     struct pnd_why why = {0};
+    int err = pnd_check_next(reading->child, &news, &check, &facts, &why);
 
-    for (;;) {
-        bool knew = reading->facts.text[PND_FACT_PANIC] != NULL;
-        int err = pnd_check_next(reading->child, &news, &check, &facts, &why);
-
-        if (err || news == PND_CHECK_DONE) { /* it will be read anew when it has ended */
-            pnd_log(PND_WARNING, "follow-failed", "id=%" PRIu64 " why=\"%s\"", reading->id,
-                    err ? why.text : "the child ended too early");
-            give_up_following(checker, reading);
-            return;
-        }
-        if (news == PND_CHECK_NOTHING)
-            return;
-        pnd_facts_deinit(&reading->facts);
-        reading->facts = facts;
-        tell_facts(checker, reading, knew);
+    if (err || news == PND_CHECK_DONE) { /* it will be read anew when it has ended */
+        pnd_log(PND_WARNING, "follow-failed", "id=%" PRIu64 " why=\"%s\"", reading->id,
+                err ? why.text : "the child ended too early");
+        give_up_following(checker, reading);
+        return false;
     }
+    if (news == PND_CHECK_NOTHING)
+        return false;
+    pnd_facts_deinit(&reading->facts);
+    reading->facts = facts;
+    tell_facts(checker, reading, knew);
+    return true;
 }
 
 /* Follows what the network thread tells of. */
@@ -469,7 +475,9 @@ static void go_on(struct pnd_checker *checker)
     }
 }
 
-/* Waits for a child's word, or for somebody's. */
+/* Waits for a child's word, or for somebody's. Each child is heard once, whether its pipe has
+ * something or not - one that has stopped within a message is noticed only so - and comes round
+ * again at once when it has more to say: one that never stops talking holds up nobody. */
 static void wait_for_news(struct pnd_checker *checker)
 {
     struct pollfd fds[2 + PND_CHECKER_FOLLOWED_MAX] = {{.fd = checker->wake_fd, .events = POLLIN}};
@@ -483,15 +491,13 @@ static void wait_for_news(struct pnd_checker *checker)
         fds[2 + i].events = POLLIN;
     }
     poll(fds, sizeof(fds) / sizeof(*fds),
-         checker->sum_ms > now_ms ? (int)(checker->sum_ms - now_ms) : 0);
+         checker->sum_ms > now_ms && !checker->more ? (int)(checker->sum_ms - now_ms) : 0);
     if (fds[0].revents)
         eventfd_read(checker->wake_fd, &ignored);
-    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
-        if (fds[2 + i].revents)
-            hear_followed(checker, &checker->followed[i]);
-    }
-    if (fds[1].revents)
-        hear_ended(checker);
+    checker->more = false;
+    for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++)
+        checker->more |= checker->followed[i].id && hear_followed(checker, &checker->followed[i]);
+    checker->more |= checker->ended.id && hear_ended(checker);
 }
 
 static bool stopping(struct pnd_checker *checker)

@@ -227,6 +227,41 @@ static void unpacks_the_largest_zstd_window_within_its_memory(void)
     free(packed);
 }
 
+/* A table of segments and a second window at once are more than the child has. */
+static void has_a_verdict_even_when_facts_take_too_much_memory(void)
+{
+    enum { PHDRS = 1 << 20, PHDR = 56, SHDR_AT = 1024, NOTE_AT = 5 << 20, LEN = 64 + PHDRS * PHDR };
+    uint8_t *packed = malloc(1 << 20), *content = calloc(1, LEN);
+    ZSTD_CCtx *zstd = ZSTD_createCCtx();
+    ZSTD_inBuffer in = {.src = content, .size = LEN};
+    ZSTD_outBuffer out = {.dst = packed, .size = 1 << 20};
+    struct pnd_check check = {0};
+    struct pnd_why why = {0};
+    uint8_t elf[ELF_LEN];
+    int fd;
+
+    make_elf(elf);
+    memcpy(content, elf, 64 + PHDR);
+    set_le(content + 40, SHDR_AT, 8); /* the section that has the number of segments */
+    set_le(content + 56, 0xffff, 2);
+    set_le(content + 64 + 8, NOTE_AT, 8);
+    set_le(content + 64 + 32, 16 << 20, 8);
+    set_le(content + SHDR_AT + 44, PHDRS, 4);
+    ZSTD_CCtx_setParameter(zstd, ZSTD_c_windowLog, 27);
+    while (in.pos < in.size)
+        ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_continue);
+    CHECK_EQ(ZSTD_compressStream2(zstd, &out, &in, ZSTD_e_end), 0);
+    ZSTD_freeCCtx(zstd);
+    fd = file_of(packed, out.pos);
+    CHECK_EQ(run(fd, &check, NULL, &why), PND_OK);
+    CHECK_STR(why.text, "");
+    CHECK_STR(check.format, "zstd+elf");
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    close(fd);
+    free(content);
+    free(packed);
+}
+
 static void survives_a_child_that_dies(void)
 {
     struct pnd_check_child *child = NULL;
@@ -384,6 +419,26 @@ static void refuses_messages_without_sense(void)
     }
 }
 
+static void gives_up_on_a_child_that_sleeps(void)
+{
+    struct pnd_check_child *child = speak("", 0, true);
+    enum pnd_check_news news;
+    struct pnd_check got;
+    struct pnd_facts facts;
+    struct pnd_why why = {0};
+    int err = PND_OK;
+
+    child->still_ms = 100;
+    for (int i = 0; i < 50 && !err; i++) { /* as long as it may wait for more of the file */
+        poll(NULL, 0, 10);
+        err = pnd_check_next(child, &news, &got, &facts, &why);
+    }
+    CHECK_EQ(err, PND_OK);
+    CHECK_EQ(pnd_check_allow(child, 1, true), PND_OK);
+    CHECK_EQ(next(child, &news, &got, &facts, &why), PND_E_FORMAT);
+    pnd_check_destroy(child);
+}
+
 static void keeps_the_verdict_of_a_child_that_fails_over_the_facts(void)
 {
     static uint8_t msg[PND_ANSWER_LEN + 64];
@@ -499,6 +554,22 @@ static void act_signal(void)
     kill(getppid(), SIGTERM);
 }
 
+/* Its limit of processor time comes as a signal. */
+static void act_block_a_signal(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+static void kills_a_child_that_blocks_what_would_end_it(void)
+{
+    int status = confined(act_block_a_signal);
+
+    CHECK(PND_SANITIZED || (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS));
+}
+
 static void kills_a_child_that_tries_anything_but_reading_and_answering(void)
 {
     static void (*const acts[])(void) = {act_open, act_fork, act_write_elsewhere, act_exec_memory,
@@ -524,6 +595,7 @@ int main(int argc, char **argv)
     RUN(survives_a_bomb_in_the_child_within_its_memory);
     RUN(needs_less_than_64_mib_however_large_the_dump);
     RUN(unpacks_the_largest_zstd_window_within_its_memory);
+    RUN(has_a_verdict_even_when_facts_take_too_much_memory);
     RUN(survives_a_child_that_dies);
     RUN(ends_when_it_is_told_to);
     RUN(says_why_a_file_cannot_be_read_by_the_child);
@@ -531,6 +603,8 @@ int main(int argc, char **argv)
     RUN(refuses_messages_without_sense);
     RUN(keeps_the_verdict_of_a_child_that_fails_over_the_facts);
     RUN(refuses_facts_that_would_take_more_memory_than_facts_can);
+    RUN(gives_up_on_a_child_that_sleeps);
+    RUN(kills_a_child_that_blocks_what_would_end_it);
     RUN(kills_a_child_that_tries_anything_but_reading_and_answering);
     return tap_done();
 }

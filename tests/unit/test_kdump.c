@@ -153,6 +153,22 @@ static void headers_of_other_machines_are_read(void)
     }
 }
 
+/* An index of its bitmap would not fit in the child, and its check would be tried for ever. */
+static void a_header_of_more_memory_than_there_is_makes_no_sense(void)
+{
+    enum { BITMAP_BLOCKS_AT = 436, PAGES_AT = IMAGE_PAGE + 96 };
+    struct pnd_kdump kdump;
+
+    image_make(2, false);
+    make_kdump(&(struct kdump_how){.packing = PND_KDUMP_ZLIB, .info = true});
+    put_le(file_bytes + BITMAP_BLOCKS_AT, 0xfffffffe, 4);
+    put_le(file_bytes + PAGES_AT, PND_KDUMP_PAGES_MAX, 8);
+    CHECK_EQ(pnd_kdump_parse(file_bytes, file_len, &kdump), PND_OK);
+    CHECK_EQ(kdump.pages, PND_KDUMP_PAGES_MAX);
+    put_le(file_bytes + PAGES_AT, PND_KDUMP_PAGES_MAX + 1, 8);
+    CHECK_EQ(pnd_kdump_parse(file_bytes, file_len, &kdump), PND_E_FORMAT);
+}
+
 static void a_flattened_dump_is_the_dump(void)
 {
     static const size_t pieces[] = {500, 4096, 10007, 1 << 19};
@@ -283,6 +299,7 @@ int main(void)
     RUN(a_page_descriptor_that_cannot_be_is_corrupt);
     RUN(data_that_does_not_unpack_is_no_fact);
     RUN(headers_of_other_machines_are_read);
+    RUN(a_header_of_more_memory_than_there_is_makes_no_sense);
     RUN(a_flattened_dump_is_the_dump);
     RUN(a_flattened_dump_ends_with_its_last_record);
     RUN(a_header_that_is_written_again_replaces_the_first);

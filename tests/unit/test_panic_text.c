@@ -186,6 +186,8 @@ static void add_hit(struct pnd_scan *scan, enum pnd_scan_text text, const char *
             scan->at[text][scan->count[text]++] = at;
 }
 
+static const char *known_slide; /* from elsewhere in the dump; NULL: it is not */
+
 /* Hits as the scan has them, on the image as it is. */
 static bool find_log(size_t bytes)
 {
@@ -198,6 +200,8 @@ static bool find_log(size_t bytes)
     add_hit(&scan, PND_SCAN_XNU_VERSION, "Darwin Kernel Version ");
     add_hit(&scan, PND_SCAN_PANICBOX, "panicbox ");
     pnd_facts_deinit(&facts);
+    if (known_slide)
+        pnd_facts_set(&facts, PND_FACT_SLIDE, known_slide, strlen(known_slide));
     return pnd_reader_xnu_log(&in, &facts);
 }
 
@@ -221,6 +225,29 @@ static void the_log_is_found_among_what_looks_like_it(void)
     FACT(OS_VERSION, "20G1427");
     CHECK_EQ(facts.log_len, sizeof(log_11) - 1);
     CHECK(strcmp(facts.log, log_11) == 0);
+}
+
+/* One that a program has in its memory, maybe to report it. */
+static void a_log_of_an_earlier_start_is_not_this_panic(void)
+{
+    static const char text[] = "panic(cpu 0 caller 0xffffff801b2c3d4e): this one\n"
+                               "Backtrace (CPU 0), Frame : Return Address\n"
+                               "0xffffffa0812fbc60 : 0xffffff801b2c3d4e\n"
+                               "Kernel slide:      0x0000000000a00000\n\n";
+
+    memset(image, 0, sizeof(image));
+    put(0x8000, log_11);
+    put(0x40000, text);
+    CHECK(find_log(IMAGE));
+    FACT(OS_VERSION, "20G1427");
+    known_slide = "0xa00000";
+    CHECK(find_log(IMAGE));
+    FACT(PANIC, "this one");
+    FACT(OS_VERSION, "");
+    known_slide = "0xb00000"; /* none of them: better one than none */
+    CHECK(find_log(IMAGE));
+    FACT(OS_VERSION, "20G1427");
+    known_slide = NULL;
 }
 
 static void texts_of_a_kernel_that_did_not_panic_are_no_log(void)
@@ -405,6 +432,7 @@ int main(void)
     RUN(a_watchdog_and_an_nmi);
     RUN(an_early_panic_knows_no_version);
     RUN(the_log_is_found_among_what_looks_like_it);
+    RUN(a_log_of_an_earlier_start_is_not_this_panic);
     RUN(texts_of_a_kernel_that_did_not_panic_are_no_log);
     RUN(a_log_without_a_panic_string_is_found_by_its_version);
     RUN(a_header_before_a_log_decides);

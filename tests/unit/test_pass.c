@@ -296,6 +296,37 @@ static void says_when_a_zstd_window_is_too_large_to_look(void)
 }
 
 /* Two unpackers with such a window would not fit; when all has come, one is enough. */
+/* By hand: blocks of every kind, a checksum, a frame to be skipped, and one without a window. */
+static void finds_every_cut_of_a_zstd_frame_that_is_too_large(void)
+{
+    static const uint8_t frames[] = {
+        0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x90,                /* with a checksum, window of 256 MiB */
+        0x20, 0,    0,    'a',  'b',  'c',  'd',           /* raw */
+        0x02, 0x40, 0,    'e',                             /* RLE */
+        0x0d, 0,    0,    0,    1,    2,    3,    4,       /* the last, of one byte; checksum */
+        0x53, 0x2a, 0x4d, 0x18, 2,    0,    0,    0, 9, 9, /* skipped */
+        0x28, 0xb5, 0x2f, 0xfd, 0x20, 1,    0x09, 0, 0, 'f'}; /* one segment of one byte */
+    static const size_t ends[] = {25, 35, sizeof(frames)};    /* of a frame */
+    uint8_t bad[sizeof(frames)];
+    struct pnd_check check;
+    unsigned next = 0;
+
+    for (size_t len = 6; len <= sizeof(frames); len++) {
+        bool whole = next < 3 && len >= ends[next] && len < ends[next] + 4;
+
+        check = check_bytes(frames, len);
+        CHECK_STR(check.format, "zstd");
+        CHECK_EQ(check.verdict, whole ? PND_VERDICT_COMPLETE : PND_VERDICT_INCOMPLETE);
+        CHECK(strstr(check.note, "zstd -d --long=31") != NULL);
+        next += next < 3 && len + 1 == ends[next] + 4;
+    }
+    memcpy(bad, frames, sizeof(bad));
+    bad[6] |= 6;
+    check = check_bytes(bad, sizeof(bad));
+    CHECK_EQ(check.verdict, PND_VERDICT_CORRUPT);
+    CHECK_EQ(check.offset, 6);
+}
+
 static void waits_for_the_end_to_read_again_what_a_large_window_packs(void)
 {
     uint8_t *content = make_content(CONTENT_LEN);
@@ -405,6 +436,7 @@ int main(void)
     RUN(looks_into_zstd);
     RUN(finds_every_cut_of_a_zstd_frame_incomplete);
     RUN(says_when_a_zstd_window_is_too_large_to_look);
+    RUN(finds_every_cut_of_a_zstd_frame_that_is_too_large);
     RUN(waits_for_the_end_to_read_again_what_a_large_window_packs);
     RUN(reads_what_comes_before_damage_and_no_further);
     RUN(says_that_a_file_is_not_what_it_was_when_it_changes_behind_its_back);

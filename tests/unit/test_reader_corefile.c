@@ -233,6 +233,20 @@ static void what_lies_nowhere_is_a_contradiction(void)
     CHECK(strstr(look(place.bytes, place.len, NULL).reason, "without a name"));
 }
 
+static void files_that_lie_in_each_other_are_a_contradiction(void)
+{
+    struct place place;
+    struct pnd_check check;
+
+    make(&place, 2, 0);
+    set_le(place.bytes + 64 + ENTRY_V2 + 8, KERNEL_AT + place.kernel_len - 1, 8);
+    check = look(place.bytes, place.len, NULL);
+    CHECK_EQ(check.verdict, PND_VERDICT_CORRUPT);
+    CHECK_STR(check.reason, "the files kernel and other in it lie in each other");
+    set_le(place.bytes + 64 + ENTRY_V2 + 8, KERNEL_AT + place.kernel_len, 8);
+    CHECK_EQ(look(place.bytes, place.len, NULL).verdict, PND_VERDICT_COMPLETE);
+}
+
 static void what_is_encrypted_is_said_to_be_so_and_not_looked_into(void)
 {
     struct pnd_facts facts = {0};
@@ -317,6 +331,7 @@ int main(void)
     RUN(a_packed_file_that_is_damaged_is_found_and_the_place_named);
     RUN(no_bit_of_the_header_makes_it_crash_or_lie_about_its_size);
     RUN(what_lies_nowhere_is_a_contradiction);
+    RUN(files_that_lie_in_each_other_are_a_contradiction);
     RUN(what_is_encrypted_is_said_to_be_so_and_not_looked_into);
     RUN(a_version_that_is_not_known_is_no_verdict);
     RUN(a_dump_that_was_never_finished_is_incomplete);

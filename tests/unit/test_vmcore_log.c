@@ -132,6 +132,32 @@ static void a_length_beyond_its_block_is_cut_to_it(void)
     expect("[    0.000000] 12345###\n");
 }
 
+/* Or else a few MiB of records would be a few TiB of text. */
+static void records_never_make_more_text_than_their_buffer_holds(void)
+{
+    static char text[1 << 20];
+
+    start();
+    log_make_ring(&log_memory);
+    for (unsigned i = 0; i < 1 << LOG_DESC_BITS; i++) {
+        log_line(&log_memory, 0, "x");
+        log_put(&log_memory, LOG_DESCS + ((log_memory.next_id - 1) & 31) * 24 + 8, 0, 8);
+        log_put(&log_memory, LOG_DESCS + ((log_memory.next_id - 1) & 31) * 24 + 16, 2048, 8);
+        log_put(&log_memory, LOG_INFOS + ((log_memory.next_id - 1) & 31) * LOG_INFO_BYTES + 16,
+                2000, 2);
+    }
+    CHECK_EQ(read_log(4096, text, sizeof(text)), PND_E_FORMAT);
+    CHECK(strlen(text) < 5 * (1 << LOG_DATA_BITS)); /* four for each byte that is no text */
+    start();
+    log_make_records(&log_memory, "printk_log", 0);
+    for (unsigned i = 0; i < 40; i++) {
+        log_old_record(&log_memory, 0, "abcd", "");
+        log_put(&log_memory, LOG_OLD_BUFFER + log_memory.next - 20 + 10, 900, 2);
+    }
+    CHECK_EQ(read_log(4096, text, sizeof(text)), PND_OK);
+    CHECK_EQ(strlen(text), 40 * strlen("[    0.000000] abcd\n"));
+}
+
 static void the_ring_is_followed_around_its_ends(void)
 {
     static char wanted[65536], line[64];
@@ -288,6 +314,7 @@ int main(void)
     RUN(records_that_are_not_there_are_left_out);
     RUN(a_record_without_text_is_an_empty_line);
     RUN(a_length_beyond_its_block_is_cut_to_it);
+    RUN(records_never_make_more_text_than_their_buffer_holds);
     RUN(the_ring_is_followed_around_its_ends);
     RUN(other_machines_have_other_words);
     RUN(records_before_5_10_are_read);
