@@ -45,15 +45,6 @@ static void compare_with_row(const struct pnd_dump *dump, struct pnd_check *chec
 
 _Static_assert((int)PND_DUMP_MISSING_CAP == (int)PND_CHECK_MISSING_CAP, "ranges fit both ways");
 
-static void put_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
-                      const struct pnd_facts *facts)
-{
-    const char *host = pnd_facts_text(facts, PND_FACT_HOST);
-
-    pnd_catalog_put_facts(catalog, dump->id, facts, true, dump->received_ms,
-                          host[0] ? host : dump->peer, NULL);
-}
-
 /* Without a server nobody else will: the verdict and the facts go into the catalog, if this user
  * may write there. Errors cost nothing, as the verdict is on the screen. */
 static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
@@ -77,10 +68,9 @@ static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
         for (unsigned i = 0; i < check->missing_count; i++)
             dump->missing[i] = (struct pnd_dump_range){.start = check->missing[i].start,
                                                        .end = check->missing[i].end};
-        if ((dump->state == PND_DUMP_COMPLETE ||
-             pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK) &&
-            pnd_catalog_put(catalog, dump, 1, NULL) == PND_OK)
-            put_facts(catalog, dump, facts);
+        if (dump->state == PND_DUMP_COMPLETE ||
+            pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK)
+            pnd_catalog_conclude(catalog, dump, facts, NULL);
         pnd_catalog_label(fd, dump);
         pnd_spool_sync(&locked, NULL);
     }
