@@ -161,10 +161,10 @@ static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
                                                (json_int_t)subject->view.dump.repeats));
     if (json)
         json_object_update_new(
-            json,
-            json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
-                      "seen", info->group.count ? pnd_group_json(&info->group) : json_null(), "open", command_json("debug", info, opens),
-                      "pack", command_json("pack", info, subject->row && !subject->view.arriving)));
+            json, json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
+                            "seen", info->group.count ? pnd_group_json(&info->group) : json_null(),
+                            "open", command_json("debug", info, opens), "pack",
+                            command_json("pack", info, subject->row && !subject->view.arriving)));
     return pnd_print_json(json);
 }
 
