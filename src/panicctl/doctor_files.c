@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,12 +40,14 @@ static const char *user_name(uid_t uid, char ret[USER_CAP])
 
 static void missing(struct pnd_doctor *doctor)
 {
-    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP];
+    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP], state[PATH_MAX];
     struct stat st;
 
     pnd_print_name(name, doctor->ctl->directory);
+    snprintf(state, sizeof(state), "%.4000s/.panicd", doctor->ctl->directory);
     if (stat(doctor->ctl->directory, &st) == 0 && S_ISDIR(st.st_mode)) {
-        if (access(doctor->ctl->directory, R_OK | X_OK) != 0) {
+        if (access(doctor->ctl->directory, R_OK | X_OK) != 0 ||
+            (access(state, F_OK) == 0 && access(state, R_OK | X_OK) != 0)) {
             pnd_doctor_add(doctor, "directory", PND_DOCTOR_FAIL, "sudo panicctl doctor",
                            "%.300s may not be read by this user", name);
             return;

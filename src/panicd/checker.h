@@ -36,7 +36,8 @@ enum {
 };
 
 /* The first @p bytes of dump @p id of @p peer lie in NAME.part, @p file being NAME, and will not
- * change. When it is followed, or there is room for one more, the checker reads on. Cheap; network thread. */
+ * change. When it is followed, or there is room for one more, the checker reads on. Cheap; network
+ * thread. */
 void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *file,
                           const struct pnd_addr *peer, uint64_t bytes);
 

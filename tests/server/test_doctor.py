@@ -319,6 +319,7 @@ def test_without_root():
         os.chmod(server.directory, 0o755)
         found = doctor(server, user=NOBODY, code=1)
         assert found['firewall'][0] == 'warn' and found['firewall'][2].startswith('sudo'), found
+        assert found['directory'][2].startswith('sudo'), found
         os.chmod(server.directory, 0o700)
         found = doctor(server, user=NOBODY, code=1)
         assert found['directory'][2].startswith('sudo'), found
