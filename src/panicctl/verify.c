@@ -78,6 +78,21 @@ static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
     pnd_spool_close(&locked);
 }
 
+/* Facts that are lost or damaged are read again by this, if this user may write there. */
+static void mend_facts(struct pnd_ctl *ctl, const struct pnd_dump *dump,
+                       const struct pnd_facts *facts)
+{
+    struct pnd_catalog *catalog = NULL;
+    struct pnd_facts known;
+    int err = pnd_catalog_get_facts(ctl->catalog, dump->id, true, &known, NULL);
+
+    pnd_facts_deinit(&known);
+    if (err != PND_E_NOTFOUND || pnd_catalog_open(&ctl->spool, false, &catalog, NULL, NULL))
+        return;
+    pnd_catalog_conclude(catalog, dump, facts, NULL);
+    pnd_catalog_close(catalog);
+}
+
 static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
                              const struct pnd_check *check, bool offset_known, const char *received)
 {
@@ -151,6 +166,8 @@ static int verify(struct pnd_ctl *ctl, struct pnd_subject *subject)
         settle_row(ctl, subject->fd, &subject->view.dump, &check, &facts);
     else if (subject->row)
         compare_with_row(&subject->view.dump, &check, &offset_known);
+    if (subject->row && strcmp(received, check.sha256) == 0)
+        mend_facts(ctl, &subject->view.dump, &facts);
     pnd_facts_deinit(&facts);
     if (ctl->json)
         err = print_result_json(ctl, subject, &check, offset_known, received);
