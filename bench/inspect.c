@@ -25,6 +25,17 @@ enum {
     HEADER_LEN = 32 + 72,
 };
 
+static const char log_text[] =
+    "panic(cpu 1 caller 0xffffff8000212345): benchmark\n"
+    "Backtrace (CPU 1), panicked thread: 0xffffff8011223344, Frame : Return Address\n"
+    "0xffffffa012345670 : 0xffffff8000212345 \n"
+    "0xffffffa012345680 : 0xffffff8000254321 \n\n"
+    "Process name corresponding to current thread (0xffffff8011223344): kernel_task\n"
+    "Boot args: debug=0xd44\n\nMac OS version:\n21A559\n\nKernel version:\n"
+    "Darwin Kernel Version 21.1.0: Wed Oct 13 17:33:01 PDT 2021; "
+    "root:xnu-8019.41.5~1/RELEASE_X86_64\n"
+    "System uptime in nanoseconds: 12345678901\n";
+
 static double now_s(void)
 {
     struct timespec now;
@@ -68,6 +79,8 @@ static uint8_t *make_content(size_t len)
         for (size_t i = 0; kind == 2 && i < PAGE; i++)
             content[at + i] = (uint8_t)words[(i + at / PAGE) % (sizeof(words) - 1)];
     }
+    memset(content + len / 4 * 3, 0, sizeof(log_text));
+    memcpy(content + len / 4 * 3, log_text, sizeof(log_text));
     memset(content, 0, PAGE);
     put_le(content, 0xfeedfacf, 4); /* a Mach-O core with one segment */
     put_le(content + 4, 0x01000007, 4);
@@ -122,18 +135,30 @@ static double read_plainly(int fd, size_t len, bool hash)
     return now_s() - start;
 }
 
-static double inspect(int fd, size_t content_len)
+/* @param ret_facts  seconds of it that the last facts took: what a person waits for when a dump
+ * that was followed has arrived */
+static double inspect(int fd, size_t content_len, double *ret_facts)
 {
     struct pnd_pass *pass = NULL;
     struct pnd_why why = {0};
     struct pnd_check check = {0};
     struct pnd_facts facts;
-    double start = now_s();
+    double start = now_s(), read;
 
     if (pnd_pass_create(fd, &pass, &why) ||
-        pnd_pass_advance(pass, UINT64_MAX, true, NULL, NULL, &why) ||
-        pnd_pass_facts(pass, &facts, &why) || pnd_pass_check(pass, &check, &why) ||
-        check.verdict != PND_VERDICT_COMPLETE || check.content_bytes != content_len) {
+        pnd_pass_advance(pass, UINT64_MAX, true, NULL, NULL, &why)) {
+        fprintf(stderr, "inspect: %s\n", why.text);
+        exit(EXIT_FAILURE);
+    }
+    read = now_s();
+    if (pnd_pass_facts(pass, &facts, &why) ||
+        strcmp(pnd_facts_text(&facts, PND_FACT_PANIC), "benchmark") != 0) {
+        fprintf(stderr, "inspect: the panic is not found %s\n", why.text);
+        exit(EXIT_FAILURE);
+    }
+    *ret_facts = now_s() - read;
+    if (pnd_pass_check(pass, &check, &why) || check.verdict != PND_VERDICT_COMPLETE ||
+        check.content_bytes != content_len) {
         fprintf(stderr, "inspect: %s%s\n", why.text, check.reason);
         exit(EXIT_FAILURE);
     }
@@ -151,9 +176,18 @@ static void report(const char *what, double seconds, size_t content, size_t stor
            seconds / hash);
 }
 
+static void report_pass(const char *what, int fd, size_t content, size_t stored, double plain,
+                        double hash)
+{
+    double facts, seconds = inspect(fd, content, &facts);
+
+    report(what, seconds, content, stored, plain, hash);
+    printf("%-22s %6.1f ms of that are the last facts\n", "", facts * 1e3);
+}
+
 int main(int argc, char **argv)
 {
-    size_t len = (size_t)(argc > 1 ? atoi(argv[1]) : CONTENT_MIB) * MIB, cap, packed_len;
+    size_t len = (argc > 1 ? strtoul(argv[1], NULL, 10) : CONTENT_MIB) * MIB, cap, packed_len;
     uint8_t *content = make_content(len), *packed;
     double plain, hash;
     z_stream z = {0};
@@ -168,7 +202,7 @@ int main(int argc, char **argv)
     hash = read_plainly(fd, len, true);
     report("plain read", plain, len, len, plain, hash);
     report("SHA-256 alone", hash, len, len, plain, hash);
-    report("Mach-O", inspect(fd, len), len, len, plain, hash);
+    report_pass("Mach-O", fd, len, len, plain, hash);
     close(fd);
 
     if (deflateInit2(&z, 1, Z_DEFLATED, 12 + 16, 3, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -182,14 +216,14 @@ int main(int argc, char **argv)
     packed_len = cap - z.avail_out;
     deflateEnd(&z);
     fd = file_of(packed, packed_len);
-    report("Mach-O in Apple's gzip", inspect(fd, len), len, packed_len, plain, hash);
+    report_pass("Mach-O in Apple's gzip", fd, len, packed_len, plain, hash);
     close(fd);
 
     packed_len = ZSTD_compress(packed, cap, content, len, 3);
     if (ZSTD_isError(packed_len))
         die("ZSTD_compress");
     fd = file_of(packed, packed_len);
-    report("Mach-O in zstd", inspect(fd, len), len, packed_len, plain, hash);
+    report_pass("Mach-O in zstd", fd, len, packed_len, plain, hash);
     close(fd);
     free(packed);
     free(content);

@@ -333,8 +333,16 @@ static bool is_name(const char *word, size_t len, const char *name)
     return strlen(name) == len && memcmp(word, name, len) == 0;
 }
 
+/* Does @p before stand before @p word? */
+static bool follows(const char *line, const char *word, const char *before)
+{
+    size_t len = strlen(before);
+
+    return (size_t)(word - line) >= len && starts(word - len, before);
+}
+
 /* A word whose neighbour is a name of the moment. @return bytes to leave out behind it */
-static size_t moment(const char *word, size_t len)
+static size_t moment(const char *line, const char *word, size_t len)
 {
     const char *rest = word + len;
 
@@ -345,17 +353,20 @@ static size_t moment(const char *word, size_t len)
 
         return starts(rest + name, " blocked") ? name : 0;
     }
-    if (is_name(word, len, "Comm") && starts(rest, ": "))
-        return 2 + strcspn(rest + 2, " ");
+    if (is_name(word, len, "process") && *rest == ' ' && follows(line, word, "state in "))
+        return 1 + strcspn(rest + 1, " "); /* "Bad page state in process bash  pfn:1f" */
+    if (starts(rest, ": ") && (is_name(word, len, "Comm") ||
+                               (is_name(word, len, "atomic") && follows(line, word, "while "))))
+        return 2 + strcspn(rest + 2, " "); /* "scheduling while atomic: bash/712/0x00000002" */
     return 0;
 }
 
-/* "pid 712 (bash)". @return bytes of " (bash)" behind the number at @p at, or 0 */
+/* "pid 712 (bash)". @return bytes of " (bash)" behind the number at @p word, or 0 */
 static size_t named_pid(const char *line, const char *word, const char *rest)
 {
     size_t end;
 
-    if (word < line + 4 || !starts(word - 4, "pid ") || !starts(rest, " ("))
+    if (!starts(rest, " (") || (!follows(line, word, "pid ") && !follows(line, word, "process ")))
         return 0;
     end = strcspn(rest, ")");
     return rest[end] == ')' ? end + 1 : 0;
@@ -382,7 +393,7 @@ static size_t put_word(struct out *out, const char *line, const char *word)
     put_all(out, word, stays ? stays : len);
     if (stays)
         put_number(out);
-    return len + moment(word, len);
+    return len + moment(line, word, len);
 }
 
 void pnd_signature_reduce(const char *line, char ret[PND_SIGNATURE_LINE])

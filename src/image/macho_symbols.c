@@ -14,6 +14,10 @@ enum {
     COMMAND_LOOK = 72 + PND_MACHO_ENTRY_NAME_CAP, /* bytes of a command that are read */
     COMMANDS_MAX = 1 << 16,
     NAME_LEN = 16,
+    SECTIONS_AT_32 = 56, /* in the command of a segment */
+    SECTIONS_AT_64 = 72,
+    SECTION_LEN_32 = 68,
+    SECTION_LEN_64 = 80,
     UUID_LEN = 16,
     LC_SEGMENT = 0x01,
     LC_SYMTAB = 0x02,
@@ -320,6 +324,83 @@ const struct pnd_macho_segment *pnd_macho_segment_at(const struct pnd_macho_imag
             address - image->segments[i].vmaddr < image->segments[i].vmsize)
             return &image->segments[i];
     return NULL;
+}
+
+/* ---- sections ---- */
+
+void pnd_macho_sections_init(struct pnd_macho_sections *walk, const struct pnd_macho_image *image)
+{
+    *walk = (struct pnd_macho_sections){.image = image, .at = image->commands_at};
+}
+
+static void copy_name(const uint8_t *name, char *ret)
+{
+    size_t len = 0;
+
+    for (; name && len < NAME_LEN && name[len]; len++)
+        ret[len] = (char)name[len];
+    ret[len] = '\0';
+}
+
+static int read_section(const struct pnd_macho_image *image, uint64_t at,
+                        struct pnd_macho_section *ret)
+{
+    size_t len = image->is64 ? SECTION_LEN_64 : SECTION_LEN_32, word = image->is64 ? 8 : 4;
+    uint8_t bytes[SECTION_LEN_64] = {0};
+    struct pnd_rd rd = pnd_rd(bytes, len);
+    int err = read_at(image->source, image->commands_end, at, bytes, len);
+    uint64_t offset;
+
+    if (err)
+        return err;
+    copy_name(pnd_rd_bytes(&rd, NAME_LEN), ret->name);
+    copy_name(pnd_rd_bytes(&rd, NAME_LEN), ret->segment);
+    field(image, &rd, word); /* address */
+    ret->bytes = field(image, &rd, word);
+    offset = word32(image, &rd);
+    if (offset > image->slice.bytes || ret->bytes > image->slice.bytes - offset)
+        return PND_E_FORMAT;
+    ret->at = image->slice.offset + offset;
+    return PND_OK;
+}
+
+/* The count of sections is the last but one number of a segment's command. */
+static void enter_segment(struct pnd_macho_sections *walk, const struct command *command,
+                          uint64_t at)
+{
+    size_t head = command->cmd == LC_SEGMENT_64 ? SECTIONS_AT_64 : SECTIONS_AT_32;
+    size_t len = walk->image->is64 ? SECTION_LEN_64 : SECTION_LEN_32;
+    struct pnd_rd rd = pnd_rd(command->bytes, command->len);
+    uint64_t room = command->next - at < head ? 0 : (command->next - at - head) / len;
+
+    pnd_rd_bytes(&rd, head - 8);
+    walk->left = word32(walk->image, &rd);
+    if (walk->left > room)
+        walk->left = (uint32_t)room;
+    walk->section_at = at + head;
+}
+
+int pnd_macho_sections_next(struct pnd_macho_sections *walk, struct pnd_macho_section *ret)
+{
+    struct command command;
+
+    while (walk->left == 0) {
+        int err;
+
+        if (walk->index >= walk->image->ncmds)
+            return PND_E_NOTFOUND;
+        err = read_command(walk->image, walk->at, &command);
+        if (err)
+            return err;
+        if (command.cmd == LC_SEGMENT || command.cmd == LC_SEGMENT_64)
+            enter_segment(walk, &command, walk->at);
+        walk->at = command.next;
+        walk->index++;
+    }
+    walk->left--;
+    walk->section_at += walk->image->is64 ? SECTION_LEN_64 : SECTION_LEN_32;
+    return read_section(
+        walk->image, walk->section_at - (walk->image->is64 ? SECTION_LEN_64 : SECTION_LEN_32), ret);
 }
 
 /* ---- symbols ---- */

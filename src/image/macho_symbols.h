@@ -68,6 +68,19 @@ struct pnd_macho_entries { /* a walk over them */
     uint32_t index;
 };
 
+struct pnd_macho_section {
+    char segment[17], name[17];
+    uint64_t at, bytes; /* in the file; within it */
+};
+
+struct pnd_macho_sections { /* a walk over them */
+    const struct pnd_macho_image *image;
+    uint64_t at; /* of the next command */
+    uint32_t index;
+    uint64_t section_at; /* of the next section of the segment before it */
+    uint32_t left;
+};
+
 struct pnd_macho_symbol {
     uint64_t address; /* linked */
     uint32_t name;    /* offset among the strings */
@@ -94,6 +107,11 @@ const struct pnd_macho_segment *pnd_macho_find_segment(const struct pnd_macho_im
 /* The segment that @p address is in; NULL: none. */
 const struct pnd_macho_segment *pnd_macho_segment_at(const struct pnd_macho_image *image,
                                                      uint64_t address);
+
+/* The sections of all segments. @return PND_OK; PND_E_NOTFOUND no more; PND_E_FORMAT one that is
+ * not in the file; the source's */
+void pnd_macho_sections_init(struct pnd_macho_sections *walk, const struct pnd_macho_image *image);
+int pnd_macho_sections_next(struct pnd_macho_sections *walk, struct pnd_macho_section *ret);
 
 /* All symbols that stand in a section, debugging entries left out, sorted by address.
  *   @param symbols  room for @p cap; symbol_count are enough

@@ -4,7 +4,7 @@
  * 5.10 and later, records of the log buffer of 3.5 and later, or the characters before. Also how
  * the ring is laid out, for whoever wants no more than its last words.
  * @source Linux kernel/printk/printk_ringbuffer; admin-guide/kdump/vmcoreinfo; what vmcore-dmesg
- * of kexec-tools 2.0.25 prints of logs made by hand. Freestanding. */
+ * of kexec-tools 2.0.25 prints of logs made by hand; PROTOCOL.md#linux-4. Freestanding. */
 #ifndef PND_IMAGE_VMCORE_LOG_H
 #define PND_IMAGE_VMCORE_LOG_H
 

@@ -67,8 +67,10 @@ int pnd_check_file(int fd, void (*progress)(uint64_t done, void *ctx), void *ctx
  * more, until that says that all is there; it tells facts as soon as the bytes that hold them are
  * there. Bytes that were allowed must not change afterwards; when they do, destroy the child and
  * start anew. Without @p follow all is allowed. */
-enum { PND_CHECK_MEMORY_MAX = 192 << 20 }; /* of address space, libraries included: see Memory in
-                                              ARCHITECTURE.md for what of it is touched */
+enum {
+    PND_CHECK_MEMORY_MAX = 256 << 20, /* of address space, libraries included; ARCHITECTURE.md says
+                                         under Memory what of it is touched */
+};
 
 struct pnd_check_child;
 

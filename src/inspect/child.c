@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -256,6 +257,10 @@ static int take_message(struct pnd_check_child *child, uint32_t kind, const uint
         err = len == 0 ? take_facts(child, facts) : PND_E_FORMAT;
         *ret = PND_CHECK_FACTS;
         break;
+    case PND_MESSAGE_CHECKED:
+        err = pnd_answer_decode(body, len, &child->verdict, why) ? PND_E_FORMAT : PND_OK;
+        child->checked = !err;
+        break;
     case PND_MESSAGE_VERDICT:
         *ret = PND_CHECK_DONE;
         return take_verdict(child, body, len, check, why);
@@ -318,6 +323,15 @@ static int hear(struct pnd_check_child *child, struct pnd_why *why)
     return pnd_spawn_died(status, "check", why);
 }
 
+/* It failed over the facts: the verdict that it gave before stands. */
+static void take_checked(const struct pnd_check_child *child, struct pnd_check *check,
+                         struct pnd_why *why)
+{
+    *check = child->verdict;
+    if (why && check->note[0] == '\0')
+        snprintf(check->note, sizeof(check->note), "what it says was not read: %.90s", why->text);
+}
+
 int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, struct pnd_check *check,
                    struct pnd_facts *facts, struct pnd_why *why)
 {
@@ -342,6 +356,11 @@ int pnd_check_next(struct pnd_check_child *child, enum pnd_check_news *ret, stru
             return PND_OK;
         if (err)
             break;
+    }
+    if (err == PND_E_FORMAT && child->checked) {
+        take_checked(child, check, why);
+        err = PND_OK;
+        news = PND_CHECK_DONE;
     }
     if (!err)
         *ret = news;

@@ -14,6 +14,8 @@ struct pnd_check_child {
     uint64_t allowed, told; /* told: what it was sent */
     bool final, final_told;
     uint64_t done;
+    bool checked; /* verdict is what it will say in the end */
+    struct pnd_check verdict;
     bool ended;       /* it has said all that it will */
     int64_t heard_ms; /* when the last bytes came */
     int patience_ms;  /* that the rest of a message may take */

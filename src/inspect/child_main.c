@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -111,12 +112,13 @@ static void say(enum pnd_message_kind kind, const void *body, size_t len)
     say_bytes(body, len);
 }
 
-static void say_verdict(int err, const struct pnd_check *check, const struct pnd_why *why)
+static void say_verdict(enum pnd_message_kind kind, int err, const struct pnd_check *check,
+                        const struct pnd_why *why)
 {
     uint8_t answer[PND_ANSWER_LEN];
 
     pnd_answer_encode(err, check, why, answer);
-    say(PND_MESSAGE_VERDICT, answer, sizeof(answer));
+    say(kind, answer, sizeof(answer));
 }
 
 static void say_done(struct child *child, bool at_once)
@@ -213,7 +215,7 @@ static int tell_facts(struct child *child, enum moment moment, struct pnd_why *w
 /* Waits for the next word of the parent's. */
 static void hear(uint64_t *ret_bytes, bool *ret_final)
 {
-    uint8_t go[PND_MESSAGE_GO_LEN];
+    uint8_t go[PND_MESSAGE_GO_LEN] = {0};
     struct pnd_rd rd = pnd_rd(go, sizeof(go));
     ssize_t n;
 
@@ -226,8 +228,9 @@ static void hear(uint64_t *ret_bytes, bool *ret_final)
     *ret_final = pnd_rd_u8(&rd) != 0;
 }
 
-/* Reads what is there by now of the first @p bytes. */
-static int go_on(struct child *child, uint64_t bytes, struct pnd_why *why)
+/* Reads what is there by now of the first @p bytes. With all of them there the verdict is what is
+ * waited for, and facts come when that is known. */
+static int go_on(struct child *child, uint64_t bytes, bool final, struct pnd_why *why)
 {
     uint64_t before = 0;
     int err = PND_OK;
@@ -239,7 +242,8 @@ static int go_on(struct child *child, uint64_t bytes, struct pnd_why *why)
         err = pnd_pass_advance(child->pass, end, false, NULL, NULL, why);
         if (!err) {
             say_done(child, false);
-            err = tell_facts(child, BUSY, why);
+            if (!final)
+                err = tell_facts(child, BUSY, why);
         }
     } while (!err && pnd_pass_done(child->pass) > before && pnd_pass_done(child->pass) < bytes);
     return err;
@@ -248,12 +252,13 @@ static int go_on(struct child *child, uint64_t bytes, struct pnd_why *why)
 static int check_all(struct child *child, struct pnd_check *ret, struct pnd_why *why)
 {
     int err = pnd_pass_create(PND_SANDBOX_DUMP_FD, &child->pass, why);
+    struct pnd_why facts_why = {0};
     bool final = false;
     uint64_t bytes;
 
     while (!err && !final) {
         hear(&bytes, &final);
-        err = bytes > pnd_pass_done(child->pass) ? go_on(child, bytes, why) : PND_OK;
+        err = bytes > pnd_pass_done(child->pass) ? go_on(child, bytes, final, why) : PND_OK;
         if (!err && final)
             err = pnd_pass_advance(child->pass, bytes, true, NULL, NULL, why);
         if (!err)
@@ -262,10 +267,13 @@ static int check_all(struct child *child, struct pnd_check *ret, struct pnd_why 
             err = tell_facts(child, IDLE, why);
     }
     if (!err)
-        err = tell_facts(child, LAST, why);
-    if (!err)
         err = pnd_pass_check(child->pass, ret, why);
-    return err;
+    if (err)
+        return err;
+    say_verdict(PND_MESSAGE_CHECKED, PND_OK, ret, why);
+    if (tell_facts(child, LAST, &facts_why) && ret->note[0] == '\0')
+        snprintf(ret->note, sizeof(ret->note), "what it says was not read: %.90s", facts_why.text);
+    return PND_OK;
 }
 
 void pnd_check_child_main(int argc, char **argv)
@@ -291,6 +299,6 @@ void pnd_check_child_main(int argc, char **argv)
     err = pnd_sandbox_enter(&sandbox, &why);
     if (!err)
         err = check_all(child, &check, &why);
-    say_verdict(err, &check, &why);
+    say_verdict(PND_MESSAGE_VERDICT, err, &check, &why);
     _exit(EXIT_SUCCESS);
 }

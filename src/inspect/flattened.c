@@ -21,8 +21,14 @@ static int by_start(const void *left, const void *right)
     return (a->at > b->at) - (a->at < b->at);
 }
 
+/* What has come of a record: an earlier one that it replaces counts where it has not. */
 static int keep(struct pnd_flattened *flat, size_t *cap, uint64_t start, uint64_t bytes)
 {
+    uint64_t come = flat->outer->bytes > flat->stop ? flat->outer->bytes - flat->stop : 0;
+
+    bytes = bytes < come ? bytes : come;
+    if (bytes == 0)
+        return PND_OK;
     if (flat->count == PND_FLATTENED_RECORDS_MAX) {
         flat->full = true;
         return PND_OK;
@@ -62,7 +68,7 @@ static int walk(struct pnd_flattened *flat)
         flat->stop += sizeof(head);
         if (flat->ended)
             return PND_OK;
-        err = bytes > 0 ? keep(flat, &cap, start, bytes) : PND_OK;
+        err = keep(flat, &cap, start, bytes);
         if (err)
             return err;
         flat->whole = start + bytes > flat->whole ? start + bytes : flat->whole;

@@ -28,6 +28,11 @@ static uint64_t number(const struct pnd_linux_notes *notes, struct pnd_rd *rd, s
     return notes->big ? pnd_rd_be(rd, size) : pnd_rd_le(rd, size);
 }
 
+static struct pnd_rd first_note(const struct pnd_linux_notes *notes)
+{
+    return pnd_rd(notes->buf ? notes->buf : (const uint8_t *)"", notes->buf ? notes->len : 0);
+}
+
 static bool next_note(const struct pnd_linux_notes *notes, struct pnd_rd *rd, struct note *ret)
 {
     size_t name_len = (size_t)number(notes, rd, 4), desc_len = (size_t)number(notes, rd, 4);
@@ -71,7 +76,7 @@ static bool is_cpu(const struct note *note)
 
 void pnd_linux_notes_look(struct pnd_linux_notes *notes)
 {
-    struct pnd_rd rd = pnd_rd(notes->buf, notes->len);
+    struct pnd_rd rd = first_note(notes);
     struct note note;
 
     while (pnd_rd_left(&rd) >= NOTE_HEADER && next_note(notes, &rd, &note)) {
@@ -190,7 +195,7 @@ static void add_control(const struct pnd_linux_notes *notes, unsigned index,
                         struct pnd_fact_cpu *cpu, struct pnd_facts *facts)
 {
     static const char *const names[QEMU_CONTROL_COUNT] = {"cr0", NULL, "cr2", "cr3", "cr4"};
-    struct pnd_rd rd = pnd_rd(notes->buf, notes->len);
+    struct pnd_rd rd = first_note(notes);
     struct note note;
     unsigned seen = 0;
 
@@ -207,7 +212,7 @@ static void add_control(const struct pnd_linux_notes *notes, unsigned index,
 void pnd_linux_notes_cpus(const struct pnd_linux_notes *notes, int panicked,
                           struct pnd_facts *facts)
 {
-    struct pnd_rd rd = pnd_rd(notes->buf, notes->len);
+    struct pnd_rd rd = first_note(notes);
     struct note note;
     unsigned index = 0;
 

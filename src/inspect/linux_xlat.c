@@ -113,11 +113,15 @@ static addrxlat_status reg_value(const addrxlat_cb_t *cb, const char *name, addr
 /* "6.1.0-56-cloud-amd64" */
 static unsigned long version_code(const char *release)
 {
-    unsigned part[3] = {0};
+    unsigned long part[3] = {0};
+    char *end = NULL;
 
-    if (sscanf(release, "%3u.%3u.%3u", &part[0], &part[1], &part[2]) < 2)
-        return 0;
-    return ADDRXLAT_VER_LINUX(part[0], part[1], part[2] < 255 ? part[2] : 255);
+    for (unsigned i = 0; i < 3 && *release >= '0' && *release <= '9'; i++) {
+        part[i] = strtoul(release, &end, 10);
+        part[i] = part[i] < UINT8_MAX ? part[i] : UINT8_MAX;
+        release = *end == '.' ? end + 1 : end;
+    }
+    return ADDRXLAT_VER_LINUX(part[0], part[1], part[2]);
 }
 
 static const char *arch_name(const struct pnd_linux_core *core)

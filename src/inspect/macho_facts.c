@@ -233,13 +233,43 @@ static bool find_panicked(const struct pnd_facts *facts, unsigned *ret)
     return end != at;
 }
 
+static bool has_register(const struct pnd_fact_cpu *cpu, const char *name)
+{
+    for (unsigned i = 0; i < cpu->register_count; i++) {
+        if (strcmp(cpu->registers[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The processor's entry, which the log may have made already. NULL: no room */
+static struct pnd_fact_cpu *need_cpu(unsigned number, bool panicked, struct pnd_facts *facts)
+{
+    for (unsigned i = 0; i < facts->cpu_count; i++) {
+        if (facts->cpus[i].number == number)
+            return &facts->cpus[i];
+    }
+    return pnd_facts_add_cpu(facts, number, panicked);
+}
+
+/* The core has all registers of a processor; what the log has besides (cr2) stays. */
 static void add_cpu(const struct pnd_macho_thread *thread, unsigned number, bool panicked,
                     struct pnd_facts *facts)
 {
-    struct pnd_fact_cpu *cpu = pnd_facts_add_cpu(facts, number, panicked);
+    struct pnd_fact_cpu *cpu = need_cpu(number, panicked, facts), old;
 
-    for (unsigned i = 0; cpu && i < thread->count; i++)
+    if (!cpu)
+        return;
+    old = *cpu;
+    cpu->registers = NULL;
+    cpu->register_count = 0;
+    for (unsigned i = 0; i < thread->count; i++)
         pnd_facts_add_register(facts, cpu, thread->registers[i].name, thread->registers[i].value);
+    for (unsigned i = 0; i < old.register_count; i++) {
+        if (!has_register(cpu, old.registers[i].name))
+            pnd_facts_add_register(facts, cpu, old.registers[i].name, old.registers[i].value);
+    }
+    free(old.registers);
 }
 
 /* The one that panicked first; its frames, when the log has none. One thread alone is that of the

@@ -116,6 +116,15 @@ static void set_trigger(struct pnd_facts *facts, const char *word)
     pnd_facts_set(facts, PND_FACT_TRIGGER, word, strlen(word));
 }
 
+/* Until a trap says more. */
+static void guess_trigger(struct pnd_facts *facts, struct pnd_str text)
+{
+    if (contains(text, "watchdog timeout") || contains(text, "WDT timeout"))
+        set_trigger(facts, "watchdog");
+    else
+        set_trigger(facts, pnd_str_starts(text, "NMI") ? "nmi" : "panic");
+}
+
 static void on_string(struct reading *reading, const struct pnd_panic_event *event)
 {
     if (reading->string) /* a panic within the panic */
@@ -124,10 +133,7 @@ static void on_string(struct reading *reading, const struct pnd_panic_event *eve
     reading->cpu_number = event->number;
     set_panic(reading->facts, event->text);
     need_cpu(reading->facts, event->number, true);
-    if (contains(event->text, "watchdog timeout") || contains(event->text, "WDT timeout"))
-        set_trigger(reading->facts, "watchdog");
-    else
-        set_trigger(reading->facts, pnd_str_starts(event->text, "NMI") ? "nmi" : "panic");
+    guess_trigger(reading->facts, event->text);
 }
 
 static void on_debugger(struct reading *reading, const struct pnd_panic_event *event)
@@ -135,7 +141,7 @@ static void on_debugger(struct reading *reading, const struct pnd_panic_event *e
     if (reading->string || pnd_str_is(event->text, "panic"))
         return;
     pnd_facts_set(reading->facts, PND_FACT_PANIC, event->text.at, event->text.len);
-    set_trigger(reading->facts, contains(event->text, "NMI") ? "nmi" : "panic");
+    guess_trigger(reading->facts, event->text);
 }
 
 /* The CPU that panicked stands first. */

@@ -12,7 +12,7 @@
 #include "image/elf.h"
 #include "inspect/linux_core.h"
 
-enum { TEXT_PIECE = 4096, TEXT_MAX = 1 << 20 };
+enum { TEXT_PIECE = 4096, TEXT_MAX = 1 << 20, OSABI_AT = 7, OSABI_FREEBSD = 9 };
 
 struct segment {
     uint64_t physical, virtual, offset, bytes, memory; /* in the file; and in all */
@@ -314,7 +314,8 @@ static int all_facts(struct core *core, struct pnd_facts *facts)
     notes->big = core->elf.big;
     if (core->notes_len > 0)
         pnd_linux_notes_look(notes);
-    if (!notes->info && !notes->panicbox) {
+    /* FreeBSD's memory may hold that of a Linux guest. */
+    if (!notes->info && !notes->panicbox && core->in->content->head[OSABI_AT] != OSABI_FREEBSD) {
         err = find_info(core);
         notes->info = core->info_len > 0 ? (const uint8_t *)core->info : NULL;
         notes->info_len = core->info_len;

@@ -225,10 +225,13 @@ static void put_thread(struct pnd_wr *wr, const struct plan *plan, unsigned numb
 
 static int build(struct plan *plan, uint8_t **ret, size_t *ret_len, struct pnd_why *why)
 {
-    size_t len = head_len(plan);
-    uint8_t *buf = malloc(len);
+    int err = read_plan(plan, why);
+    size_t len = err ? 0 : head_len(plan);
+    uint8_t *buf = err ? NULL : malloc(len);
     struct pnd_wr wr = pnd_wr(buf, buf ? len : 0);
 
+    if (err)
+        return err;
     if (!buf)
         return pnd_why(why, PND_E_SYS, ENOMEM, "make an ELF header");
     put_header(&wr, plan);
@@ -267,9 +270,7 @@ int pnd_reshape_elf_head(const void *head, size_t len, uint8_t **ret, size_t *re
                       "it is a core of a machine other than x86_64 and arm64 (CPU type 0x%" PRIx32
                       "): no ELF core can be made of it",
                       plan->macho.cputype);
-    if (!err)
-        err = read_plan(plan, why);
-    if (!err)
+    else
         err = build(plan, ret, ret_len, why);
     free(plan->segments);
     free(plan);

@@ -70,6 +70,7 @@ void pnd_doctor_client(struct pnd_doctor *doctor); /* a dump, over the real way 
 enum pnd_firewall_fate { PND_FIREWALL_PASS, PND_FIREWALL_SOME, PND_FIREWALL_DROP };
 
 struct pnd_firewall {
+    bool answers;                /* it is the server's answers that are meant */
     enum pnd_firewall_fate fate; /* SOME: it depends on the sender, or cannot be told */
     char where[PND_DOCTOR_TEXT_CAP], fix[PND_DOCTOR_TEXT_CAP]; /* escaped */
 };

@@ -13,6 +13,7 @@
 #include "host/guard.h"
 #include "panicctl/doctor.h"
 #include "panicctl/print.h"
+#include "panicctl/remove.h"
 #include "sender/address.h"
 #include "sender/failure.h"
 #include "sender/stop.h"
@@ -94,8 +95,8 @@ static bool is_what_was_sent(const struct pnd_spool *spool, const struct pnd_dum
 }
 
 /* The row, once it has its verdict; it may still be under way when it is acknowledged.
- *   @return false: there is none, or none that this user may see */
-static bool find_row(struct pnd_ctl *ctl, const char *name, struct pnd_dump *ret)
+ *   @return PND_OK; PND_E_NOTFOUND; else it cannot be told */
+static int find_row(struct pnd_ctl *ctl, const char *name, struct pnd_dump *ret)
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
     uint64_t until = pnd_clock_ms() + LAND_MS;
@@ -104,42 +105,49 @@ static bool find_row(struct pnd_ctl *ctl, const char *name, struct pnd_dump *ret
     int err = pnd_catalog_open(&ctl->spool, true, &catalog, NULL, &why);
 
     while (!err) {
+        /* the row is there before the sender is told that all has arrived */
         err = pnd_catalog_find(catalog, name, ret, &why);
-        if ((!err && ret->checked) || pnd_clock_ms() >= until)
+        if (err || ret->checked || pnd_clock_ms() >= until)
             break;
-        if (err == PND_E_NOTFOUND)
-            break; /* the row is there before the sender is told that all has arrived */
         nanosleep(&pause, NULL);
     }
     pnd_catalog_close(catalog);
-    return !err;
+    return err;
 }
 
-/* The file first: see rm. */
 static int remove_dump(struct pnd_ctl *ctl, const struct pnd_dump *row, struct pnd_why *why)
 {
-    struct pnd_catalog *catalog = NULL;
-    int err;
+    int err = pnd_catalog_open(&ctl->spool, false, &ctl->catalog, NULL, why);
 
-    if (unlinkat(ctl->spool.dir_fd, row->file, 0) < 0 && errno != ENOENT)
-        return pnd_why(why, PND_E_SYS, errno, "it cannot be removed");
-    err = pnd_catalog_open(&ctl->spool, false, &catalog, NULL, why);
-    if (!err)
-        err = pnd_catalog_remove(catalog, row->id, why);
-    pnd_catalog_close(catalog);
-    return err == PND_E_NOTFOUND ? PND_OK : err;
+    return err ? err : pnd_remove_dump(ctl, row, why);
+}
+
+static void look_elsewhere(struct pnd_doctor *doctor, const struct trip *trip, const char *told,
+                           bool told_apart)
+{
+    char fix[PND_DOCTOR_TEXT_CAP];
+
+    snprintf(fix, sizeof(fix), "%spanicctl rm %.200s",
+             told_apart ? "there: " : "whoever may: ", trip->dump.name);
+    pnd_doctor_add(doctor, check, doctor->server || !told_apart ? PND_DOCTOR_WARN : PND_DOCTOR_OK,
+                   fix, "%.300s; %s", told,
+                   told_apart ? "it is not in this directory, but in that of another server"
+                              : "whether it is whole cannot be told by this user");
 }
 
 static void look_here(struct pnd_doctor *doctor, const struct trip *trip, const char *told)
 {
     char fix[PND_DOCTOR_TEXT_CAP], reason[PND_PRINT_NAME_CAP];
+    bool closed = !doctor->spool_open && access(doctor->ctl->directory, F_OK) == 0 &&
+                  access(doctor->ctl->directory, R_OK | X_OK) != 0;
     struct pnd_why why = {0};
     struct pnd_dump row;
+    int err = closed ? PND_E_SYS : PND_E_NOTFOUND;
 
-    if (!doctor->spool_open || !find_row(doctor->ctl, trip->dump.name, &row)) {
-        snprintf(fix, sizeof(fix), "there: panicctl rm %.200s", trip->dump.name);
-        pnd_doctor_add(doctor, check, doctor->server ? PND_DOCTOR_WARN : PND_DOCTOR_OK, fix,
-                       "%.300s; it is not in this directory, but in that of another server", told);
+    if (doctor->spool_open)
+        err = find_row(doctor->ctl, trip->dump.name, &row);
+    if (err) {
+        look_elsewhere(doctor, trip, told, err == PND_E_NOTFOUND);
         return;
     }
     snprintf(fix, sizeof(fix), "panicctl rm %" PRIu64, row.id);

@@ -127,7 +127,8 @@ void pnd_doctor_directory(struct pnd_doctor *doctor)
 
 void pnd_doctor_room(struct pnd_doctor *doctor)
 {
-    static const char make_room[] = "panicctl list, then panicctl rm ID; or another directory";
+    static const char make_room[] =
+        "panicctl vacuum --help; or panicctl rm ID; or another directory";
     const json_t *said = json_object_get(json_object_get(doctor->server, "room"), "floor");
     uint64_t floor = said ? (uint64_t)json_integer_value(said) : GIB, left, free_bytes, total;
     char left_text[PND_TEXT_BYTES_CAP], floor_text[PND_TEXT_BYTES_CAP];

@@ -61,12 +61,14 @@ static int read_iptables(bool legacy, uint16_t port, struct pnd_firewall *ret)
 
 static void report(struct pnd_doctor *doctor, const struct pnd_firewall *found)
 {
+    const char *what = found->answers ? "what is answered from " : "";
+
     if (found->fate == PND_FIREWALL_DROP)
         pnd_doctor_add(doctor, "firewall", PND_DOCTOR_FAIL, found->fix,
-                       "UDP port %u is dropped: %s", doctor->port, found->where);
+                       "%sUDP port %u is dropped: %s", what, doctor->port, found->where);
     else
         pnd_doctor_add(doctor, "firewall", PND_DOCTOR_WARN, found->fix,
-                       "UDP port %u depends on the sender: %s", doctor->port, found->where);
+                       "%sUDP port %u depends on the sender: %s", what, doctor->port, found->where);
 }
 
 void pnd_doctor_firewall(struct pnd_doctor *doctor)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * panicctl doctor: what an nftables ruleset does with the first packet of a sender out there: UDP,
- * to our port, from an address and an interface that nobody knows yet. So a match holds, does not
- * hold, or may hold. @source libnftables-json(5) */
+ * to our port, from an address and an interface that nobody knows yet; and with the answer. So a
+ * match holds, does not hold, or may hold. @source libnftables-json(5) */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,6 +28,7 @@ struct value {
 struct walk {
     const json_t *objects; /* the array "nftables" */
     uint16_t port;
+    bool answer; /* our packet is what the server answers, on its way out */
     unsigned chains;
     const json_t *dropper, *some_accept, *some_drop; /* rules; NULL: none */
     bool ufw, firewalld;
@@ -47,13 +48,14 @@ static bool same(const json_t *a, const char *a_key, const json_t *b, const char
 
 /* ---- what the packet has ---- */
 
-static struct value of_payload(const json_t *payload, uint16_t port)
+static struct value of_payload(const json_t *payload, const struct walk *walk)
 {
+    const char *our_field = walk->answer ? "sport" : "dport";
     const char *protocol = text_at(payload, "protocol"), *field = text_at(payload, "field");
 
     if (strcmp(protocol, "udp") == 0 || strcmp(protocol, "th") == 0)
-        return strcmp(field, "dport") == 0 ? (struct value){.kind = NUMBER, .number = port}
-                                           : (struct value){.kind = UNKNOWN};
+        return strcmp(field, our_field) == 0 ? (struct value){.kind = NUMBER, .number = walk->port}
+                                             : (struct value){.kind = UNKNOWN};
     if (strcmp(protocol, "ip") == 0)
         return strcmp(field, "protocol") == 0
                    ? (struct value){.kind = WORD, .word = "udp", .number = UDP}
@@ -73,21 +75,23 @@ static struct value of_meta(const char *key)
         return (struct value){.kind = WORD, .word = "ip", .number = 0x800};
     if (strcmp(key, "pkttype") == 0)
         return (struct value){.kind = WORD, .word = "unicast", .number = 0};
-    if (strcmp(key, "iifname") == 0 || strcmp(key, "iif") == 0)
+    if (strcmp(key, "iifname") == 0 || strcmp(key, "iif") == 0 || strcmp(key, "oifname") == 0 ||
+        strcmp(key, "oif") == 0)
         return (struct value){.kind = NOT_LOOPBACK};
     return (struct value){.kind = UNKNOWN};
 }
 
-static struct value value_of(const json_t *left, uint16_t port)
+static struct value value_of(const json_t *left, const struct walk *walk)
 {
     const json_t *ct = json_object_get(left, "ct");
 
     if (json_object_get(left, "payload"))
-        return of_payload(json_object_get(left, "payload"), port);
+        return of_payload(json_object_get(left, "payload"), walk);
     if (json_object_get(left, "meta"))
         return of_meta(text_at(json_object_get(left, "meta"), "key"));
     if (ct && strcmp(text_at(ct, "key"), "state") == 0)
-        return (struct value){.kind = WORD, .word = "new", .number = -1};
+        return (struct value){
+            .kind = WORD, .word = walk->answer ? "established" : "new", .number = -1};
     return (struct value){.kind = UNKNOWN};
 }
 
@@ -177,7 +181,7 @@ static enum tri is_among(const struct walk *walk, const json_t *rule, const stru
 
 static enum tri is_match(const struct walk *walk, const json_t *rule, const json_t *match)
 {
-    struct value value = value_of(json_object_get(match, "left"), walk->port);
+    struct value value = value_of(json_object_get(match, "left"), walk);
     const char *op = text_at(match, "op");
     enum tri hit;
 
@@ -241,7 +245,7 @@ static enum outcome apply(struct walk *walk, const json_t *rule, const json_t *v
 static enum outcome apply_map(struct walk *walk, const json_t *rule, const json_t *map,
                               enum tri sure, unsigned depth, bool *ret_left)
 {
-    struct value value = value_of(json_object_get(map, "key"), walk->port);
+    struct value value = value_of(json_object_get(map, "key"), walk);
     const json_t *data = json_object_get(map, "data"), *pairs = json_object_get(data, "set"), *at;
     enum outcome outcome = GOES_ON;
     size_t i;
@@ -339,6 +343,7 @@ static void tell(const struct walk *walk, const json_t *rule, const json_t *chai
     char base[3 * NAME_CAP], here[3 * NAME_CAP];
 
     ret->fate = fate;
+    ret->answers = walk->answer;
     name_chain(chain, "name", base);
     if (rule) {
         name_chain(rule, "chain", here);
@@ -357,8 +362,8 @@ static void tell(const struct walk *walk, const json_t *rule, const json_t *chai
         snprintf(ret->fix, sizeof(ret->fix), "nft -a list chain %s, and see who is meant",
                  rule ? here : base);
     else
-        snprintf(ret->fix, sizeof(ret->fix), "nft insert rule %s udp dport %u accept", base,
-                 walk->port);
+        snprintf(ret->fix, sizeof(ret->fix), "nft insert rule %s udp %s %u accept", base,
+                 walk->answer ? "sport" : "dport", walk->port);
 }
 
 static void judge_chain(struct walk *walk, const json_t *chain, struct pnd_firewall *ret)
@@ -374,6 +379,13 @@ static void judge_chain(struct walk *walk, const json_t *chain, struct pnd_firew
     else if (ret->fate == PND_FIREWALL_PASS && (outcome == DROPPED || walk->some_drop))
         tell(walk, outcome == DROPPED ? walk->some_accept : walk->some_drop, chain,
              PND_FIREWALL_SOME, ret);
+}
+
+static bool is_hook(const json_t *chain, const char *a, const char *b, const char *c)
+{
+    const char *hook = text_at(chain, "hook");
+
+    return strcmp(hook, a) == 0 || strcmp(hook, b) == 0 || strcmp(hook, c) == 0;
 }
 
 int pnd_firewall_nft(const json_t *ruleset, uint16_t port, struct pnd_firewall *ret)
@@ -395,14 +407,14 @@ int pnd_firewall_nft(const json_t *ruleset, uint16_t port, struct pnd_firewall *
     json_array_foreach(walk.objects, i, at)
     {
         const json_t *chain = json_object_get(at, "chain");
-        const char *hook = text_at(chain, "hook"), *family = text_at(chain, "family");
+        const char *family = text_at(chain, "family");
 
         if (ret->fate == PND_FIREWALL_DROP || strcmp(family, "ip6") == 0 ||
-            (strcmp(hook, "input") != 0 && strcmp(hook, "prerouting") != 0 &&
-             strcmp(hook, "ingress") != 0) ||
             strcmp(family, "arp") == 0 || strcmp(family, "bridge") == 0)
             continue;
-        judge_chain(&walk, chain, ret);
+        walk.answer = is_hook(chain, "output", "postrouting", "egress");
+        if (walk.answer || is_hook(chain, "input", "prerouting", "ingress"))
+            judge_chain(&walk, chain, ret);
     }
     return PND_OK;
 }

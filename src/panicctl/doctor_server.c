@@ -144,15 +144,15 @@ static void read_table(const char *path, uint16_t port, struct holders *ret)
 
 static void read_comm(pid_t pid, char ret[COMM_CAP])
 {
-    char path[40];
-    size_t len = 0;
+    char path[40], raw[16] = "?", name[PND_PRINT_NAME_CAP];
+    ssize_t len = -1;
 
     snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
-    PND_AUTO_FCLOSE FILE *file = fopen(path, "re");
-    char raw[16] = "?", name[PND_PRINT_NAME_CAP];
-    if (file && fgets(raw, sizeof(raw), file))
-        len = strcspn(raw, "\n");
-    raw[len ? len : 1] = '\0';
+    PND_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0)
+        len = read(fd, raw, sizeof(raw) - 1);
+    raw[len > 0 ? len : 1] = '\0';
+    raw[strcspn(raw, "\n")] = '\0';
     snprintf(ret, COMM_CAP, "%s", pnd_print_name(name, raw));
 }
 

@@ -31,14 +31,14 @@ struct source {
     struct stat st;
 };
 
-static int open_source(const char *path, struct source *ret, struct pnd_why *why)
+/* @param ret  its path is set; fd is the caller's to close, whatever is returned */
+static int open_source(struct source *ret, struct pnd_why *why)
 {
-    struct source source = {.path = path};
+    const char *path = ret->path;
 
-    source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (source.fd < 0)
+    ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (ret->fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open %s", path);
-    *ret = source;
     if (fstat(ret->fd, &ret->st) != 0)
         return pnd_why(why, PND_E_SYS, errno, "look at %s", path);
     if (S_ISREG(ret->st.st_mode))
@@ -243,11 +243,11 @@ static int import_open(struct pnd_ctl *ctl, struct import *import, struct source
 
 static int import_one(struct pnd_ctl *ctl, struct import *import, const char *path)
 {
-    struct source source = {.fd = -1};
+    struct source source = {.path = path, .fd = -1};
     struct pnd_why why = {0};
     int code = PND_EXIT_COULD_NOT;
 
-    if (open_source(path, &source, &why))
+    if (open_source(&source, &why))
         pnd_ctl_fail("%s", why.text);
     else
         code = import_open(ctl, import, &source);

@@ -23,9 +23,9 @@
 enum {
     ANSWER_S = 600, /* the keeper may have a long fsync before us */
     PAUSE_MS = 50,
+    CHECK_S = 60,           /* for the server's check, and ... */
+    CHECK_BYTES_MS = 10000, /* ... a millisecond more for so many bytes */
 };
-
-extern char **environ;
 
 static void pause_ms(long ms)
 {
@@ -302,32 +302,42 @@ static int check_here(const struct pnd_ctl *ctl, uint64_t id)
     return WIFEXITED(status) && WEXITSTATUS(status) < PND_EXIT_COULD_NOT ? PND_OK : PND_E_SYS;
 }
 
+static bool served(const struct pnd_ctl *ctl)
+{
+    struct pnd_why ignored;
+    json_t *answer = NULL;
+    int err = pnd_socket_get(&ctl->spool, "transfers", &answer, &ignored);
+
+    json_decref(answer);
+    return err != PND_E_NOTFOUND;
+}
+
 int pnd_importer_settle(struct pnd_ctl *ctl, struct pnd_importer *importer, struct pnd_why *why)
 {
-    struct pnd_why other;
-    char id[24];
+    uint64_t start_ms = pnd_clock_ms(), patience_ms;
     bool tried = false;
+    char id[24];
     int err;
 
     snprintf(id, sizeof(id), "%" PRIu64, importer->dump.id);
     for (;;) {
-        json_t *answer = NULL;
-        bool serving;
-
         err = pnd_catalog_find(ctl->catalog, id, &importer->dump, why);
         if (err || importer->dump.checked)
             return err;
-        serving = pnd_socket_get(&ctl->spool, "transfers", &answer, &other) != PND_E_NOTFOUND;
-        json_decref(answer);
-        if (!serving && tried)
+        patience_ms = CHECK_S * 1000 + importer->dump.bytes / CHECK_BYTES_MS;
+        if (served(ctl)) {
+            if (pnd_clock_ms() - start_ms > patience_ms)
+                return pnd_why(why, PND_E_TIMEOUT, 0,
+                               "dump %s is not checked yet; \"panicctl info %s\" says when it is",
+                               id, id);
+            pause_ms(PAUSE_MS);
+            continue;
+        }
+        if (tried)
             return pnd_why(why, PND_E_SYS, 0,
                            "dump %s could not be checked; type: panicctl verify %s", id, id);
-        if (!serving) {
-            tried = true;
-            check_here(ctl, importer->dump.id);
-        } else {
-            pause_ms(PAUSE_MS);
-        }
+        tried = true;
+        check_here(ctl, importer->dump.id);
     }
 }
 

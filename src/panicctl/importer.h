@@ -33,7 +33,7 @@ int pnd_importer_commit(struct pnd_ctl *ctl, struct pnd_importer *importer, stru
 void pnd_importer_close(struct pnd_importer *importer);
 
 /* Waits for the verdict, by the server or, without one, made here.
- *   @return PND_OK; PND_E_SYS the row stays unchecked, which costs nothing else */
+ *   @return PND_OK; PND_E_TIMEOUT, PND_E_SYS the row stays unchecked, which costs nothing else */
 int pnd_importer_settle(struct pnd_ctl *ctl, struct pnd_importer *importer, struct pnd_why *why);
 
 /* The lowest id of another dump with the same SHA-256. @return 0: there is none */

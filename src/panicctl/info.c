@@ -118,7 +118,9 @@ static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
 
     pnd_signature(&info->facts, &signature);
     if (id && pnd_catalog_facts_line(ctl->catalog, id, &line, NULL) == PND_OK)
-        signature = line.signature; /* as the others of the group have it */
+        signature = line.signature;       /* as the others of the group have it */
+    if (signature.id[0] && !ctl->catalog) /* a file: was there the same in the directory? */
+        pnd_ctl_open(ctl, false, NULL);
     if (!signature.id[0] || !ctl->catalog ||
         pnd_catalog_group_find(ctl->catalog, signature.id, &info->group, NULL) != PND_OK) {
         info->group = (struct pnd_group){0};

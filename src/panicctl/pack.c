@@ -147,35 +147,30 @@ static int put_text(struct pnd_zip *zip, const char *name, const char *text, str
     return pnd_zip_put(zip, name, text, strlen(text), why);
 }
 
-static int put_json(struct pnd_zip *zip, const char *name, json_t *json, struct pnd_why *why)
+/* With a line feed at its end. */
+static int put_line(struct pnd_zip *zip, const char *name, const char *text, struct pnd_why *why)
 {
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL, *line;
+    size_t len = strlen(text);
+    char *line = malloc(len + 2);
     int err;
 
-    json_decref(json);
-    line = text ? realloc(text, strlen(text) + 2) : NULL;
-    if (!line) {
-        free(text);
+    if (!line)
         return pnd_why(why, PND_E_SYS, ENOMEM, "write %s", name);
-    }
-    strcat(line, "\n");
+    memcpy(line, text, len + 1);
+    if (len == 0 || line[len - 1] != '\n')
+        memcpy(line + len, "\n", 2);
     err = put_text(zip, name, line, why);
     free(line);
     return err;
 }
 
-static int put_note(struct pnd_zip *zip, const char *note, struct pnd_why *why)
+static int put_json(struct pnd_zip *zip, const char *name, json_t *json, struct pnd_why *why)
 {
-    size_t len = strlen(note);
-    char *text = malloc(len + 2);
-    int err;
+    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+    int err =
+        text ? put_line(zip, name, text, why) : pnd_why(why, PND_E_SYS, ENOMEM, "write %s", name);
 
-    if (!text)
-        return pnd_why(why, PND_E_SYS, ENOMEM, "write the note");
-    memcpy(text, note, len + 1);
-    if (len == 0 || text[len - 1] != '\n')
-        memcpy(text + len, "\n", 2);
-    err = put_text(zip, PND_PACK_NOTE, text, why);
+    json_decref(json);
     free(text);
     return err;
 }
@@ -197,7 +192,7 @@ static int put_words(struct pnd_zip *zip, const struct pnd_pack *pack, struct pn
 
     free(readme);
     if (!err && pack->note)
-        err = put_note(zip, pack->note, why);
+        err = put_line(zip, PND_PACK_NOTE, pack->note, why);
     if (!err && pack->row)
         err = put_json(zip, PND_PACK_TRANSFER, transfer(&pack->dump), why);
     if (!err && pack->has_facts)

@@ -170,25 +170,52 @@ static void say_files(struct text *text, const struct pnd_pack *pack)
               "folder, type:\n      sha256sum -c " PND_PACK_MANIFEST "\n");
 }
 
-static void say_commands(struct text *text, const char *format, const char *core)
+/* @p how with the file in place of each "@". */
+static void say_how(struct text *text, const char *how, const char *core)
 {
-    if (strcmp(format, "macho") == 0) {
-        say(text, "  lldb --core %s\n", core);
-    } else if (strcmp(format, "elf") == 0 || strcmp(format, "kdump") == 0) {
-        say(text,
-            "with the vmlinux of that very kernel, if it is Linux's, one of:\n"
-            "  crash vmlinux %s\n  drgn -c %s -s vmlinux\n",
-            core, core);
-        if (strcmp(format, "elf") == 0)
-            say(text, "  gdb vmlinux %s\n", core);
-    } else if (strcmp(format, "flattened") == 0) {
-        say(text, "  makedumpfile -R vmcore < %s\n  crash vmlinux vmcore\n", core);
-    } else if (strcmp(format, "corefile") == 0) {
-        say(text, "  panicctl extract %s -o DIRECTORY\n", core);
-    } else if (strncmp(format, "freebsd", 7) == 0) {
-        say(text, "with the kernel of that very machine:\n  kgdb kernel %s\n", core);
-    } else {
-        say(text, "  panicctl import %s\n  panicctl info\n", core);
+    for (; *how; how += *how == '@') {
+        size_t len = strcspn(how, "@");
+
+        say(text, "%.*s%s", (int)len, how, how[len] ? core : "");
+        how += len;
+    }
+}
+
+/* What opens a format, a command a line; "@" is the file. */
+static const struct {
+    const char *format, *system; /* system NULL: whatever it is */
+    const char *how;
+} openers[] = {
+    {"macho", NULL, "  lldb --core @\n"},
+    {"elf", "FreeBSD", "with the kernel of that very machine:\n  kgdb kernel @\n"},
+    {"elf", "panicbox", "  gdb panicbox @\n"},
+    {"elf", NULL,
+     "with the vmlinux of that very kernel, one of:\n  crash vmlinux @\n"
+     "  drgn -c @ -s vmlinux\n  gdb vmlinux @\n"},
+    {"kdump", NULL,
+     "with the vmlinux of that very kernel, one of:\n  crash vmlinux @\n"
+     "  drgn -c @ -s vmlinux\n"},
+    {"flattened", NULL, "  makedumpfile -R vmcore < @\n  crash vmlinux vmcore\n"},
+    {"freebsd-minidump", NULL, "with the kernel of that very machine:\n  kgdb kernel @\n"},
+    {"freebsd-textdump", NULL, "  tar -xf @\n"},
+    {"freebsd-device", NULL, "  panicctl extract @ -o DIRECTORY\n"},
+    {"corefile", NULL, "  panicctl extract @ -o DIRECTORY\n"},
+    {"panic-log", NULL, "  less @\n"},
+    {"", NULL, "  panicctl info ./@\n"},
+};
+
+static void say_commands(struct text *text, const struct pnd_pack *pack, const char *format,
+                         const char *core)
+{
+    const char *system = pnd_facts_text(&pack->facts, PND_FACT_OS);
+
+    for (size_t i = 0; i < sizeof(openers) / sizeof(*openers); i++) {
+        if (openers[i].format[0] && strcmp(openers[i].format, format) != 0)
+            continue;
+        if (openers[i].system && strcmp(openers[i].system, system) != 0)
+            continue;
+        say_how(text, openers[i].how, core);
+        return;
     }
 }
 
@@ -209,7 +236,7 @@ static void say_open(struct text *text, const struct pnd_pack *pack)
         core = "core";
         format += len + (format[len] == '+');
     }
-    say_commands(text, format, core);
+    say_commands(text, pack, format, core);
 }
 
 static void say_private(struct text *text, const struct pnd_pack *pack)

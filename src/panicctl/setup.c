@@ -42,6 +42,18 @@ void pnd_setup_about(struct pnd_setup *setup, const char *fmt, ...)
     va_end(ap);
 }
 
+void pnd_setup_add_doctor(struct pnd_setup *setup, const struct pnd_setup_want *want)
+{
+    struct pnd_setup_step *step = pnd_setup_add(setup, "Here: is the receiver ready?");
+    char port[8] = "";
+
+    if (want->port)
+        snprintf(port, sizeof(port), ":%u", (unsigned)want->port);
+    PND_SETUP_SAY(step->act, "sudo panicctl doctor --as-client %s%s", want->server, port);
+    PND_SETUP_SAY(step->check, "no line says FAIL; what to type is below each that does. The last "
+                               "line is about a small dump that went the whole way.");
+}
+
 /* ---- what was asked ---- */
 
 enum {

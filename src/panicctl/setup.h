@@ -42,6 +42,9 @@ struct pnd_setup_step *pnd_setup_add(struct pnd_setup *setup, const char *title)
 __attribute__((format(printf, 2, 3))) void pnd_setup_about(struct pnd_setup *setup, const char *fmt,
                                                            ...);
 
+/* The step that every setup begins with: is this machine ready? */
+void pnd_setup_add_doctor(struct pnd_setup *setup, const struct pnd_setup_want *want);
+
 /* For the fields of a step, which are arrays. */
 #define PND_SETUP_SAY(field, ...) snprintf((field), sizeof(field), __VA_ARGS__)
 

@@ -99,12 +99,12 @@ static void step_load(struct pnd_setup *ret, const struct pnd_setup_want *want)
         snprintf(port, sizeof(port), " panicd_port=%u", (unsigned)want->port);
     PND_SETUP_SAY(step->act,
                   "apt-get install kexec-tools\n"
-                  "kexec -p /boot/vmlinuz-$(uname -r) --initrd=" PLACE ".cpio "
+                  "kexec -s -p /boot/vmlinuz-$(uname -r) --initrd=" PLACE ".cpio "
                   "--command-line=\"nr_cpus=1 reset_devices panic=-1 _panicd_ip=%s kdp_ip_addr=%s "
                   "kdp_match_mac=$(tr -d : </sys/class/net/%s/address)%s%s panicd_after=reboot\"",
                   want->server, want->client, want->interface, router, port);
     PND_SETUP_SAY(step->check, "\"cat /sys/kernel/kexec_crash_loaded\" prints 1.");
-    PND_SETUP_SAY(step->undo, "kexec -p -u");
+    PND_SETUP_SAY(step->undo, "kexec -s -p -u");
     PND_SETUP_SAY(step->why,
                   "what stands in the command line is for panicdump(8). The interface is "
                   "named by its MAC, because a name such as enp3s0 is given by udev, "
@@ -135,7 +135,6 @@ static void step_try(struct pnd_setup *ret)
 const char *pnd_setup_linux(const struct pnd_setup_want *want, struct pnd_setup *ret)
 {
     const char *wrong = wrong_want(want);
-    struct pnd_setup_step *step;
     char port[32] = "";
 
     if (wrong)
@@ -146,9 +145,7 @@ const char *pnd_setup_linux(const struct pnd_setup_want *want, struct pnd_setup 
                     "A Linux machine, %s, whose crash kernel sends its memory to %s by %s. On it, "
                     "panicdump is needed: \"sudo ./run install\" there, in the sources of panicd.",
                     want->client, want->server, want->interface);
-    step = pnd_setup_add(ret, "Here: is the receiver ready?");
-    PND_SETUP_SAY(step->act, "panicctl doctor");
-    PND_SETUP_SAY(step->check, "no line says FAIL; what to type is behind each that does.");
+    pnd_setup_add_doctor(ret, want);
     step_test(ret, want, port);
     step_reserve(ret);
     step_initramfs(ret, want);

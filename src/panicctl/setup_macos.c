@@ -158,14 +158,6 @@ static void about(struct pnd_setup *ret, const struct mac *mac)
 
 /* ---- the steps ---- */
 
-static void step_here(struct pnd_setup *ret)
-{
-    struct pnd_setup_step *step = pnd_setup_add(ret, "Here: is the receiver ready?");
-
-    PND_SETUP_SAY(step->act, "panicctl doctor");
-    PND_SETUP_SAY(step->check, "no line says FAIL; what to type is behind each that does.");
-}
-
 static void step_interface(struct pnd_setup *ret, const struct mac *mac)
 {
     struct pnd_setup_step *step = pnd_setup_add(ret, "On the Mac: is the interface a wired one?");
@@ -328,7 +320,7 @@ const char *pnd_setup_macos(const struct pnd_setup_want *want, struct pnd_setup 
         return wrong;
     about(ret, &mac);
     if (mac.wish.network) {
-        step_here(ret);
+        pnd_setup_add_doctor(ret, want);
         step_interface(ret, &mac);
     }
     step_csrutil(ret, &mac);

@@ -33,12 +33,22 @@ static find_fn *by_magic(uint32_t magic)
     return NULL;
 }
 
+/* panicbox is an ELF file whose UUID a Mach-O file may have, too; the first that fits is it. */
+static int find_either(const struct pnd_facts *facts, const char *path, bool force,
+                       struct pnd_symbols *ret, struct pnd_why *why)
+{
+    int err = pnd_symbols_macho(facts, path, force, ret, why);
+
+    return err == PND_E_NOTFOUND ? pnd_symbols_elf(facts, path, force, ret, why) : err;
+}
+
 static find_fn *by_os(const struct pnd_facts *facts)
 {
     const char *os = pnd_facts_text(facts, PND_FACT_OS);
 
-    return strcmp(os, "macOS") == 0 || strcmp(os, "Darwin") == 0 ? pnd_symbols_macho
-                                                                 : pnd_symbols_elf;
+    if (strcmp(os, "macOS") == 0 || strcmp(os, "Darwin") == 0)
+        return pnd_symbols_macho;
+    return strcmp(os, "panicbox") == 0 ? find_either : pnd_symbols_elf;
 }
 
 /* @return NULL, and why in @p ret_err and @p why, when nothing reads @p path */

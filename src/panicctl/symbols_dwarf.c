@@ -138,23 +138,6 @@ const char *pnd_dwarf_name(struct pnd_dwarf *dwarf, uint64_t address, uint64_t *
 
 /* ---- lines ---- */
 
-struct text {
-    char *at;
-    size_t cap, len;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct text *text, const char *fmt, ...)
-{
-    va_list ap;
-    int len;
-
-    va_start(ap, fmt);
-    len = vsnprintf(text->at + text->len, text->cap - text->len, fmt, ap);
-    va_end(ap);
-    if (len > 0)
-        text->len += (size_t)len < text->cap - text->len ? (size_t)len : text->cap - text->len - 1;
-}
-
 /* The last parts of a path: what stands before them is the machine where it was compiled. */
 static const char *short_path(const char *path)
 {
@@ -166,10 +149,12 @@ static const char *short_path(const char *path)
     return at;
 }
 
-static void put_place(struct text *text, const char *file, int line)
+static void put_place(FILE *out, const char *file, int line)
 {
-    if (file)
-        put(text, " (%s:%d)", short_path(file), line);
+    if (file && line > 0)
+        fprintf(out, " (%s:%d)", short_path(file), line);
+    else if (file) /* code that the compiler made of no line in particular */
+        fprintf(out, " (%s:?)", short_path(file));
 }
 
 static int number_of(Dwarf_Die *die, unsigned attribute)
@@ -195,15 +180,27 @@ static void call_site(Dwarf_Die *unit, Dwarf_Die *die, const char **file, int *l
     *line = number_of(die, DW_AT_call_line);
 }
 
-/* What was inlined at @p address, innermost first; moves @p file and @p line out to the function
- * that is not. */
-static void put_inlined(struct pnd_dwarf *dwarf, uint64_t address, struct text *text,
-                        const char **file, int *line)
+/* The unit that was compiled to what is at @p address. Not every compiler writes the table of
+ * addresses by which it is found at once. */
+static Dwarf_Die *find_unit(struct pnd_dwarf *dwarf, uint64_t address, Dwarf_Addr *bias)
 {
-    Dwarf_Addr bias = 0;
-    Dwarf_Die *unit = dwfl_module_addrdie(dwarf->module, address, &bias), *scopes = NULL,
-              *chain = NULL, inner;
-    int count = unit ? dwarf_getscopes(unit, address - bias, &scopes) : 0, at = 0;
+    Dwarf_Die *unit = dwfl_module_addrdie(dwarf->module, address, bias);
+
+    if (unit)
+        return unit;
+    while ((unit = dwfl_module_nextcu(dwarf->module, unit, bias)))
+        if (dwarf_haspc(unit, address - *bias) > 0)
+            break;
+    return unit;
+}
+
+/* What was inlined at @p address of @p unit, innermost first; moves @p file and @p line out to the
+ * function that is not. */
+static void put_inlined(Dwarf_Die *unit, Dwarf_Addr address, FILE *out, const char **file,
+                        int *line)
+{
+    Dwarf_Die *scopes = NULL, *chain = NULL, inner;
+    int count = dwarf_getscopes(unit, address, &scopes), at = 0;
 
     while (at < count && dwarf_tag(&scopes[at]) != DW_TAG_inlined_subroutine &&
            dwarf_tag(&scopes[at]) != DW_TAG_subprogram)
@@ -220,9 +217,9 @@ static void put_inlined(struct pnd_dwarf *dwarf, uint64_t address, struct text *
         if (dwarf_tag(&chain[i]) != DW_TAG_inlined_subroutine)
             continue;
         name = dwarf_diename(&chain[i]);
-        put(text, "%s", name ? name : "(inlined)");
-        put_place(text, *file, *line);
-        put(text, "\n");
+        fputs(name ? name : "(inlined)", out);
+        put_place(out, *file, *line);
+        fputc('\n', out);
         call_site(unit, &chain[i], file, line);
     }
     free(scopes);
@@ -232,16 +229,21 @@ static void put_inlined(struct pnd_dwarf *dwarf, uint64_t address, struct text *
 void pnd_dwarf_text(struct pnd_dwarf *dwarf, uint64_t address, const char *name, uint64_t offset,
                     char *ret, size_t cap)
 {
-    struct text text = {.at = ret, .cap = cap};
-    Dwfl_Line *found = dwfl_module_getsrc(dwarf->module, address);
-    const char *file = NULL;
+    FILE *out = fmemopen(ret, cap - 1, "w");
+    Dwarf_Addr bias = 0;
+    Dwarf_Die *unit = find_unit(dwarf, address, &bias);
+    Dwarf_Line *found = unit ? dwarf_getsrc_die(unit, address - bias) : NULL;
+    const char *file = found ? dwarf_linesrc(found, NULL, NULL) : NULL;
     int line = 0;
 
-    ret[0] = '\0';
+    memset(ret, 0, cap);
+    if (!out)
+        return;
     if (found)
-        file = dwfl_lineinfo(found, NULL, &line, NULL, NULL, NULL);
+        dwarf_lineno(found, &line);
     if (file)
-        put_inlined(dwarf, address, &text, &file, &line);
-    put(&text, "%s + 0x%" PRIx64, name, offset);
-    put_place(&text, file, line);
+        put_inlined(unit, address - bias, out, &file, &line);
+    fprintf(out, "%s + 0x%" PRIx64, name, offset);
+    put_place(out, file, line);
+    fclose(out);
 }

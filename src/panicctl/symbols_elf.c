@@ -5,6 +5,7 @@
  * moved by the slide. See symbols.h. */
 #include "panicctl/symbols.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fts.h>
 #include <inttypes.h>
@@ -95,7 +96,7 @@ static void name_frame(const struct pnd_facts *facts, unsigned index, struct pnd
         name = pnd_dwarf_name(dwarf, look, &place.offset);
         if (!name || strlen(name) >= sizeof(place.name))
             return;
-        strcpy(place.name, name);
+        snprintf(place.name, sizeof(place.name), "%s", name);
         place.offset += linked - look;
     }
     pnd_dwarf_text(dwarf, look, place.name, place.offset, text, sizeof(text));
@@ -114,6 +115,19 @@ static const char *wanted_id(const struct pnd_facts *facts, const char *module)
     return "";
 }
 
+/* A build-id that is a UUID may be written as one: "3F311020-C077-...". */
+static bool is_same_id(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "-");
+        b += strspn(b, "-");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
 /* Names all frames of the kernel (@p module NULL) or of a module by one file. */
 static int use_file(const struct pnd_facts *facts, const char *path, const char *module, bool force,
                     struct pnd_symbols *ret, struct pnd_why *why)
@@ -126,7 +140,7 @@ static int use_file(const struct pnd_facts *facts, const char *path, const char 
     if (err)
         return err;
     id = pnd_dwarf_id(dwarf);
-    differs = wanted[0] && strcmp(wanted, id) != 0;
+    differs = wanted[0] && !is_same_id(wanted, id);
     if (differs && !force) {
         pnd_why(why, PND_E_NAME, 0,
                 "%s has the build-id %s, and the dump is of %s: get the symbols of that very "

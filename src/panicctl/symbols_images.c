@@ -18,6 +18,7 @@
 
 enum {
     KERNEL = 0,
+    FILETYPE_DSYM = 10,
     FILETYPE_KEXT = 11,
 };
 
@@ -115,6 +116,7 @@ static void unload(struct pnd_image *image)
     free(image->path);
     free(image->part);
     free(image->symbols);
+    pnd_lines_close(image->lines);
     if (image->fd >= 0)
         close(image->fd);
 }
@@ -196,6 +198,11 @@ static bool may_be(const struct pnd_images *images, const struct pnd_image *imag
     return is_named(image, path, part);
 }
 
+static uint64_t weigh(const struct pnd_macho_image *macho)
+{
+    return 2 * (uint64_t)macho->symbol_count + (macho->filetype == FILETYPE_DSYM);
+}
+
 static bool take(struct pnd_image *image, const struct pnd_macho_image *macho, const char *path,
                  const char *part, uint64_t header, bool fits)
 {
@@ -212,7 +219,7 @@ static bool take(struct pnd_image *image, const struct pnd_macho_image *macho, c
     image->part = part_copy;
     image->slice = macho->slice;
     image->header = header;
-    image->weight = macho->symbol_count;
+    image->weight = weigh(macho);
     image->fits = fits;
     image->found_has_uuid = macho->has_uuid;
     memcpy(image->found_uuid, macho->uuid, PND_UUID_BYTES);
@@ -229,7 +236,7 @@ static void consider(struct pnd_images *images, const struct pnd_macho_image *ma
         if (!may_be(images, image, macho, path, part, &fits))
             continue;
         better = !image->path || (fits && !image->fits) ||
-                 (fits == image->fits && macho->symbol_count > image->weight);
+                 (fits == image->fits && weigh(macho) > image->weight);
         if (better)
             take(image, macho, path, part, header, fits);
     }
@@ -377,7 +384,10 @@ static int load(struct pnd_image *image, struct pnd_why *why)
         return pnd_why(why, PND_E_SYS, ENOMEM, "symbols of %s", image->path);
     err = pnd_macho_symbols_read(&image->macho, image->symbols, image->macho.symbol_count,
                                  &image->symbol_count);
-    return err ? pnd_why(why, err, 0, "symbols of %s: %s", image->path, pnd_err_text(err)) : PND_OK;
+    if (err)
+        return pnd_why(why, err, 0, "symbols of %s: %s", image->path, pnd_err_text(err));
+    image->lines = pnd_lines_open(&image->macho);
+    return PND_OK;
 }
 
 int pnd_images_load(struct pnd_images *images, struct pnd_symbols *ret, struct pnd_why *why)

@@ -10,6 +10,7 @@
 #include "image/macho_symbols.h"
 #include "image/panic_log.h"
 #include "panicctl/symbols.h"
+#include "panicctl/symbols_lines.h"
 
 enum {
     PND_UUID_BYTES = 16,
@@ -26,7 +27,7 @@ struct pnd_image {
     char *path, *part; /* NULL path: nothing found. part: of the file, or NULL */
     struct pnd_macho_slice slice;
     uint64_t header;
-    uint32_t weight; /* symbols in its table: of two that fit, the one with more is taken */
+    uint64_t weight; /* of two that fit, the one with more symbols is taken; then the dSYM */
     bool fits;       /* by its UUID; else it is only one that may be taken by force */
     uint8_t found_uuid[PND_UUID_BYTES];
     bool found_has_uuid;
@@ -36,6 +37,7 @@ struct pnd_image {
     struct pnd_macho_image macho;
     struct pnd_macho_symbol *symbols;
     size_t symbol_count;
+    struct pnd_lines *lines; /* NULL: it has none */
 };
 
 struct pnd_images {

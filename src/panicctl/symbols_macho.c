@@ -13,7 +13,8 @@
 
 enum {
     NAME_CAP = 1024, /* of a symbol; a longer one is cut */
-    KERNEL = 0,      /* its index among the targets */
+    LINE_CAP = 512,
+    KERNEL = 0, /* its index among the targets */
 };
 
 struct lookup {
@@ -96,14 +97,17 @@ static uint64_t kext_linked(const struct pnd_macho_image *image, uint64_t start,
 
 /* ---- names ---- */
 
-static char *symbol_text(const struct lookup *lookup, const char *name, uint64_t offset)
+/* "_panic + 0x1f (debug.c:612)" */
+static char *symbol_text(const struct lookup *lookup, const char *name, uint64_t offset,
+                         const char *line)
 {
     char *plain = NULL, *text = NULL;
 
     /* In Mach-O every name has an underscore of its own before it. */
     if (lookup->demangle && strncmp(name, "__Z", 3) == 0)
         plain = lookup->demangle(name + 1);
-    if (asprintf(&text, "%s + 0x%" PRIx64, plain ? plain : name, offset) < 0)
+    if (asprintf(&text, "%s + 0x%" PRIx64 "%s%s%s", plain ? plain : name, offset,
+                 line[0] ? " (" : "", line, line[0] ? ")" : "") < 0)
         text = NULL;
     free(plain);
     return text;
@@ -114,12 +118,14 @@ static void name_frame(const struct lookup *lookup, const struct pnd_image *imag
 {
     uint64_t back = lookup->facts->frames[index].address - pnd_symbols_call(lookup->facts, index);
     const struct pnd_macho_symbol *symbol;
-    char name[NAME_CAP];
+    char name[NAME_CAP], line[LINE_CAP];
     char *text = NULL;
 
     symbol = pnd_macho_symbols_find(&image->macho, image->symbols, image->symbol_count, linked);
+    if (!image->lines || !pnd_lines_find(image->lines, linked, line, sizeof(line)))
+        line[0] = '\0';
     if (symbol && pnd_macho_symbol_name(&image->macho, symbol, name, sizeof(name)) == PND_OK)
-        text = symbol_text(lookup, name, linked + back - symbol->address);
+        text = symbol_text(lookup, name, linked + back - symbol->address, line);
     pnd_symbols_set(ret, index, image->file, linked + back, text);
     free(text);
 }

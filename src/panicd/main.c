@@ -46,8 +46,8 @@ static const char usage[] =
     "  -h, --help          show this\n"
     "  -V, --version       show the version\n"
     "\n"
-    "On a Mac that may panic:\n"
-    "  sudo nvram boot-args=\"debug=0x24c44 _panicd_ip=ADDRESS kdp_match_name=en0\"\n"
+    "What to type on a machine that may panic: \"panicctl setup --help\".\n"
+    "Would its dump arrive: \"panicctl doctor\".\n"
     "See what arrives with \"panicctl status\", \"panicctl watch\" and \"panicctl list\".\n";
 
 /* What an epoll event is about, where no object stands for it. */

@@ -20,7 +20,8 @@ static inline struct pnd_rd pnd_rd(const void *buf, size_t len)
 {
     const uint8_t *p = buf;
 
-    return (struct pnd_rd){.at = p, .end = p + len, .bad = false};
+    /* Of nothing at all, NULL; and NULL + 0 is undefined. */
+    return (struct pnd_rd){.at = p, .end = len ? p + len : p, .bad = false};
 }
 
 static inline size_t pnd_rd_left(const struct pnd_rd *rd)
@@ -130,7 +131,7 @@ static inline struct pnd_wr pnd_wr(void *buf, size_t cap)
 {
     uint8_t *p = buf;
 
-    return (struct pnd_wr){.start = p, .at = p, .end = p + cap, .bad = false};
+    return (struct pnd_wr){.start = p, .at = p, .end = cap ? p + cap : p, .bad = false};
 }
 
 static inline bool pnd_wr_ok(const struct pnd_wr *wr)

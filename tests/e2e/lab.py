@@ -50,7 +50,8 @@ def build_directory():
 def binary(name):
     """The built program `name`, wherever below the build directory it is."""
     build = build_directory()
-    for path in (build / name, *build.glob(f"src/*/{name}"), build / "tests/e2e" / name):
+    for path in (build / name, *build.glob(f"src/*/{name}"), build / "tests/e2e" / name,
+                 build / "tests/unit" / name):
         if path.is_file():
             return path
     raise LabError(f"{name} is not in {build}: build it with `meson compile -C {build}`, "
@@ -194,15 +195,48 @@ def vmcore_dmesg(core):
     return result.stdout.decode(errors="replace")
 
 
-def makedumpfile(*arguments):
-    """Runs Debian's makedumpfile. LabError when it fails; Skip when it cannot be had."""
+def vmcore_dmesg_bytes(core):
+    return subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, timeout=60, check=True).stdout
+
+
+def makedumpfile(core, path, *options):
+    """Makes `path` of the dump `core`; flattened dumps come through a pipe, as from a crash
+    kernel. LabError when it fails; Skip when it cannot be had."""
     program = _tool("makedumpfile", "makedumpfile")
-    result = subprocess.run([program, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
-    if result.returncode == 127 or b"error while loading shared libraries" in result.stdout:
+    flattened = "-F" in options
+    with open(path, "wb") as out:
+        result = subprocess.run([program, *options, core, *([] if flattened else [path, "-f"])],
+                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120,
+                                stdout=out if flattened else subprocess.DEVNULL)
+    why = result.stderr.decode(errors="replace")
+    if result.returncode == 127 or "error while loading shared libraries" in why:
         raise Skip(f"{program} does not run: apt-get install makedumpfile")
     if result.returncode != 0:
-        raise LabError(f"makedumpfile {arguments}: {result.stdout.decode(errors='replace')}")
+        raise LabError(f"makedumpfile {' '.join(options)}: {why}")
+
+
+def facts_of(path, work):
+    """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
+    log = pathlib.Path(work) / "facts.log"
+    result = subprocess.run([binary("facts-of"), path, log], stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE, timeout=120)
+    if result.returncode != 0:
+        raise LabError(f"facts-of {path}: {result.stderr.decode(errors='replace')}")
+    return json.loads(result.stdout), log.read_bytes()
+
+
+def gdb_registers(core, names):
+    """[{name: value}] for each processor, as gdb reads them. Skip without gdb."""
+    if not shutil.which("gdb"):
+        raise Skip("gdb is not installed")
+    command = ["gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", f"core-file {core}",
+               "-ex", "thread apply all -ascending info registers " + " ".join(names)]
+    text = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, timeout=120, text=True).stdout
+    threads = re.split(r"^Thread \d+ .*$", text, flags=re.M)[1:]
+    return [{name: int(value, 16) for name, value in
+             re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", thread, re.M)} for thread in threads]
 
 
 # ---------------------------------------------------------------- initramfs

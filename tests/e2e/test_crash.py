@@ -5,6 +5,7 @@
     PND_BUILD=build tests/e2e/test_crash.py [SCENARIO...]      (all by default)
 """
 
+import os
 import pathlib
 import re
 import sys
@@ -43,8 +44,9 @@ class Tap:
 class Scenario:
     """One crash from power-on to the comparison, and the sentences that must be true of it."""
 
-    def __init__(self, tap, title, crash, reason):
+    def __init__(self, tap, title, crash, reason, facts=None):
         self.tap, self.title, self.crash, self.reason = tap, title, crash, reason
+        self.facts = facts   # what the dump must say of itself
         self.work = self.receiver = self.guest = self.dump = None
 
     def say(self, good, sentence, why=""):
@@ -80,6 +82,8 @@ class Scenario:
             memory = self.guest.save_memory()
         self.check_memory(memory)
         self.check_dmesg()
+        if self.facts:
+            self.check_facts()
 
     def check_catalog(self):
         self.say(self.dump["state"] == "complete", "the dump arrives and is listed as complete",
@@ -110,14 +114,122 @@ class Scenario:
                  f"{len(found)} of {wanted}")
 
     def check_dmesg(self):
-        line = {"panic": "Kernel panic - not syncing: sysrq triggered crash",
-                "nmi": "Kernel panic - not syncing: NMI: Not continuing"}[self.reason]
+        line = {"sysrq": "Kernel panic - not syncing: sysrq triggered crash",
+                "nmi": "Kernel panic - not syncing: NMI: Not continuing",
+                "module": "failover_init+0x"}[self.crash.trigger]
         try:
             log = lab.vmcore_dmesg(self.dump["path"])
         except lab.Skip as why:
             self.tap.note(f"vmcore-dmesg cannot be had: {why}")
             return
         self.say(line in log, f"vmcore-dmesg finds \"{line}\" in it", log[-800:])
+
+
+    def check_facts(self):
+        """The same as other programs say, and the same from every form of the dump."""
+        core = self.dump["path"]
+        said, log = lab.facts_of(core, self.work)
+        facts = said["facts"]
+        for key, pattern in self.facts.items():
+            self.say(re.fullmatch(pattern, facts.get(key, "")), f"its {key} is /{pattern}/",
+                     facts.get(key))
+        self.say(facts["kernel"] == KERNEL.release, "the kernel is the guest's", facts["kernel"])
+        self.say((int(facts["slide"], 16) != 0) == self.crash.kaslr,
+                 "the slide is zero without KASLR, and only then", facts["slide"])
+        self.say(len(facts["cpus"]) == self.crash.cpus and facts["cpus"][0]["panicked"],
+                 f"it has {self.crash.cpus} processors, and knows which one panicked",
+                 facts["cpus"])
+        self.say(len(facts.get("backtrace", [])) >= 5, "it has a backtrace", facts)
+        self.check_log(core, log)
+        self.check_registers(core, facts)
+        self.check_forms(core, facts, log)
+
+    def check_log(self, core, log):
+        try:
+            wanted = lab.vmcore_dmesg_bytes(core)
+        except lab.Skip as why:
+            self.tap.note(f"vmcore-dmesg cannot be had: {why}")
+            return
+        self.say(log == wanted and len(log) > 10000,
+                 "its log is what vmcore-dmesg prints, byte for byte",
+                 f"{len(log)} and {len(wanted)} bytes")
+
+    def check_registers(self, core, facts):
+        names = ["rip", "rsp", "rax", "rbx", "rcx", "rdx", "rbp", "r8", "r15"]
+        try:
+            wanted = lab.gdb_registers(core, names)
+        except lab.Skip as why:
+            self.tap.note(why)
+            return
+        cpus = sorted(facts["cpus"], key=lambda cpu: cpu["cpu"])
+        ours = [{name: int(cpu["registers"][name], 16) for name in names} for cpu in cpus]
+        # gdb takes processors that ran the same process - the idle ones - for one
+        self.say(wanted and ours[:len(wanted)] == wanted,
+                 "the registers of the processors are those that gdb reads",
+                 f"{ours}\n{wanted}")
+
+    def check_forms(self, core, facts, log):
+        """makedumpfile's forms of the same dump say the same."""
+        different = ("memory",)
+        for options, form in ((("-c", "-d", "31"), "kdump"), (("-l", "-d", "1"), "kdump"),
+                              (("-F", "-c", "-d", "31"), "flattened"),
+                              (("-F", "-E", "-d", "31"), "flattened")):
+            path = f"{self.work}/other"
+            try:
+                lab.makedumpfile(core, path, *options)
+            except lab.Skip as why:
+                self.tap.note(why)
+                return
+            said, its_log = lab.facts_of(path, self.work)
+            same = {k: v for k, v in said["facts"].items() if k not in different} == {
+                k: v for k, v in facts.items() if k not in different}
+            self.say(said["verdict"] == "complete" and said["format"] == form and same
+                     and its_log == log, f"makedumpfile {' '.join(options)} of it says the same",
+                     said)
+        size = pathlib.Path(path).stat().st_size
+        os.truncate(path, size - 17)
+        said, _ = lab.facts_of(path, self.work)
+        self.say(said["verdict"] == "incomplete" and said["facts"]["panic"] == facts["panic"],
+                 "cut before its end, it is incomplete, and still says why the kernel died", said)
+
+
+class Hung(Scenario):
+    """No crash kernel: the guest stands still, and QEMU writes its memory."""
+
+    def run(self, kernel):
+        with tempfile.TemporaryDirectory(prefix="panicd-lab-") as self.work:
+            try:
+                with lab.Guest(self.crash, kernel, 1, self.work) as self.guest:
+                    self.guest.console.wait("end Kernel panic", 120, "the guest")
+                    self.guest.qmp.execute("stop")
+                    self.dump_and_compare()
+            except lab.LabError as error:
+                self.say(False, "the lab runs to its end", error)
+
+    def dump_and_compare(self):
+        text = self.guest.qmp.execute("human-monitor-command",
+                                      **{"command-line": "info registers -a"})
+        rips = [int(value, 16) for value in re.findall(r"RIP=([0-9a-f]+)", text)]
+        roots = [int(value, 16) for value in re.findall(r"CR3=([0-9a-f]+)", text)]
+        logs = set()
+        for form, paging in (("elf", False), ("elf", True), ("kdump-zlib", False)):
+            path = f"{self.work}/dump"
+            more = {} if form == "elf" else {"format": form}
+            self.guest.qmp.execute("dump-guest-memory", paging=paging, protocol=f"file:{path}",
+                                   **more)
+            said, log = lab.facts_of(path, self.work)
+            facts, logs = said["facts"], logs | {log}
+            good = all(re.fullmatch(pattern, facts.get(key, ""))
+                       for key, pattern in self.facts.items())
+            what = f"{form}{' with paging' if paging else ''}"
+            self.say(said["verdict"] == "complete" and good and facts["kernel"] == KERNEL.release,
+                     f"QEMU's dump as {what} says why the kernel died", said)
+            cpus = sorted(facts["cpus"], key=lambda cpu: cpu["cpu"])
+            self.say([int(cpu["registers"]["rip"], 16) for cpu in cpus] == rips and
+                     [int(cpu["registers"]["cr3"], 16) for cpu in cpus] == roots,
+                     f"and has the registers that QEMU shows ({what})", f"{cpus}\n{text}")
+            os.unlink(path)
+        self.say(len(logs) == 1 and len(logs.pop()) > 10000, "all of them have the same log")
 
 
 class Spoiled(Scenario):
@@ -188,11 +300,26 @@ class Unreachable(Scenario):
 
 
 SCENARIOS = {
-    "sysrq": lambda tap: Scenario(tap, "sysrq", lab.Crash(), "panic"),
+    "sysrq": lambda tap: Scenario(tap, "sysrq", lab.Crash(), "panic", {
+        "panic": "sysrq triggered crash", "trigger": "panic", "task": r"init \(pid 1\)"}),
     # The hard case: a randomly placed kernel, two processors, the NIC in use when it panics.
     "nmi": lambda tap: Scenario(tap, "NMI", lab.Crash(
         trigger="nmi", memory_mib=512, reserve="128M", cpus=2, kaslr=True, nic_up=True,
-        append=SMALL), "nmi"),
+        append=SMALL), "nmi", {"panic": "NMI: Not continuing", "trigger": "nmi"}),
+    "oops": lambda tap: Scenario(tap, "null pointer in a module", lab.Crash(
+        trigger="module", module=lab.NULL_POINTER, pattern_mib=1, append=SMALL), "panic", {
+            "panic": "BUG: kernel NULL pointer dereference, address: 0{15}8", "trigger": "oops",
+            "task": r"init \(pid 1\)"}),
+    "lockup": lambda tap: Scenario(tap, "soft lockup", lab.Crash(
+        trigger="module", module=lab.ENDLESS_LOOP, pattern_mib=1, cpus=2,
+        append=SMALL + " softlockup_panic=1 watchdog_thresh=1"), "panic", {
+            "panic": "softlockup: hung tasks", "trigger": "watchdog", "task": r"init \(pid 1\)"}),
+    # A machine that nobody prepared: no crash kernel, and no VMCOREINFO among QEMU's notes.
+    "qemu": lambda tap: Hung(tap, "dump-guest-memory", lab.Crash(
+        kaslr=True, cpus=2, pattern_mib=1, reserve="0",
+        append=SMALL + " lab_crash_kernel=no panic=0"), "panic", {
+            "panic": "sysrq triggered crash", "trigger": "panic", "slide": "0x[0-9a-f]+",
+            "build_id": "[0-9a-f]{40}"}),
     "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=1),
                                  "panic"),
     "restart": lambda tap: Restarted(tap, "panicd killed and restarted",

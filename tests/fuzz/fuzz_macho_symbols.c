@@ -49,6 +49,18 @@ static void look_up(const struct pnd_macho_image *image)
     }
 }
 
+static void look_at_sections(const struct pnd_macho_image *image)
+{
+    struct pnd_macho_sections walk;
+    struct pnd_macho_section section;
+
+    pnd_macho_sections_init(&walk, image);
+    while (pnd_macho_sections_next(&walk, &section) == PND_OK)
+        if (section.bytes > image->source->bytes ||
+            section.at > image->source->bytes - section.bytes)
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     struct bytes bytes = {data, len};
@@ -63,6 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         if (pnd_macho_image_open(&source, &slice, 0, &image) != PND_OK)
             continue;
         look_up(&image);
+        look_at_sections(&image);
         pnd_macho_entries_init(&walk, &image);
         for (int n = 0; n < 64 && pnd_macho_entries_next(&walk, &entry) == PND_OK; n++) {
             if (strlen(entry.name) >= sizeof(entry.name))

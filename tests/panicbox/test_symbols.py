@@ -11,6 +11,7 @@ import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,12 +52,34 @@ def function_of(address):
     return names, address - start
 
 
-def mach_kernel(uuid):
+def dwarf():
+    """The sections of the kernel with its lines, as a dSYM names them."""
+    sections = {}
+    with tempfile.TemporaryDirectory(prefix="panicbox-") as place:
+        for name in ("info", "abbrev", "line", "line_str", "str", "aranges", "ranges", "rnglists",
+                     "loclists", "addr", "str_offsets"):
+            to = pathlib.Path(place) / name
+            subprocess.run(["objcopy", "--dump-section", f".debug_{name}={to}", box.panicbox(),
+                            to.with_suffix(".copy")], capture_output=True, check=False)
+            if to.is_file():   # else there is no such section
+                sections["__debug_" + name[:8]] = to.read_bytes()
+    assert "__debug_info" in sections and "__debug_line" in sections, sections.keys()
+    return sections
+
+
+def lines_of(addresses):
+    """What addr2line says of each, of the function itself and not of what was inlined there."""
+    said = subprocess.run(["addr2line", "-s", "-e", box.panicbox(), *map(hex, addresses)],
+                          check=True, capture_output=True, text=True).stdout.splitlines()
+    return [re.sub(r" \(discriminator \d+\)", "", line) for line in said]
+
+
+def mach_kernel(uuid, **more):
     """The kernel, as Apple's linker would have written it. What boots it lies lower."""
     start = box.symbols()["box_text_start"]
     end = (functions()[-1][0] // PAGE + 2) * PAGE
     symbols = {"_" + name: address for address, names in functions() for name in names}
-    return macho.image(symbols, [("__TEXT", start, end - start)], uuid)
+    return macho.image(symbols, [("__TEXT", start, end - start)], uuid, **more)
 
 
 def panic(work, args):
@@ -98,6 +121,24 @@ def check(log, frames):
     return addresses
 
 
+def check_lldb(path, frames):
+    """What Apple's own debugger finds in the same file at the same addresses."""
+    if not shutil.which("lldb"):
+        print("# not compared with lldb, which is not installed")
+        return
+    commands = [word for linked, _ in frames for word in ("-o", f"image lookup -a {linked:#x}")]
+    said = subprocess.run(["lldb", "--no-lldbinit", "-b", *commands, path], capture_output=True,
+                          text=True, timeout=120).stdout
+    found = re.findall(r"Summary: kernel`(\S+)(?: \+ (\d+))?", said)
+    assert len(found) == len(frames), said
+    for (linked, text), (name, offset) in zip(frames, found):
+        if function_of(linked)[1] == 0:
+            continue   # returns to where the next function begins, which is not who called
+        names, at = function_of(linked)
+        assert name in names and int(offset or 0) == at, (hex(linked), name, offset)
+        assert text in {f"_{alias} + {at:#x}" for alias in names}, (text, name, offset)
+
+
 def names_are_those_of_nm(args, first):
     with tempfile.TemporaryDirectory(prefix="panicbox-") as place:
         work = pathlib.Path(place)
@@ -111,9 +152,32 @@ def names_are_those_of_nm(args, first):
         own = re.findall(r"mach_kernel : (_\w+ \+ 0x[0-9a-f]+)", log)
         assert not own or len(own) == len(addresses), log
         assert any(first in text for _, text in frames), frames
+        check_lldb(work / "kit/kernel", frames)
         # The same out of the memory: the log is found in the core.
         assert named(work, "core", core, work / "kit/kernel") == frames
+        check_lines(work, uuid, log, frames)
         return own, frames
+
+
+def check_lines(work, uuid, log, frames):
+    """With a dSYM next to it each frame has its line, too."""
+    bundle = work / "kit/kernel.dSYM/Contents/Resources/DWARF/kernel"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_bytes(mach_kernel(uuid, filetype=macho.DSYM, dwarf=dwarf()))
+    trapped = re.search(r", RIP: 0x([0-9a-f]+)", log)
+    calls = [linked - (0 if trapped and int(trapped[1], 16) == linked else 1)
+             for linked, _ in frames]
+    wanted = lines_of(calls)
+    assert all("?" not in line for line in wanted), wanted
+    found = named(work, "log", log.encode(), work / "kit/kernel.dSYM")
+    assert found == [(linked, f"{text} ({line})")
+                     for (linked, text), line in zip(frames, wanted)], (found, wanted)
+    # The same from the ELF file that panicbox is, with what was inlined before it.
+    own = named(work, "log", log.encode(), box.panicbox())
+    for (linked, text), (same, inlined), line in zip(frames, own, wanted):
+        inner, outer = inlined.split("; ")[0], inlined.split("; ")[-1]
+        assert same == linked and re.search(rf"\((\S*/)?{re.escape(line)}\)$", inner), (inner, line)
+        assert outer.split(" + ")[0] == text.split(" + ")[0][1:], (outer, text)
 
 
 def a_null_pointer_symbolicated_by_the_machine_and_by_us():

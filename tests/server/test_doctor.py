@@ -155,7 +155,7 @@ RULESETS = [
      'chain i { %s drop; udp dport @s accept; } }' % HOOK),
     (DROP, 'table inet f { set s { type inet_service; elements = { 22 } }\n'
      'chain i { %s drop; udp dport @s accept; } }' % HOOK),
-    (PASS, 'table inet f { chain i { %s drop; udp dport 1069 accept; }\n'
+    (SOME, 'table inet f { chain i { %s drop; udp dport 1069 accept; }\n'  # a Mac sends from 1069
      'chain o { type filter hook output priority 0; policy accept; udp dport 1069 drop; } }' % HOOK),
     (DROP, 'table inet f { chain i { %s accept; udp dport 1069 accept; } }\n'
      'table ip g { chain p { type filter hook prerouting priority -300; policy accept; '
@@ -165,6 +165,12 @@ RULESETS = [
     (PASS, 'table ip6 f { chain i { %s drop; } }' % HOOK),
     (PASS, 'table inet f { chain i { %s accept; meta pkttype { broadcast, multicast } drop; '
      'meta nfproto ipv6 drop; } }' % HOOK),
+    (DROP, 'table inet f { chain o { type filter hook output priority 0; policy drop; '
+     'oifname "lo" accept; udp sport 53 accept; } }'),
+    (PASS, 'table inet f { chain o { type filter hook output priority 0; policy drop; '
+     'udp sport 1069 accept; meta l4proto { tcp, icmp } accept; } }'),
+    (PASS, 'table inet f { chain o { type filter hook output priority 0; policy drop; '
+     'ct state established accept; } }'),
     (SOME, 'table inet f { chain i { %s drop; ip saddr 10.0.40.7 accept; } }' % HOOK),
     (SOME, 'table inet f { chain i { %s accept; ip saddr 10.0.40.7 drop; } }' % HOOK),
     (SOME, 'table inet f { chain i { %s drop; iifname "here" udp dport 1069 accept; } }' % HOOK),

@@ -25,6 +25,13 @@ static inline void set_le(uint8_t *at, uint64_t v, size_t size)
         at[i] = (uint8_t)(v >> (8 * i));
 }
 
+/* Text without its NUL. */
+static inline void put_text(void *at, const char *text)
+{
+    for (uint8_t *to = at; *text; text++)
+        *to++ = (uint8_t)*text;
+}
+
 /* Bytes that no compressor shortens much, so that cuts fall within data. */
 static inline void fill_noise(uint8_t *at, size_t len)
 {

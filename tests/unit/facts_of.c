@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * facts-of FILE [LOG]: what the caged child says of a file, as JSON on stdout: {"verdict", "format",
- * "reason", "note", "facts"}, and the kernel's log into the file LOG. For tests that compare with
- * what other programs say. */
+ * facts-of FILE [LOG]: what the caged child says of a file, as JSON on stdout: {"verdict",
+ * "format", "reason", "note", "facts"}, and the kernel's log into the file LOG. For tests that
+ * compare with what other programs say. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

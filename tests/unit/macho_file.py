@@ -17,7 +17,19 @@ def name16(name):
 
 
 def segment(name, address, size):
-    return struct.pack("<II16sQQQQIIII", SEGMENT_64, 72, name16(name), address, size, 0, 0, 7, 5, 0, 0)
+    return struct.pack("<II16sQQQQIIII", SEGMENT_64, 72, name16(name), address, size, 0, 0, 7, 5, 0,
+                       0)
+
+
+def dwarf_segment(sections, at):
+    """sections: {"__debug_info": bytes}; at: where the first stands in the file."""
+    body = struct.pack("<II16sQQQQIIII", SEGMENT_64, 72 + 80 * len(sections), name16("__DWARF"),
+                       0, 0, at, sum(map(len, sections.values())), 7, 3, len(sections), 0)
+    for name, content in sections.items():
+        body += struct.pack("<16s16sQQIIIIIIII", name16(name), name16("__DWARF"), 0, len(content),
+                            at, 0, 0, 0, 0, 0, 0, 0)
+        at += len(content)
+    return body
 
 
 def header(cputype, filetype, commands):
@@ -26,9 +38,9 @@ def header(cputype, filetype, commands):
                        0, 0) + body
 
 
-def image(symbols, segments, uuid=None, cputype=X86_64, filetype=EXECUTE, base=0):
+def image(symbols, segments, uuid=None, cputype=X86_64, filetype=EXECUTE, base=0, dwarf=None):
     """symbols: {name: address}; segments: [(name, address, size)]; base: where the image stands in
-    its file, from whose start the table is counted."""
+    its file, from whose start the table is counted; dwarf: {"__debug_info": bytes}."""
     entries, strings = b"", b"\0"
     for name, address in symbols.items():
         entries += struct.pack("<IBBHQ", len(strings), SECTION_EXTERNAL, 1, 0, address)
@@ -40,9 +52,11 @@ def image(symbols, segments, uuid=None, cputype=X86_64, filetype=EXECUTE, base=0
             commands.append(struct.pack("<II16s", UUID, 24, uuids.UUID(uuid).bytes))
         commands.append(struct.pack("<IIIIII", SYMTAB, 24, at, len(symbols), at + len(entries),
                                     len(strings)))
+        if dwarf:
+            commands.append(dwarf_segment(dwarf, at + len(entries) + len(strings)))
         return header(cputype, filetype, commands)
 
-    return build(base + len(build(0))) + entries + strings
+    return build(base + len(build(0))) + entries + strings + b"".join((dwarf or {}).values())
 
 
 def fat(*images):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * symbols-log DUMP PATH [--force]: the panic log of a dump of any kind, with the names that Mach-O
+ * symbols-log DUMP PATH [--force]: the panic log of a dump of any kind, with the names that the
  * files at PATH have, as panicctl prints it. Then a line for each frame: "index linked text". */
 #include <fcntl.h>
 #include <inttypes.h>
@@ -9,22 +9,18 @@
 #include "inspect/check.h"
 #include "panicctl/symbols.h"
 
-/* This program is for Mach-O files. */
-int pnd_symbols_elf(const struct pnd_facts *facts, const char *path, bool force,
-                    struct pnd_symbols *ret, struct pnd_why *why)
-{
-    (void)facts;
-    (void)force;
-    (void)ret;
-    return pnd_why(why, PND_E_TYPE, 0, "%s is no Mach-O file", path);
-}
-
+/* A text of several lines in one. */
 static void print_frames(const struct pnd_symbols *symbols)
 {
     puts("----");
-    for (unsigned i = 0; i < symbols->frame_count; i++)
-        printf("%u 0x%" PRIx64 " %s\n", i, symbols->frames[i].linked,
-               symbols->frames[i].text ? symbols->frames[i].text : "-");
+    for (unsigned i = 0; i < symbols->frame_count; i++) {
+        const char *text = symbols->frames[i].text ? symbols->frames[i].text : "-";
+
+        printf("%u 0x%" PRIx64 " ", i, symbols->frames[i].linked);
+        for (; *text; text++)
+            fputs(*text == '\n' ? "; " : (const char[]){*text, '\0'}, stdout);
+        putchar('\n');
+    }
 }
 
 int main(int argc, char **argv)

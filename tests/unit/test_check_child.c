@@ -159,44 +159,13 @@ static void survives_a_bomb_in_the_child_within_its_memory(void)
     close(fd);
 }
 
-/* The most memory that the process ever had, in KiB; 0: it is gone. */
-static unsigned long high_water(int pid)
+/* The most memory that a child ever had, in KiB, this one or one before; at first it shares its
+ * parent's. */
+static long memory_of_children(void)
 {
-    char path[64], line[256];
-    unsigned long kib = 0;
-    FILE *status;
+    struct rusage usage;
 
-    snprintf(path, sizeof(path), "/proc/%d/status", pid);
-    status = fopen(path, "r");
-    while (status && fgets(line, sizeof(line), status)) {
-        if (strncmp(line, "VmHWM:", 6) == 0)
-            kib = strtoul(line + 6, NULL, 10);
-    }
-    if (status)
-        fclose(status);
-    return kib;
-}
-
-/* Checks a file, and looks at the child's memory when it says its facts, which is in the end. */
-static unsigned long memory_of_a_check(int fd, struct pnd_check *ret)
-{
-    struct pnd_check_child *child = NULL;
-    enum pnd_check_news news;
-    unsigned long most = 0, now;
-    struct pnd_facts facts;
-    struct pnd_why why = {0};
-
-    CHECK_EQ(pnd_check_start(fd, false, &child, &why), PND_OK);
-    do {
-        CHECK_EQ(next(child, &news, ret, &facts, &why), PND_OK);
-        pnd_facts_deinit(&facts);
-        now = high_water(child->spawn.pid);
-        most = now > most ? now : most;
-    } while (news == PND_CHECK_FACTS);
-    CHECK_EQ(news, PND_CHECK_DONE);
-    CHECK_STR(why.text, "");
-    pnd_check_destroy(child);
-    return most;
+    return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? usage.ru_maxrss : 0;
 }
 
 static void needs_less_than_64_mib_however_large_the_dump(void)
@@ -204,7 +173,8 @@ static void needs_less_than_64_mib_however_large_the_dump(void)
     static uint8_t zeros[1 << 20], packed[PACKED_CAP];
     struct pnd_check check = {0};
     uint8_t macho[MACHO_LEN];
-    unsigned long kib;
+    struct pnd_why why = {0};
+    long kib;
     size_t len;
     int fd = memfd_create("sparse", MFD_CLOEXEC);
 
@@ -213,7 +183,8 @@ static void needs_less_than_64_mib_however_large_the_dump(void)
     for (int i = 1; i < 16; i++)
         CHECK_EQ(pwrite(fd, "panic(cpu 0 caller", 18, (off_t)i * 33333333), 18);
     CHECK_EQ(ftruncate(fd, (off_t)1 << 30), 0);
-    kib = memory_of_a_check(fd, &check);
+    CHECK_EQ(run(fd, &check, NULL, &why), PND_OK);
+    kib = memory_of_children();
     CHECK_EQ(check.bytes, UINT64_C(1) << 30);
     CHECK_STR(check.format, "macho");
     CHECK(PND_SANITIZED || (kib > 1000 && kib < 64 << 10));
@@ -224,7 +195,8 @@ static void needs_less_than_64_mib_however_large_the_dump(void)
     len = pack(zeros, sizeof(zeros), packed);
     for (int i = 0; i < 600; i++)
         CHECK_EQ(pwrite(fd, packed, len, (off_t)(len * (size_t)i)), len);
-    kib = memory_of_a_check(fd, &check);
+    CHECK_EQ(run(fd, &check, NULL, &why), PND_OK);
+    kib = memory_of_children();
     CHECK_EQ(check.content_bytes, UINT64_C(600) << 20);
     CHECK(PND_SANITIZED || (kib > 1000 && kib < 64 << 10));
     close(fd);
@@ -412,6 +384,35 @@ static void refuses_messages_without_sense(void)
     }
 }
 
+static void keeps_the_verdict_of_a_child_that_fails_over_the_facts(void)
+{
+    static uint8_t msg[PND_ANSWER_LEN + 64];
+    struct pnd_check check = check_bytes("abc", 3), got;
+    uint8_t answer[PND_ANSWER_LEN];
+    struct pnd_why none = {0}, why = {0};
+    size_t len;
+
+    pnd_answer_encode(PND_OK, &check, &none, answer);
+    for (int lies = 0; lies < 2; lies++) {
+        struct pnd_check_child *child;
+        enum pnd_check_news news;
+        struct pnd_facts facts;
+
+        len = put_message(msg, PND_MESSAGE_CHECKED, answer, sizeof(answer));
+        if (lies)
+            len += put_message(msg + len, PND_MESSAGE_FACTS_END, "", 0);
+        child = speak(msg, len, lies);
+        CHECK_EQ(next(child, &news, &got, &facts, &why), PND_OK);
+        CHECK_EQ(news, PND_CHECK_DONE);
+        CHECK_EQ(got.verdict, PND_VERDICT_COMPLETE);
+        CHECK_STR(got.sha256, check.sha256);
+        CHECK(strstr(got.note, "what it says was not read: the check process ") != NULL);
+        pnd_check_destroy(child);
+    }
+    memset(answer, 0x80, sizeof(answer));
+    expect_nonsense(msg, put_message(msg, PND_MESSAGE_CHECKED, answer, sizeof(answer)), true);
+}
+
 static void refuses_facts_that_would_take_more_memory_than_facts_can(void)
 {
     size_t len = 8 << 20;
@@ -427,8 +428,8 @@ static void refuses_facts_that_would_take_more_memory_than_facts_can(void)
     json[len - 1] = ']';
     CHECK_EQ(pnd_child_parse_facts(json, len, &facts), PND_E_FORMAT);
     memset(json, 'x', len); /* one long text is no such thing */
-    memcpy(json, "{\"log\":\",,,,", 12);
-    memcpy(json + len - 2, "\"}", 2);
+    put_text(json, "{\"log\":\",,,,");
+    put_text(json + len - 2, "\"}");
     CHECK_EQ(pnd_child_parse_facts(json, len, &facts), PND_OK);
     CHECK(facts.log != NULL);
     pnd_facts_deinit(&facts);
@@ -528,6 +529,7 @@ int main(int argc, char **argv)
     RUN(says_why_a_file_cannot_be_read_by_the_child);
     RUN(refuses_answers_without_sense);
     RUN(refuses_messages_without_sense);
+    RUN(keeps_the_verdict_of_a_child_that_fails_over_the_facts);
     RUN(refuses_facts_that_would_take_more_memory_than_facts_can);
     RUN(kills_a_child_that_tries_anything_but_reading_and_answering);
     return tap_done();

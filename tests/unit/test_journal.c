@@ -103,6 +103,28 @@ static void a_new_journal_is_private_and_empty(void)
     teardown();
 }
 
+static void a_tool_sees_its_size_beside_the_server_and_changes_nothing(void)
+{
+    struct stat before, after;
+    uint32_t slots = 0;
+
+    setup(32);
+    put(3, PND_JOURNAL_WHO, 9, 'w', 100);
+    CHECK(stat(tmp_file(".panicd/journal"), &before) == 0);
+    CHECK_EQ(pnd_journal_look(&spool, &slots), PND_OK);
+    CHECK_EQ(slots, 32);
+    CHECK(stat(tmp_file(".panicd/journal"), &after) == 0);
+    CHECK(before.st_size == after.st_size && before.st_ino == after.st_ino);
+    CHECK(truncate(tmp_file(".panicd/journal"), HEADER_BYTES + 31 * RECORD_BYTES) == 0);
+    CHECK_EQ(pnd_journal_look(&spool, &slots), PND_OK);
+    CHECK_EQ(slots, 31);
+    damage(0, 1);
+    CHECK_EQ(pnd_journal_look(&spool, &slots), PND_E_FORMAT);
+    CHECK(unlink(tmp_file(".panicd/journal")) == 0);
+    CHECK_EQ(pnd_journal_look(&spool, &slots), PND_E_NOTFOUND);
+    teardown();
+}
+
 static void a_record_is_read_back_as_it_was_last_put_also_after_a_restart(void)
 {
     setup(16);
@@ -535,6 +557,7 @@ static void killed_again_and_again_a_slot_never_goes_back(void)
 int main(void)
 {
     RUN(a_new_journal_is_private_and_empty);
+    RUN(a_tool_sees_its_size_beside_the_server_and_changes_nothing);
     RUN(a_record_is_read_back_as_it_was_last_put_also_after_a_restart);
     RUN(every_length_up_to_the_cap_fits_and_one_more_changes_nothing);
     RUN(parts_of_different_dumps_do_not_make_a_record);

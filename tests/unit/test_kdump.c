@@ -191,6 +191,31 @@ static void a_flattened_dump_ends_with_its_last_record(void)
     CHECK_EQ(check.verdict, PND_VERDICT_INCOMPLETE);
 }
 
+static void a_header_that_is_written_again_replaces_the_first(void)
+{
+    size_t whole, end;
+
+    image_make(2, false);
+    make_kdump(&(struct kdump_how){.packing = PND_KDUMP_ZLIB, .info = true});
+    flatten(5000);
+    end = file_len - 16;
+    put_be(file_bytes + end, 0, 8);
+    put_be(file_bytes + end + 8, 464, 8);
+    memcpy(file_bytes + end + 16, "KDUMP   ", 8);
+    for (size_t i = 8; i < 464; i++) /* the first header lies in the record before the end */
+        file_bytes[end + 16 + i] = file_bytes[end - 5000 + i];
+    file_bytes[end + 16 + 12 + 130] = '9'; /* "9.1.0-test" */
+    memset(file_bytes + end + 16 + 464, 0xff, 16);
+    whole = end + 16 + 464 + 16;
+    look(whole);
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    CHECK_STR(fact(PND_FACT_KERNEL_VERSION),
+              "Linux version 6.1.0-test (somebody@somewhere) #1 SMP Test 6.1");
+    look(end + 16 + 8); /* the new header has begun: the rest is that of the first */
+    CHECK_EQ(check.verdict, PND_VERDICT_INCOMPLETE);
+    CHECK_STR(fact(PND_FACT_PANIC), "test crash");
+}
+
 static void a_flattened_dump_with_a_hole_is_corrupt(void)
 {
     image_make(2, false);
@@ -260,6 +285,7 @@ int main(void)
     RUN(headers_of_other_machines_are_read);
     RUN(a_flattened_dump_is_the_dump);
     RUN(a_flattened_dump_ends_with_its_last_record);
+    RUN(a_header_that_is_written_again_replaces_the_first);
     RUN(a_flattened_dump_with_a_hole_is_corrupt);
     RUN(flattened_in_flattened_ends);
     RUN(no_flipped_byte_is_more_than_a_wrong_fact);

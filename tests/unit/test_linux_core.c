@@ -103,6 +103,24 @@ static void a_kernel_that_does_not_tell_its_base_is_found_by_cr3(void)
     CHECK_STR(fact(PND_FACT_HOST), "crashed-host");
 }
 
+static void freebsd_with_a_linux_guest_is_freebsd(void)
+{
+    static const char log[] = "---<<BOOT>>---\nCopyright (c) 1992-2023 The FreeBSD Project.\n"
+                              "FreeBSD 14.1-RELEASE releng/14.1-n267679 GENERIC amd64\n"
+                              "panic: a test of the message buffer\ncpuid = 0\ntime = 1700000000\n";
+
+    image_make(1, false);
+    memcpy(image.ram + IMAGE_NOISE_AT / 2 + 0x8000, log, sizeof(log));
+    make_elf_core(&(struct elf_how){0});
+    look(file_len);
+    CHECK_STR(fact(PND_FACT_PANIC), "test crash"); /* of Linux, as far as anybody can tell */
+    file_bytes[7] = 9;
+    look(file_len);
+    CHECK_STR(fact(PND_FACT_OS), "FreeBSD");
+    CHECK_STR(fact(PND_FACT_PANIC), "a test of the message buffer");
+    CHECK(facts.log && strstr(facts.log, "---<<BOOT>>---"));
+}
+
 static void other_machines_have_other_registers(void)
 {
     image_make(1, false);
@@ -160,6 +178,7 @@ int main(void)
     RUN(addresses_are_found_through_the_page_tables);
     RUN(a_dump_of_qemu_has_vmcoreinfo_in_its_memory);
     RUN(a_kernel_that_does_not_tell_its_base_is_found_by_cr3);
+    RUN(freebsd_with_a_linux_guest_is_freebsd);
     RUN(other_machines_have_other_registers);
     RUN(every_cut_is_noticed_and_what_is_there_is_told);
     RUN(no_flipped_byte_is_more_than_a_wrong_fact);

@@ -373,9 +373,72 @@ static void thousands_of_symbols_in_any_order_are_sorted(void)
             CHECK(!"symbols in order");
 }
 
+/* A segment with sections, whose content stands in the file. */
+static void with_sections(bool is64, bool big)
+{
+    static const char *const names[] = {"__debug_info", "__debug_str_offs"};
+    size_t word = is64 ? 8 : 4;
+
+    make_kernel(is64, big);
+    file.len = file.header = 2048;
+    begin(&file, is64 ? 0x01000007 : 7, 10);
+    file.ncmds++;
+    put(&file, is64 ? LC_SEGMENT_64 : LC_SEGMENT, 4);
+    put(&file, is64 ? 72 + 2 * 80 : 56 + 2 * 68, 4);
+    put_name(&file, "__DWARF");
+    put(&file, 0, 4 * word);
+    put(&file, 0, 8);
+    put(&file, 2, 4);
+    put(&file, 0, 4);
+    for (uint64_t i = 0; i < 2; i++) {
+        put_name(&file, names[i]);
+        put_name(&file, "__DWARF");
+        put(&file, 0, word);
+        put(&file, 10 + i, word);
+        put(&file, 3000 + i * 16, 4);
+        put(&file, 0, is64 ? 7 * 4 : 6 * 4);
+    }
+    uuid(&file, 0xcc);
+    end_commands(&file);
+    file.len = 3100;
+}
+
+static void sections_of_every_kind_of_file(void)
+{
+    struct pnd_macho_sections walk;
+    struct pnd_macho_section section;
+    struct pnd_macho_image image;
+    struct pnd_macho_slice slice;
+
+    for (int kind = 0; kind < 4; kind++) {
+        with_sections(kind & 1, kind & 2);
+        CHECK_EQ(pnd_macho_slice(made(), 0, &slice), PND_OK);
+        CHECK_EQ(pnd_macho_image_open(&source, &slice, 2048, &image), PND_OK);
+        CHECK_EQ(image.uuid[0], 0xcc);
+        pnd_macho_sections_init(&walk, &image);
+        CHECK_EQ(pnd_macho_sections_next(&walk, &section), PND_OK);
+        CHECK_STR(section.name, "__debug_info");
+        CHECK_STR(section.segment, "__DWARF");
+        CHECK_EQ(section.at, 3000);
+        CHECK_EQ(section.bytes, 10);
+        CHECK_EQ(pnd_macho_sections_next(&walk, &section), PND_OK);
+        CHECK_STR(section.name, "__debug_str_offs");
+        CHECK_EQ(section.bytes, 11);
+        CHECK_EQ(pnd_macho_sections_next(&walk, &section), PND_E_NOTFOUND);
+        file.len = 3020; /* within the second */
+        CHECK_EQ(pnd_macho_slice(made(), 0, &slice), PND_OK);
+        CHECK_EQ(pnd_macho_image_open(&source, &slice, 2048, &image), PND_OK);
+        pnd_macho_sections_init(&walk, &image);
+        CHECK_EQ(pnd_macho_sections_next(&walk, &section), PND_OK);
+        CHECK_EQ(pnd_macho_sections_next(&walk, &section), PND_E_FORMAT);
+    }
+}
+
 /* Whatever it says, it says so without reading beyond what is there. */
 static void look_at_it_all(void)
 {
+    struct pnd_macho_sections sections;
+    struct pnd_macho_section section;
     struct pnd_macho_entries walk;
     struct pnd_macho_entry found;
     struct pnd_macho_image image;
@@ -388,6 +451,10 @@ static void look_at_it_all(void)
     pnd_macho_entries_init(&walk, &image);
     while (pnd_macho_entries_next(&walk, &found) == PND_OK)
         continue;
+    pnd_macho_sections_init(&sections, &image);
+    while (pnd_macho_sections_next(&sections, &section) == PND_OK)
+        if (section.bytes > file.len || section.at > file.len - section.bytes)
+            CHECK(!"a section within the file");
 }
 
 static void every_truncation_and_every_flipped_bit(void)
@@ -433,6 +500,7 @@ int main(void)
     RUN(a_symbol_of_another_segment_is_none);
     RUN(every_part_of_a_fat_file);
     RUN(the_images_of_a_kernel_collection);
+    RUN(sections_of_every_kind_of_file);
     RUN(thousands_of_symbols_in_any_order_are_sorted);
     RUN(every_truncation_and_every_flipped_bit);
     RUN(other_files_are_told);

@@ -348,6 +348,32 @@ static void a_panic_region_that_came_as_a_file(void)
     CHECK_EQ(check.missing[0].end, end);
 }
 
+/* What the kernel had to say after the log was closed stands in a part of its own. */
+static void the_later_part_of_a_region_follows_its_log(void)
+{
+    static const char log[] = "panic(cpu 0 caller 0x1): boo\nDebugger message: WDT timeout\n";
+    static const char more[] = "Boot args: -v\n";
+    struct pnd_wr wr = pnd_wr(image, 192);
+
+    memset(image, 0, sizeof(image));
+    pnd_wr_le32(&wr, 0x46554e4b);
+    pnd_wr_zeros(&wr, 16);
+    pnd_wr_le32(&wr, 192);
+    pnd_wr_le32(&wr, sizeof(log) - 1);
+    wr = pnd_wr(image + 161, 8);
+    pnd_wr_le32(&wr, 1024);
+    pnd_wr_le32(&wr, sizeof(more) - 1);
+    put(192, log);
+    put(1024, more);
+    check_file(2048);
+    FACT(PANIC, "boo");
+    FACT(BOOT_ARGS, "-v");
+    CHECK_EQ(facts.log_len, sizeof(log) - 1 + sizeof(more) - 1);
+    put(192, "Debugger message: WDT timeout"); /* and no panic string before it */
+    check_file(2048);
+    FACT(TRIGGER, "watchdog");
+}
+
 static void a_log_as_it_lies_in_nvram(void)
 {
     size_t len = 0;
@@ -386,6 +412,7 @@ int main(void)
     RUN(a_panic_log_that_came_as_a_file);
     RUN(a_system_log_with_a_panic_in_it);
     RUN(a_panic_region_that_came_as_a_file);
+    RUN(the_later_part_of_a_region_follows_its_log);
     RUN(a_log_as_it_lies_in_nvram);
     RUN(facts_of_every_truncation_are_facts);
     pnd_facts_deinit(&facts);

@@ -191,6 +191,44 @@ def shows_what_is_known_of_a_dump_that_still_arrives(place):
         assert place.json("info", "3")["facts"] == {}
 
 
+PANIC_LOG = """panic(cpu 0 caller 0xffffff8000205482): "a made up reason" @vm.c:12
+
+Backtrace (CPU 0), Frame : Return Address
+0xffffff800023edc0 : 0xffffff8000208227 mach_kernel : _panic + 0xb7
+0xffffff800023ee90 : 0xffffff8000205482 mach_kernel : _vm_fault + 0x12
+
+Process name corresponding to current thread: kernel_task
+
+Mac OS version:
+21A559
+
+Kernel version:
+Darwin Kernel Version 21.1.0: Wed Oct 13 17:33:23 PDT 2021; root:xnu-8019.41.5~1/RELEASE_X86_64
+Kernel UUID: D0A3F3F8-6D5C-3A94-8CC4-4DD7C33B7C28
+System model name: MacBookPro16,1 (Mac-E1008331FDC96864)
+"""
+
+
+@test
+def knows_a_panic_that_verify_has_read_and_sees_it_again_in_a_file(place):
+    place.put("core-a", PANIC_LOG.encode())
+    place.settle()
+    page = place.run("info")
+    assert page.startswith('"a made up reason" @vm.c:12\nDump 1: complete\n'), page
+    for part in ("MacBookPro16,1 (Mac-E1008331FDC96864)", "D0A3F3F8-6D5C-3A94-8CC4-4DD7C33B7C28",
+                 "_vm_fault + 0x12", "  seen       for the first time (group ",
+                 "panic-log: a panic log"):
+        assert part in page, (part, page)
+    assert place.run("log") == PANIC_LOG
+    group = place.json("info")["seen"]["group"]
+    place.put("../other", PANIC_LOG.encode())
+    place.run("list")
+    assert place.run("info", "./other").startswith('"a made up reason"')
+    for name in "other", "./other":
+        again = place.json("info", name)
+        assert again["seen"]["group"] == group and again["seen"]["count"] == 1, again
+
+
 # ---- a file ----
 
 

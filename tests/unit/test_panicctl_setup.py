@@ -4,6 +4,7 @@
 # panicctl setup: what it tells people to type, and that it can be typed.
 # Usage: test_panicctl_setup.py PANICCTL (or $PND_PANICCTL). Speaks TAP.
 
+import functools
 import itertools
 import json
 import os
@@ -53,6 +54,12 @@ def boot_args(answer):
 # ---- macOS ----
 
 
+@functools.lru_cache(None)
+def lint(line, xnu, *machine):
+    done = panicctl("bootargs", "lint", "--xnu", xnu, *machine, line)
+    return done.stdout + done.stderr if done.returncode else ""
+
+
 def judge(case):
     """None: the line is one that lint has nothing against; or the reason why there is none."""
     release, arch, switches, server = case
@@ -69,8 +76,8 @@ def judge(case):
     line = boot_args(answer)
     old = RELEASES[release] < 7195
     machine = ["--arch", "x86_64"] if old else ["--arch", arch] if arch else []
-    lint = panicctl("bootargs", "lint", "--xnu", str(RELEASES[release]), *machine, line)
-    return None if lint.returncode == 0 else (case, line, lint.stdout)
+    traps = lint(line, str(RELEASES[release]), *machine)
+    return (case, line, traps) if traps else None
 
 
 @test
@@ -215,7 +222,7 @@ def has_what_a_crash_kernel_needs(place):
                    "--gateway", "10.0.40.1", "--port", "1070", "--on-nmi")
     text = "\n".join(commands(answer))
     for words in ("panicdump test --server 10.0.40.2 --port 1070 --interface eth0", "crashkernel=",
-                  "kexec -p", "_panicd_ip=10.0.40.2 kdp_ip_addr=10.0.40.7", "panicd_port=1070",
+                  "kexec -s -p", "_panicd_ip=10.0.40.2 kdp_ip_addr=10.0.40.7", "panicd_port=1070",
                   "_router_ip=10.0.40.1", "kernel.unknown_nmi_panic=1", "/proc/sysrq-trigger"):
         assert words in text, words
     assert "panicdump arm" not in text
@@ -248,7 +255,7 @@ def says_what_to_check_after_every_step_and_why(place):
         for step in answer["steps"]:
             assert set(step) == {"title", "how", "do", "check", "undo", "why"}, step
             assert step["check"] and (step["do"] or step["how"]), step
-            if re.search(r"nvram boot-args=|dumpon -s|sysrc|kexec -p|csrutil|grub", step["do"] or ""):
+            if re.search(r"nvram boot-args=|dumpon -s|sysrc|kexec -s -p|csrutil|grub", step["do"] or ""):
                 assert step["undo"], step
 
 

@@ -456,13 +456,55 @@ static void reads_the_kernel_version_from_its_memory(void)
 
     begin_core(X86_64, true, false);
     at = add_segment(TEXT_AT, 4 * PAGE, 1);
-    strcpy((char *)maker.buf + at + 50, "Darwin Kernel Version 21.1.0");
-    strcpy((char *)maker.buf + at + 4090, full);
+    put_text(maker.buf + at + 50, "Darwin Kernel Version 21.1.0");
+    put_text(maker.buf + at + 4090, full);
     facts = read_facts(maker.data_at);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL_VERSION), full);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL), "xnu-8019.41.5");
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS), "Darwin");
     pnd_facts_deinit(&facts);
+}
+
+/* The log says which processor it was, and its frames win over those of the registers. */
+static void takes_the_processor_and_the_frames_from_the_panic_log(void)
+{
+    static const char log[] =
+        "panic(cpu 1 caller 0xfffffe0007004010): bench\n"
+        "Debugger message: panic\nMemory ID: 0x6\nOS release type: User\nOS version: 21A559\n"
+        "Kernel version: Darwin Kernel Version 21.1.0: Wed Oct 13 17:33:24 PDT 2021; "
+        "root:xnu-8019.41.5~1/RELEASE_ARM64_T6000\n"
+        "Panicked task 0xfffffe1000000000: 0 pages, 1 threads: pid 0: kernel_task\n"
+        "Panicked thread: 0xfffffe1000000000, backtrace: 0xfffffe8010000000, tid: 100\n"
+        "\t\t  lr: 0xfffffe0007004aaa  fp: 0xfffffe8010000040\n"
+        "\t\t  lr: 0xfffffe0007004bbb  fp: 0xfffffe8010000080\n";
+    uint64_t base = UINT64_C(0xfffffe0007004000), regs[34] = {0};
+    struct pnd_facts facts;
+    size_t at;
+
+    for (int with_log = 0; with_log < 2; with_log++) {
+        begin_core(ARM64, true, false);
+        at = add_segment(base, 16 * PAGE, 1);
+        if (with_log)
+            memcpy(maker.buf + at + 3 * PAGE, log, sizeof(log));
+        for (size_t i = 0; i < 3; i++) {
+            regs[0] = 0x70 + i;
+            regs[32] = base + i;
+            add_thread(6, regs, 34, 8);
+        }
+        facts = read_facts(maker.data_at);
+        CHECK_EQ(facts.cpu_count, 3);
+        if (facts.cpu_count < 3)
+            return;
+        CHECK_EQ(facts.cpus[0].number, with_log ? 1 : 0);
+        CHECK_EQ(facts.cpus[0].panicked, with_log);
+        CHECK(!facts.cpus[1].panicked && !facts.cpus[2].panicked);
+        CHECK_EQ(reg(&facts, 0, "x0"), with_log ? 0x71 : 0x70);
+        CHECK_EQ(facts.frame_count, with_log ? 2 : 0);
+        if (facts.frame_count == 2)
+            CHECK_EQ(facts.frames[1].address, base + 0xbbb);
+        CHECK_STR(pnd_facts_text(&facts, PND_FACT_PANIC), with_log ? "bench" : "");
+        pnd_facts_deinit(&facts);
+    }
 }
 
 /* What an old kernel leaves: device memory that is announced and not there, commands of zeros. */
@@ -554,8 +596,8 @@ static void reads_plain_memory_by_its_texts(void)
     struct pnd_facts facts;
 
     memset(&maker, 0, sizeof(maker));
-    strcpy((char *)maker.buf + 5000, "Linux version 6.1.0-18-amd64 (gcc) #1 SMP\n");
-    strcpy((char *)maker.buf + 9000, "<0>Kernel panic - not syncing: Fatal exception\n");
+    put_text(maker.buf + 5000, "Linux version 6.1.0-18-amd64 (gcc) #1 SMP\n");
+    put_text(maker.buf + 9000, "<0>Kernel panic - not syncing: Fatal exception\n");
     facts = read_facts(64 << 10);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS), "Linux");
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_KERNEL), "6.1.0-18-amd64");
@@ -563,8 +605,8 @@ static void reads_plain_memory_by_its_texts(void)
     pnd_facts_deinit(&facts);
 
     memset(&maker, 0, sizeof(maker));
-    strcpy((char *)maker.buf + 5000, "FreeBSD 14.1-RELEASE releng/14.1 GENERIC\n");
-    strcpy((char *)maker.buf + 9000, "panic: page fault\ncpuid = 0\n");
+    put_text(maker.buf + 5000, "FreeBSD 14.1-RELEASE releng/14.1 GENERIC\n");
+    put_text(maker.buf + 9000, "panic: page fault\ncpuid = 0\n");
     facts = read_facts(64 << 10);
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS), "FreeBSD");
     CHECK_STR(pnd_facts_text(&facts, PND_FACT_OS_VERSION), "14.1-RELEASE");
@@ -583,6 +625,7 @@ int main(void)
     RUN(reads_every_kind_of_note);
     RUN(takes_the_uuid_from_the_kernels_own_header_when_no_note_has_it);
     RUN(reads_the_kernel_version_from_its_memory);
+    RUN(takes_the_processor_and_the_frames_from_the_panic_log);
     RUN(reads_old_layouts_with_regions_that_were_never_sent);
     RUN(says_what_it_can_at_every_length);
     RUN(survives_every_flipped_byte_of_its_headers);

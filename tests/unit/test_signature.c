@@ -179,6 +179,16 @@ static void different_panics_stay_apart(void)
         "EXT3-fs (device sda1): panic forced after error",
         "userspace watchdog timeout: no successful checkins from com.apple.WindowServer",
         "userspace watchdog timeout: no successful checkins from logd",
+        "Suspected bundle: com.apple.iokit.IOPCIFamily. Thread 0x7b.",
+        "Suspected bundle: com.apple.iokit.IOUSBHostFamily. Thread 0x7b.",
+        "usercopy: Kernel memory exposure attempt detected from SLUB object 'kmalloc-64'!",
+        "usercopy: Kernel memory exposure attempt detected from SLUB object 'kmalloc-128'!",
+        "BUG: KASAN: slab-use-after-free in foo_read+0x12/0x40 [foo]",
+        "BUG: KASAN: slab-out-of-bounds in foo_read+0x12/0x40 [foo]",
+        "Out of memory: Killed process 712 (bash)",
+        "Out of memory: system-wide panic_on_oom is enabled",
+        "Asynchronous SError Interrupt",
+        "corrupted stack end detected inside scheduler",
     };
     enum { COUNT = sizeof(panics) / sizeof(*panics) };
     struct pnd_signature got[COUNT];

@@ -2,6 +2,7 @@
  *
  * Frames of a Linux backtrace against a kernel with symbols: every instruction of its functions,
  * held against what addr2line says. argv[1] is that kernel (symbols_kernel.c). */
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "panicctl/symbols.h"
@@ -245,7 +246,9 @@ static void what_is_no_kernel_is_refused_or_survived(void)
 
 int main(int argc, char **argv)
 {
-    kernel_path = argc > 1 ? argv[1] : "";
+    static char path[PATH_MAX]; /* links will point there from elsewhere */
+
+    kernel_path = argc > 1 && realpath(argv[1], path) ? path : "";
     if (!ask_binutils()) {
         printf("1..0 # SKIP nm and readelf (binutils) find no kernel_entry in %s\n", kernel_path);
         return 0;

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Panic logs and the Mach-O files that have the names: kernels, kexts, dSYM bundles, fat files and
-kernel collections, written here. Usage: test_symbols_macho.py SYMBOLS_LOG. Speaks TAP."""
+kernel collections, written here. Usage: test_symbols_macho.py SYMBOLS_LOG PANICCTL. Speaks TAP."""
 
+import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import macho_file as macho   # noqa: E402
 
 TOOL = sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_SYMBOLS_LOG"]
+PANICCTL = sys.argv[2] if len(sys.argv) > 2 else os.environ["PND_PANICCTL"]
 TESTS = []
 KERNEL, OTHER, KEXT = (f"{digit * 8}-2222-3333-4444-555555555555" for digit in "1AB")
 SLIDE, LINKED = 0x11A00000, 0xFFFFFF8000200000
@@ -254,7 +257,73 @@ def names_of_any_bytes_are_escaped():
     with Place() as place:
         path = place.put("kernel", kernel(symbols={"_evil\x1b[31m\n": LINKED + 0x2300}))
         printed, _, _ = place.run(X86, path)
-        assert "\x1b" not in printed and "_evil\\x1B[31m" in printed.replace("\\x1b", "\\x1B"), printed
+        assert "\x1b" not in printed, printed
+        assert "_evil\\x1B[31m" in printed.replace("\\x1b", "\\x1B"), printed
+
+
+SOURCE = """int other(int a)
+{
+    return a * 3;
+}
+
+int panic_here(int a)
+{
+    a += 5;
+    return other(a) +
+           other(a + 1);
+}
+"""
+
+
+@test
+def names_and_lines_of_what_a_compiler_for_macs_made_are_those_of_llvm():
+    if not shutil.which("clang") or not shutil.which("llvm-symbolizer"):
+        return "clang or llvm-symbolizer is not installed"
+    for target, back in (("x86_64", 1), ("arm64", 4)):
+        with Place() as place:
+            (place.root / "kernel.c").write_text(SOURCE)
+            made = place.root / "kernel.o"
+            subprocess.run(["clang", "-target", target + "-apple-macos12", "-O1", "-g", "-c",
+                            "-ffreestanding", place.root / "kernel.c", "-o", made], check=True,
+                           timeout=60)
+            calls = range(0, 0x30, 4)
+            log = 'panic(cpu 1 caller 0x1): "boo"\nBacktrace (CPU 1), Frame : Return Address\n'
+            log += "".join(f"{0x1000 + at:#x} : {at + back:#x}\n" for at in calls)
+            log += "Kernel version:\nDarwin Kernel Version 21; root:xnu-8020~1/RELEASE_"
+            log += target.upper() + "\n"
+            _, table, error = place.run(log, made)
+            assert len(table) == len(calls), (table, error)
+            said = subprocess.run(["llvm-symbolizer", "--obj=" + str(made), "--no-inlines",
+                                   *map(hex, calls)], check=True, capture_output=True, text=True,
+                                  timeout=60).stdout.split("\n\n")
+            known = 0
+            for at, ours, theirs in zip(calls, table, said):
+                name, line = theirs.splitlines()[:2]
+                number = line.split(":")[1]
+                if name == "??" or number == "0":
+                    continue
+                known += 1
+                assert ours.split()[2] == "_" + name, (hex(at), ours, theirs)
+                assert ours.endswith(f" (kernel.c:{number})"), (hex(at), ours, theirs)
+            assert known >= 6, said
+    return None
+
+
+@test
+def panicctl_log_shows_the_same():
+    with Place() as place:
+        path = place.put("kernel", kernel())
+        printed, _, _ = place.run(X86, path)
+        command = [PANICCTL, "log", place.root / "log", "--symbols"]
+        shown = subprocess.run([*command, path], capture_output=True, text=True, timeout=60)
+        assert shown.returncode == 0 and shown.stdout == printed, shown
+        found = json.loads(subprocess.run([*command, path, "--json"], check=True,
+                                          capture_output=True, text=True, timeout=60).stdout)
+        assert "_panic + 0x45" in json.dumps(found["symbols"]), found["symbols"]
+        shown = subprocess.run([*command, place.put("other", kernel(OTHER))], capture_output=True,
+                               text=True, timeout=60)
+        assert shown.returncode == 1 and OTHER in shown.stderr, shown
+        assert shown.stderr.startswith("panicctl: "), shown.stderr
 
 
 def main():
@@ -262,8 +331,9 @@ def main():
     for number, function in enumerate(TESTS, 1):
         sentence = function.__name__.replace("_", " ")
         try:
-            function()
-            print(f"ok {number} - {sentence}", flush=True)
+            skipped = function()
+            print(f"ok {number} - {sentence}" + (f" # SKIP {skipped}" if skipped else ""),
+                  flush=True)
         except Exception as why:   # pylint: disable=broad-except
             failed += 1
             for line in f"{type(why).__name__}: {why}".splitlines():
