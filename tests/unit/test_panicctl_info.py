@@ -330,4 +330,13 @@ def facts_that_are_damaged_are_mended_by_verify(place):
     assert place.json("list")["dumps"][0]["state"] == "complete"
 
 
+@test
+def a_long_path_is_whole_in_the_command(place):
+    deep = os.path.join("d" * 200, "e" * 200)
+    os.makedirs(os.path.join(place.root, deep))
+    with open(os.path.join(place.root, deep, "core"), "wb") as file:
+        file.write(macho_core([(0x1000, b"x" * 8192)]))
+    assert f"panicctl debug {deep}/core\n" in place.run("info", f"{deep}/core")
+
+
 sys.exit(main())
