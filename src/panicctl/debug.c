@@ -235,7 +235,7 @@ static int unpack(struct debug *debug)
         &bytes, &why);
     pnd_progress_clear(&progress);
     if (err == PND_E_SHORT || err == PND_E_FORMAT) {
-        fprintf(stderr, "panicctl: warning: %s; what comes before it can be looked at\n", why.text);
+        pnd_ctl_warn("%s; what comes before it can be looked at", why.text);
         err = PND_OK;
     }
     return err ? pnd_ctl_fail("%s (in %s; $TMPDIR names another place)", why.text, debug->temporary)
@@ -355,7 +355,11 @@ static int choose(struct pnd_ctl *ctl, struct debug *debug, struct pnd_why *why)
     debug->wish.symbols = &debug->symbols;
     pnd_debug_choose(&debug->wish, &debug->choice);
     debug->unpack = packed || debug->choice.form == PND_UNPACK_ELF;
-    pnd_subject_path(ctl, &debug->subject, debug->path, sizeof(debug->path));
+    /* "-x" is a file here, and "4711" no process: gdb would attach to it. */
+    if (!debug->subject.row && !strchr(debug->subject.path, '/'))
+        snprintf(debug->path, sizeof(debug->path), "./%s", debug->subject.path);
+    else
+        pnd_subject_path(ctl, &debug->subject, debug->path, sizeof(debug->path));
     snprintf(debug->core, sizeof(debug->core), "%s", debug->path);
     return PND_OK;
 }
@@ -375,8 +379,7 @@ static int run(struct pnd_ctl *ctl, struct debug *debug)
     if (err)
         return pnd_ctl_fail("%s", why.text);
     if (debug->symbols.differs)
-        fprintf(stderr, "panicctl: warning: %s is of another build, %s\n", debug->symbols.path,
-                debug->symbols.id);
+        pnd_ctl_warn("%s is of another build, %s", debug->symbols.path, debug->symbols.id);
     if (!debug->choice.debugger || !debug->choice.installed || debug->choice.lacks_symbols)
         return cannot(ctl, debug);
     if (debug->print || ctl->json)

@@ -194,23 +194,33 @@ __attribute__((format(printf, 2, 3))) static void push_text(struct arguments *ar
     args->left -= (size_t)len + 1;
 }
 
-/* An ELF kernel in a Mach-O core is placed by nobody but us. */
+/* A number, whatever the text is: lldb runs each line of a command. */
+static unsigned long long slide_of(const struct pnd_facts *facts)
+{
+    const char *text = pnd_facts_text(facts, PND_FACT_SLIDE);
+    char *end;
+    unsigned long long slide = strtoull(text, &end, 0);
+
+    return *end ? 0 : slide;
+}
+
+/* An ELF kernel in a Mach-O core is placed by nobody but us; not one whose name would end the
+ * quotes, or the line. */
 static void push_lldb(struct arguments *args, const struct pnd_debug_wish *wish, const char *core)
 {
     const char *symbols = wish->symbols->path, *slash = strrchr(symbols, '/');
-    const char *slide = pnd_facts_text(wish->facts, PND_FACT_SLIDE);
     bool macho = strstr(wish->format, "macho") != NULL;
 
     push(args, "--core");
     push(args, core);
     if (!symbols[0])
         return;
-    if (macho && wish->symbols->elf) {
+    if (macho && wish->symbols->elf && !strpbrk(symbols, "'\n\r")) {
         push(args, "-o");
         push_text(args, "target modules add '%s'", symbols);
         push(args, "-o");
-        push_text(args, "target modules load --file '%s' --slide %s", slash ? slash + 1 : symbols,
-                  slide[0] ? slide : "0");
+        push_text(args, "target modules load --file '%s' --slide 0x%llx",
+                  slash ? slash + 1 : symbols, slide_of(wish->facts));
     } else {
         push(args, symbols);
     }

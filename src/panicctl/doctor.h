@@ -13,6 +13,7 @@
 enum {
     PND_DOCTOR_MAX = 64,
     PND_DOCTOR_TEXT_CAP = 512,
+    PND_DOCTOR_OPERAND_CAP = 201,
     PND_DOCTOR_OUT_MAX = 16 << 20, /* of another program: a ruleset */
 };
 
@@ -50,6 +51,9 @@ __attribute__((format(printf, 5, 6))) void pnd_doctor_add(struct pnd_doctor *doc
  *   @return its exit code; PND_E_NOTFOUND there is no such program; PND_E_SYS, PND_E_FULL more
  *           than PND_DOCTOR_OUT_MAX */
 int pnd_doctor_run(char *const argv[], char **ret);
+
+/* The directory as a command takes it: quoted, and whole or "DIR", as root will type it. */
+const char *pnd_doctor_operand(const char *path, char ret[PND_DOCTOR_OPERAND_CAP]);
 
 /* The checks, in the order in which they are made: each may use what those before found. */
 void pnd_doctor_server(struct pnd_doctor *doctor);    /* fills in server, pid, uid, port */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "host/clock.h"
 #include "host/text.h"
+#include "panicctl/debug.h"
 #include "panicctl/doctor.h"
 #include "panicctl/print.h"
 #include "panicctl/socket.h"
@@ -35,42 +37,58 @@ static const char *user_name(uid_t uid, char ret[USER_CAP])
     return ret;
 }
 
+const char *pnd_doctor_operand(const char *path, char ret[PND_DOCTOR_OPERAND_CAP])
+{
+    char quoted[2 * PND_DEBUG_PATH_CAP];
+
+    pnd_debug_quote(quoted, sizeof(quoted), path);
+    if (strlen(quoted) < PND_DOCTOR_OPERAND_CAP)
+        memcpy(ret, quoted, strlen(quoted) + 1);
+    else
+        memcpy(ret, "DIR", sizeof("DIR"));
+    return ret;
+}
+
 /* ---- the directory ---- */
 
 static void missing(struct pnd_doctor *doctor)
 {
-    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP];
+    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP], state[PATH_MAX],
+        word[PND_DOCTOR_OPERAND_CAP];
     struct stat st;
 
     pnd_print_name(name, doctor->ctl->directory);
+    snprintf(state, sizeof(state), "%.4000s/.panicd", doctor->ctl->directory);
     if (stat(doctor->ctl->directory, &st) == 0 && S_ISDIR(st.st_mode)) {
-        if (access(doctor->ctl->directory, R_OK | X_OK) != 0) {
+        if (access(doctor->ctl->directory, R_OK | X_OK) != 0 ||
+            (access(state, F_OK) == 0 && access(state, R_OK | X_OK) != 0)) {
             pnd_doctor_add(doctor, "directory", PND_DOCTOR_FAIL, "sudo panicctl doctor",
                            "%.300s may not be read by this user", name);
             return;
         }
-        snprintf(fix, sizeof(fix), "panicd %.400s", name);
+        snprintf(fix, sizeof(fix), "panicd %s", pnd_doctor_operand(doctor->ctl->directory, word));
         pnd_doctor_add(doctor, "directory", PND_DOCTOR_FAIL, fix,
                        "%.300s is there, but no panicd has ever received into it", name);
         return;
     }
     snprintf(fix, sizeof(fix),
-             "panicd %.200s, which makes it; or name another: panicctl --directory "
+             "panicd %s, which makes it; or name another: panicctl --directory "
              "DIR doctor",
-             name);
+             pnd_doctor_operand(doctor->ctl->directory, word));
     pnd_doctor_add(doctor, "directory", PND_DOCTOR_FAIL, fix, "%.300s is not there", name);
 }
 
 /* @return true: it was said what is wrong */
 static bool wrong_owner(struct pnd_doctor *doctor, const struct stat *st, const char *name)
 {
-    char owner[USER_CAP], user[USER_CAP], fix[PND_DOCTOR_TEXT_CAP];
+    char owner[USER_CAP], user[USER_CAP], fix[PND_DOCTOR_TEXT_CAP], word[PND_DOCTOR_OPERAND_CAP];
 
     if (st->st_uid == doctor->uid || doctor->uid == 0)
         return false;
     user_name(st->st_uid, owner);
     user_name(doctor->uid, user);
-    snprintf(fix, sizeof(fix), "chown -R %s %.300s", user, name);
+    snprintf(fix, sizeof(fix), "chown -R %s %s", user,
+             pnd_doctor_operand(doctor->ctl->spool.path, word));
     if (!doctor->server) /* who asks need not be who receives */
         pnd_doctor_add(doctor, "directory", PND_DOCTOR_WARN, "",
                        "%.200s belongs to %s: run panicd as that user, not as %s", name, owner,
@@ -84,7 +102,7 @@ static bool wrong_owner(struct pnd_doctor *doctor, const struct stat *st, const 
 void pnd_doctor_directory(struct pnd_doctor *doctor)
 {
     const struct pnd_spool *spool = &doctor->ctl->spool;
-    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP];
+    char name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP], word[PND_DOCTOR_OPERAND_CAP];
     struct stat st, state;
     struct statvfs fs;
 
@@ -99,7 +117,7 @@ void pnd_doctor_directory(struct pnd_doctor *doctor)
                        strerror(errno));
         return;
     }
-    snprintf(fix, sizeof(fix), "chmod 700 %.400s", name);
+    snprintf(fix, sizeof(fix), "chmod 700 %s", pnd_doctor_operand(spool->path, word));
     if (fs.f_flag & ST_RDONLY)
         pnd_doctor_add(doctor, "directory", PND_DOCTOR_FAIL, "mount it read-write",
                        "%.200s is on a file system that is mounted read-only", name);
@@ -189,7 +207,7 @@ static bool latest(const struct pnd_dump *dump, void *ctx)
 
 void pnd_doctor_catalog(struct pnd_doctor *doctor)
 {
-    char owner[USER_CAP], name[PND_PRINT_NAME_CAP], fix[PND_DOCTOR_TEXT_CAP];
+    char owner[USER_CAP], word[PND_DOCTOR_OPERAND_CAP], fix[PND_DOCTOR_TEXT_CAP];
     struct pnd_catalog *catalog = NULL;
     struct pnd_dump last = {0};
     struct pnd_why why = {0};
@@ -205,9 +223,9 @@ void pnd_doctor_catalog(struct pnd_doctor *doctor)
     if (!err)
         err = pnd_catalog_each(catalog, false, latest, &last, &why);
     pnd_catalog_close(catalog);
-    pnd_print_name(name, doctor->ctl->spool.path);
     if (unwritable(doctor, owner, &file)) {
-        snprintf(fix, sizeof(fix), "chown --reference=%.180s %.180s/.panicd/%s", name, name, file);
+        snprintf(fix, sizeof(fix), "chown --reference=%s/.panicd %s/.panicd/%s",
+                 pnd_doctor_operand(doctor->ctl->spool.path, word), word, file);
         pnd_doctor_add(doctor, "catalog", PND_DOCTOR_FAIL, fix,
                        ".panicd/%s belongs to %s, so that panicd cannot write it", file, owner);
     } else if (err == PND_E_NOTFOUND) {

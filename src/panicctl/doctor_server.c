@@ -29,14 +29,14 @@ static const char *start_command(const struct pnd_doctor *doctor, char *ret, siz
 {
     const char *directory = doctor->ctl->directory;
     bool service = strcmp(directory, "/var/lib/panicd") == 0;
-    char name[PND_PRINT_NAME_CAP];
+    char word[PND_DOCTOR_OPERAND_CAP];
 
     if (service && !doctor->spool_open)
         snprintf(ret, cap, "panicd, which makes ./PanicDumps; or systemctl start panicd");
     else if (service)
         snprintf(ret, cap, "systemctl start panicd");
     else
-        snprintf(ret, cap, "panicd %.400s", pnd_print_name(name, directory));
+        snprintf(ret, cap, "panicd %s", pnd_doctor_operand(directory, word));
     return ret;
 }
 

@@ -128,12 +128,11 @@ static int open_input(struct pnd_ctl *ctl, const char *what, struct export *expo
 static void warn(const struct export *export)
 {
     const struct pnd_dump *dump = &export->subject.view.dump;
-    char reason[PND_PRINT_NAME_CAP];
 
     if (export->subject.row && dump->state != PND_DUMP_COMPLETE)
-        fprintf(stderr, "panicctl: warning: dump %" PRIu64 " is %s%s%s\n", dump->id,
-                dump->state == PND_DUMP_INCOMPLETE ? "incomplete" : "not checked",
-                dump->reason[0] ? ": " : "", pnd_print_name(reason, dump->reason));
+        pnd_ctl_warn("dump %" PRIu64 " is %s%s%s", dump->id,
+                     dump->state == PND_DUMP_INCOMPLETE ? "incomplete" : "not checked",
+                     dump->reason[0] ? ": " : "", dump->reason);
     if (export->decompress && !export->unpack)
         fputs("panicctl: the dump is not compressed; exported as it is\n", stderr);
 }
@@ -190,7 +189,7 @@ static int run(struct pnd_ctl *ctl, const char *sel, struct export *export)
     warn(export);
     err = copy(export, &bytes, &why);
     if (err == PND_E_SHORT) {
-        fprintf(stderr, "panicctl: warning: %s; what came before it is exported\n", why.text);
+        pnd_ctl_warn("%s; what came before it is exported", why.text);
         err = PND_OK;
     }
     if (err == PND_E_FORMAT) {

@@ -234,7 +234,7 @@ static int import_open(struct pnd_ctl *ctl, struct import *import, struct source
         code = pnd_ctl_fail("%s", why.text);
     } else {
         if (pnd_importer_settle(ctl, &importer, &why))
-            fprintf(stderr, "panicctl: warning: %s\n", why.text);
+            pnd_ctl_warn("%s", why.text);
         report(ctl, import, source, &importer.dump, pnd_importer_same(ctl, &importer.dump));
     }
     pnd_importer_close(&importer);

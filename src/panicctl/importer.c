@@ -73,17 +73,11 @@ int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
     return PND_OK;
 }
 
-/* What root puts there is the directory's owner's: a server that is not root must be able to read
- * it. */
 static int give_away(const struct pnd_ctl *ctl, int fd, struct pnd_why *why)
 {
-    struct stat dir;
-
     if (fchmod(fd, 0600) != 0)
         return pnd_why(why, PND_E_SYS, errno, "make the file private");
-    if (geteuid() != 0 || fstat(ctl->spool.dir_fd, &dir) != 0)
-        return PND_OK;
-    return fchown(fd, dir.st_uid, dir.st_gid) == 0
+    return pnd_spool_give(&ctl->spool, fd) == PND_OK
                ? PND_OK
                : pnd_why(why, PND_E_SYS, errno, "give the file to the owner of %s",
                          ctl->spool.path);

@@ -133,7 +133,7 @@ static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
 
 static json_t *command_json(const char *verb, const struct pnd_info *info, bool fits)
 {
-    char line[PND_PRINT_NAME_CAP + 32];
+    char line[sizeof(info->name) + 32];
 
     snprintf(line, sizeof(line), "panicctl %s %s", verb, info->name);
     return fits ? json_string(line) : json_null();
@@ -174,7 +174,7 @@ static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
 
 static int gather(struct pnd_ctl *ctl, const char *what, struct pnd_info *info, struct pnd_why *why)
 {
-    char name[PND_SPOOL_NAME_CAP];
+    char name[PND_DEBUG_PATH_CAP];
     int err = pnd_subject_find(ctl, what, &info->subject, why);
 
     if (!err)

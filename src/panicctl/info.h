@@ -5,6 +5,7 @@
 #define PND_PANICCTL_INFO_H
 
 #include "panicctl/print.h"
+#include "panicctl/debug.h"
 #include "panicctl/subject.h"
 #include "store/catalog_facts.h"
 
@@ -17,7 +18,7 @@ struct pnd_info {
     struct pnd_group group;                   /* count 0: none */
     char machines[PND_INFO_MACHINES_MAX][64]; /* where else, the latest first */
     unsigned machine_count;                   /* of them, also those not named */
-    char name[PND_PRINT_NAME_CAP];            /* of the dump, in a command; escaped */
+    char name[2 * PND_DEBUG_PATH_CAP];        /* of the dump, in a command; escaped */
 };
 
 /* @param all  nothing is left out for the sake of the screen */

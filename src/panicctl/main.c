@@ -16,6 +16,7 @@
 #include "inspect/check.h"
 #include "inspect/unpack.h"
 #include "panicctl/help.h"
+#include "panicctl/print.h"
 
 #ifndef PND_VERSION
 #define PND_VERSION "unknown"
@@ -63,7 +64,10 @@ static const struct pnd_verb verbs[] = {
      "could a dump reach this directory; if not, what to do", PND_HELP_DOCTOR, pnd_verb_doctor},
 };
 
-enum { VERB_COUNT = sizeof(verbs) / sizeof(*verbs) };
+enum {
+    VERB_COUNT = sizeof(verbs) / sizeof(*verbs),
+    COMPLAINT_CAP = 8192, /* two paths, and words */
+};
 
 static const struct pnd_verb *find_verb(const char *name)
 {
@@ -102,17 +106,34 @@ static void help_all(FILE *to)
           to);
 }
 
+/* One line. Names in it may be of any bytes: what would steer a terminal is escaped. */
+__attribute__((format(printf, 2, 0))) static void complain(const char *kind, const char *fmt,
+                                                           va_list ap)
+{
+    static char text[COMPLAINT_CAP], line[4 * COMPLAINT_CAP];
+
+    fflush(stdout);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    fprintf(stderr, "panicctl: %s%s\n", kind, pnd_print_line(line, sizeof(line), text));
+}
+
 int pnd_ctl_fail(const char *fmt, ...)
 {
     va_list ap;
 
-    fflush(stdout);
-    fputs("panicctl: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    complain("", fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
     return PND_EXIT_COULD_NOT;
+}
+
+void pnd_ctl_warn(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    complain("warning: ", fmt, ap);
+    va_end(ap);
 }
 
 int pnd_ctl_misused(const char *name, const char *fmt, ...)
@@ -120,11 +141,9 @@ int pnd_ctl_misused(const char *name, const char *fmt, ...)
     const struct pnd_verb *verb = find_verb(name);
     va_list ap;
 
-    fputs("panicctl: ", stderr);
     va_start(ap, fmt);
-    vfprintf(stderr, fmt, ap);
+    complain("", fmt, ap);
     va_end(ap);
-    fputc('\n', stderr);
     if (verb)
         usage_line(stderr, verb);
     return PND_EXIT_COULD_NOT;

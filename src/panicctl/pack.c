@@ -312,11 +312,8 @@ static int write_zip(struct pnd_ctl *ctl, struct request *request)
 
 static void warn(const struct pnd_pack *pack)
 {
-    char reason[PND_PRINT_NAME_CAP];
-
     if (pack->row && pack->dump.state == PND_DUMP_INCOMPLETE)
-        fprintf(stderr, "panicctl: warning: dump %" PRIu64 " is incomplete: %s\n", pack->dump.id,
-                pnd_print_name(reason, pack->dump.reason));
+        pnd_ctl_warn("dump %" PRIu64 " is incomplete: %s", pack->dump.id, pack->dump.reason);
 }
 
 static int prepare(struct pnd_ctl *ctl, const char *what, struct request *request)
@@ -332,7 +329,7 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
     request->bytes = pack->dump.bytes = (uint64_t)st.st_size;
     pnd_pack_member_name(pack->dump.file, pack->member);
     if (pnd_pack_find_facts(ctl, &request->subject, pack, &why))
-        fprintf(stderr, "panicctl: warning: what the dump says is not known: %s\n", why.text);
+        pnd_ctl_warn("what the dump says is not known: %s", why.text);
     if (!pack->log_only) {
         warn(pack);
         return -1;

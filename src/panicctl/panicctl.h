@@ -63,6 +63,9 @@ int pnd_ctl_common_option(struct pnd_ctl *ctl, const char *verb, int option);
 /* "panicctl: " and the text, on standard error. @return PND_EXIT_COULD_NOT */
 __attribute__((format(printf, 1, 2))) int pnd_ctl_fail(const char *fmt, ...);
 
+/* The same with "warning: ", for what stops nothing. */
+__attribute__((format(printf, 1, 2))) void pnd_ctl_warn(const char *fmt, ...);
+
 /* As pnd_ctl_fail(), with the line that shows how the verb is used. */
 __attribute__((format(printf, 2, 3))) int pnd_ctl_misused(const char *verb, const char *fmt, ...);
 

@@ -45,13 +45,26 @@ static void compare_with_row(const struct pnd_dump *dump, struct pnd_check *chec
 
 _Static_assert((int)PND_DUMP_MISSING_CAP == (int)PND_CHECK_MISSING_CAP, "ranges fit both ways");
 
-static void put_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
-                      const struct pnd_facts *facts)
+/* As the server's checker would: what is known to be incomplete stays it. */
+static void take_check(const struct pnd_check *check, struct pnd_dump *dump)
 {
-    const char *host = pnd_facts_text(facts, PND_FACT_HOST);
-
-    pnd_catalog_put_facts(catalog, dump->id, facts, true, dump->received_ms,
-                          host[0] ? host : dump->peer, NULL);
+    if (dump->state != PND_DUMP_INCOMPLETE) {
+        dump->state =
+            check->verdict == PND_VERDICT_COMPLETE ? PND_DUMP_COMPLETE : PND_DUMP_INCOMPLETE;
+        snprintf(dump->reason, sizeof(dump->reason), "%s", check->reason);
+    }
+    dump->checked = true;
+    dump->bytes = check->bytes;
+    snprintf(dump->format, sizeof(dump->format), "%s", check->format);
+    snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
+    dump->missing_count = check->missing_count;
+    for (unsigned i = 0; i < check->missing_count; i++)
+        dump->missing[i] =
+            (struct pnd_dump_range){.start = check->missing[i].start, .end = check->missing[i].end};
+    if (dump->state == PND_DUMP_INCOMPLETE && check->verdict == PND_VERDICT_COMPLETE) {
+        dump->missing[0] = (struct pnd_dump_range){.start = check->bytes, .end = UINT64_MAX};
+        dump->missing_count = 1;
+    }
 }
 
 /* Without a server nobody else will: the verdict and the facts go into the catalog, if this user
@@ -61,31 +74,35 @@ static void settle_row(struct pnd_ctl *ctl, int fd, struct pnd_dump *dump,
 {
     struct pnd_spool locked;
     struct pnd_catalog *catalog = NULL;
-    bool fresh = false;
+    bool known = dump->state == PND_DUMP_INCOMPLETE;
 
     if (pnd_spool_open(&locked, ctl->spool.path, NULL))
         return; /* a server has come up meanwhile, or we may not */
-    if (pnd_catalog_open(&locked, false, &catalog, &fresh, NULL) == PND_OK) {
-        dump->state =
-            check->verdict == PND_VERDICT_COMPLETE ? PND_DUMP_COMPLETE : PND_DUMP_INCOMPLETE;
-        dump->checked = true;
-        dump->bytes = check->bytes;
-        snprintf(dump->reason, sizeof(dump->reason), "%s", check->reason);
-        snprintf(dump->format, sizeof(dump->format), "%s", check->format);
-        snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
-        dump->missing_count = check->missing_count;
-        for (unsigned i = 0; i < check->missing_count; i++)
-            dump->missing[i] = (struct pnd_dump_range){.start = check->missing[i].start,
-                                                       .end = check->missing[i].end};
-        if ((dump->state == PND_DUMP_COMPLETE ||
-             pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK) &&
-            pnd_catalog_put(catalog, dump, 1, NULL) == PND_OK)
-            put_facts(catalog, dump, facts);
+    if (pnd_catalog_open(&locked, false, &catalog, NULL, NULL) == PND_OK) {
+        take_check(check, dump);
+        if (known || dump->state == PND_DUMP_COMPLETE ||
+            pnd_spool_abandon(&locked, -1, true, dump->file, NULL) == PND_OK)
+            pnd_catalog_conclude(catalog, dump, facts, NULL);
         pnd_catalog_label(fd, dump);
         pnd_spool_sync(&locked, NULL);
     }
     pnd_catalog_close(catalog);
     pnd_spool_close(&locked);
+}
+
+/* Facts that are lost or damaged are read again by this, if this user may write there. */
+static void mend_facts(struct pnd_ctl *ctl, const struct pnd_dump *dump,
+                       const struct pnd_facts *facts)
+{
+    struct pnd_catalog *catalog = NULL;
+    struct pnd_facts known;
+    int err = pnd_catalog_get_facts(ctl->catalog, dump->id, true, &known, NULL);
+
+    pnd_facts_deinit(&known);
+    if (err != PND_E_NOTFOUND || pnd_catalog_open(&ctl->spool, false, &catalog, NULL, NULL))
+        return;
+    pnd_catalog_conclude(catalog, dump, facts, NULL);
+    pnd_catalog_close(catalog);
 }
 
 static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
@@ -150,17 +167,20 @@ static int verify(struct pnd_ctl *ctl, struct pnd_subject *subject)
     struct pnd_check check = {0};
     struct pnd_facts facts = {0};
     struct pnd_why why = {0};
-    bool offset_known = true;
+    struct pnd_dump *dump = &subject->view.dump;
+    bool offset_known = true, compare = dump->checked || dump->state == PND_DUMP_INCOMPLETE;
     char received[65]; /* the SHA-256 that it had then; "" none */
     int err = pnd_subject_check(subject, "verify", ctl->json, &check, &facts, &why);
 
     if (err)
         return pnd_ctl_fail("%s", why.text);
-    snprintf(received, sizeof(received), "%s", subject->view.dump.sha256);
-    if (subject->row && subject->view.dump.state == PND_DUMP_RECEIVING)
-        settle_row(ctl, subject->fd, &subject->view.dump, &check, &facts);
-    else if (subject->row)
-        compare_with_row(&subject->view.dump, &check, &offset_known);
+    snprintf(received, sizeof(received), "%s", dump->sha256);
+    if (subject->row && !dump->checked)
+        settle_row(ctl, subject->fd, dump, &check, &facts);
+    if (subject->row && compare)
+        compare_with_row(dump, &check, &offset_known);
+    if (subject->row && strcmp(received, check.sha256) == 0)
+        mend_facts(ctl, dump, &facts);
     pnd_facts_deinit(&facts);
     if (ctl->json)
         err = print_result_json(ctl, subject, &check, offset_known, received);

@@ -9,25 +9,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/clock.h"
 #include "host/guard.h"
 #include "host/log.h"
 #include "inspect/check.h"
+#include "panicd/resting.h"
 #include "panicd/usage.h"
+#include "panicd/verdict.h"
 
 enum {
     BATCH = 32,    /* unchecked rows taken from the catalog at a time */
     NEWS_MAX = 64, /* news waiting for the event loop; more are not announced */
     USAGE_MS = PND_CHECKER_USAGE_S * 1000,
+    PUT_PAUSE_MS = 2000, /* between attempts to put a row */
 };
 
 /* A dump that arrives, as the network thread tells of it; under the lock. */
 struct arrival {
     uint64_t id; /* 0: free */
-    char file[PND_SPOOL_NAME_CAP];
+    char file[PND_SPOOL_NAME_CAP], peer[PND_PEER_TEXT_CAP];
     uint64_t bytes, told_ms;
     bool failed; /* its child died: not again before it has ended */
 };
@@ -36,9 +38,10 @@ struct arrival {
 struct reading {
     uint64_t id; /* 0: none */
     int fd;
-    struct pnd_check_child *child;
+    struct pnd_check_child *child; /* NULL: it has said all */
     uint64_t allowed;
-    struct pnd_facts facts; /* the last it told */
+    char peer[PND_PEER_TEXT_CAP]; /* of one that arrives */
+    struct pnd_facts facts;       /* the last it told */
 };
 
 struct pnd_checker {
@@ -58,9 +61,12 @@ struct pnd_checker {
     struct reading ended;                              /* of batch[batch_at] */
     struct pnd_dump batch[BATCH];
     unsigned batch_count, batch_at;
+    bool judged;     /* the row of the ended dump has its verdict, and is to be put */
     bool progressed; /* some row of this batch got its verdict */
     bool more;       /* a child has said something, and maybe not all */
+    uint64_t put_ms; /* ended.child is NULL: when its row is put again */
     uint64_t sum_ms; /* when the sums are due */
+    struct pnd_resting resting;
 };
 
 static void announce(struct pnd_checker *checker, const struct pnd_checker_news *news)
@@ -75,10 +81,7 @@ static void announce(struct pnd_checker *checker, const struct pnd_checker_news 
 /* The group of dump @p id, when there is one. */
 static void find_group(struct pnd_checker *checker, uint64_t id, struct pnd_group *ret)
 {
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, id);
-    if (pnd_catalog_group_find(checker->catalog, text, ret, NULL))
+    if (pnd_catalog_group_of(checker->catalog, id, ret, NULL))
         *ret = (struct pnd_group){0};
 }
 
@@ -114,112 +117,52 @@ static int start_reading(struct pnd_checker *checker, uint64_t id, const char *f
 
 /* ---- what becomes of facts and verdicts ---- */
 
-/* Facts into the catalog. A machine is known by its name, or else by its address. */
-static int keep_facts(struct pnd_checker *checker, const struct reading *reading,
-                      const struct pnd_dump *dump)
+/* What is known of a dump that arrives. A machine is known by its name, or else by its address. */
+static void keep_facts(struct pnd_checker *checker, const struct reading *reading)
 {
     const char *host = pnd_facts_text(&reading->facts, PND_FACT_HOST);
     struct pnd_why why;
-    int err = pnd_catalog_put_facts(checker->catalog, reading->id, &reading->facts, dump != NULL,
-                                    dump ? dump->received_ms : pnd_clock_wall_ms(),
-                                    *host || !dump ? host : dump->peer, &why);
 
-    if (err)
+    if (pnd_catalog_put_facts(checker->catalog, reading->id, &reading->facts, false,
+                              pnd_clock_wall_ms(), *host ? host : reading->peer, &why))
         pnd_log(PND_ERR, "facts-lost", "id=%" PRIu64 " why=\"%s\"", reading->id, why.text);
-    return err;
 }
 
-static void take_missing(const struct pnd_check *check, struct pnd_dump *dump)
+/* The verdict and the facts into the catalog. One that has no room or no time now is asked again
+ * later: that is its trouble, and what was read need not be read again. @return false: later */
+static bool put(struct pnd_checker *checker, const struct pnd_dump *dump, bool *ret_gone)
 {
-    dump->missing_count = 0;
-    for (unsigned i = 0; i < check->missing_count && i < PND_DUMP_MISSING_CAP; i++) {
-        dump->missing[i].start = check->missing[i].start;
-        dump->missing[i].end = check->missing[i].end;
-        dump->missing_count++;
-    }
-}
-
-/* The file's name says that it is not whole after all. */
-static void mark(struct pnd_checker *checker, struct pnd_dump *dump, const char *reason)
-{
+    static const struct pnd_facts none;
     struct pnd_why why;
+    int err = pnd_catalog_conclude(checker->catalog, dump, &checker->ended.facts, &why);
 
-    dump->state = PND_DUMP_INCOMPLETE;
-    snprintf(dump->reason, sizeof(dump->reason), "%s", reason);
-    if (pnd_spool_abandon(checker->spool, -1, true, dump->file, &why) ||
-        pnd_spool_sync(checker->spool, &why))
-        pnd_log(PND_ERR, "mark-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+    if (err && err != PND_E_NOTFOUND)
+        pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
+    if (err == PND_E_SYS) /* perhaps it is only these facts that it does not take */
+        err = pnd_catalog_conclude(checker->catalog, dump, &none, &why);
+    *ret_gone = err == PND_E_NOTFOUND;
+    return !err || *ret_gone;
 }
 
-/* The verdict into the row. */
-static void judge(struct pnd_checker *checker, const struct pnd_check *check, struct pnd_dump *dump)
+/* What the dump of checker->ended has come to is known: its row is all that lacks. */
+static void conclude(struct pnd_checker *checker)
 {
-    struct stat st;
+    struct pnd_dump *dump = &checker->batch[checker->batch_at];
+    struct pnd_checker_news news = {.verdict = true, .dump = *dump};
+    bool gone;
 
-    snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
-    snprintf(dump->format, sizeof(dump->format), "%s", check->format);
-    if (fstat(checker->ended.fd, &st) == 0) /* which the sums are made of: not by hearsay */
-        dump->bytes = (uint64_t)st.st_size;
-    take_missing(check, dump);
-    if (dump->state == PND_DUMP_INCOMPLETE) {
-        /* What the container lacks is known better than what the sender left out. */
-        if (dump->missing_count == 0) {
-            dump->missing[0].start = check->bytes;
-            dump->missing[0].end = UINT64_MAX;
-            dump->missing_count = 1;
-        }
-    } else if (check->verdict == PND_VERDICT_COMPLETE) {
-        dump->state = PND_DUMP_COMPLETE;
-    } else {
-        mark(checker, dump, check->reason);
-    }
-}
-
-/* A row that a person removed during its check must not come back. */
-static bool still_there(struct pnd_checker *checker, uint64_t id)
-{
-    struct pnd_dump row;
-    char text[24];
-
-    snprintf(text, sizeof(text), "%" PRIu64, id);
-    return pnd_catalog_find(checker->catalog, text, &row, NULL) != PND_E_NOTFOUND;
-}
-
-/* @p err PND_OK: @p check is the verdict; PND_E_FORMAT: the file defeats the check; it is kept, and
- * said so; nothing else suffers. */
-static void conclude(struct pnd_checker *checker, struct pnd_dump *dump, int err,
-                     const struct pnd_check *check, const struct pnd_why *why)
-{
-    struct pnd_checker_news news = {.verdict = true};
-    bool had_verdict = dump->checked;
-    char reason[sizeof(dump->reason)];
-    struct pnd_why trouble;
-
-    if (had_verdict) { /* only its facts were wanted; then those who wait for a verdict are next */
-        checker->progressed =
-            !still_there(checker, dump->id) || keep_facts(checker, &checker->ended, dump) == PND_OK;
-        checker->batch_count = checker->batch_at;
+    checker->put_ms = pnd_clock_ms() + PUT_PAUSE_MS;
+    if (!put(checker, dump, &gone))
         return;
-    }
-    dump->checked = true;
-    if (err && dump->state != PND_DUMP_INCOMPLETE) {
-        snprintf(reason, sizeof(reason), "could not be checked: %.200s", why->text);
-        mark(checker, dump, reason);
-    } else if (!err) {
-        judge(checker, check, dump);
-        pnd_catalog_label(checker->ended.fd, dump);
-    }
     checker->progressed = true;
-    if (!still_there(checker, dump->id))
-        return;
-    keep_facts(checker, &checker->ended, dump); /* first: who sees the verdict finds them */
-    if (pnd_catalog_put(checker->catalog, dump, 1, &trouble)) {
-        pnd_log(PND_ERR, "catalog-behind", "id=%" PRIu64 " why=\"%s\"", dump->id, trouble.text);
-        checker->progressed = false;
+    checker->batch_at++;
+    if (!checker->judged) { /* only its facts were wanted; who waits for a verdict is next */
+        checker->batch_count = checker->batch_at;
+    } else if (!gone) {
+        find_group(checker, dump->id, &news.group);
+        announce(checker, &news);
     }
-    news.dump = *dump;
-    find_group(checker, dump->id, &news.group);
-    announce(checker, &news);
+    stop_reading(&checker->ended);
 }
 
 /* ---- dumps that have ended ---- */
@@ -228,7 +171,8 @@ static bool collect(const struct pnd_dump *dump, void *ctx)
 {
     struct pnd_checker *checker = ctx;
 
-    checker->batch[checker->batch_count++] = *dump;
+    if (!pnd_resting_has(&checker->resting, dump->id, pnd_clock_ms()))
+        checker->batch[checker->batch_count++] = *dump;
     return checker->batch_count < BATCH;
 }
 
@@ -241,22 +185,22 @@ static void next_batch(struct pnd_checker *checker)
         pnd_catalog_each_unread(checker->catalog, collect, checker, NULL);
 }
 
-/* The child that has followed the dump until now, if it read nothing that is not in it: of a dump
- * whose bytes have changed, the arrival is gone, and the child may still be here. */
+/* The child that has followed the dump until now, if it read nothing that is not in it: it may
+ * have been told since that what it read has changed. */
 static bool take_over(struct pnd_checker *checker, const struct pnd_dump *dump)
 {
-    bool as_read;
-
     for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
         struct reading *followed = &checker->followed[i];
+        bool unchanged;
 
         if (followed->id != dump->id)
             continue;
         pthread_mutex_lock(&checker->lock);
-        as_read = checker->arrivals[i].id == dump->id;
-        checker->arrivals[i].id = as_read ? 0 : checker->arrivals[i].id;
+        unchanged = checker->arrivals[i].id == dump->id;
+        if (unchanged)
+            checker->arrivals[i].id = 0;
         pthread_mutex_unlock(&checker->lock);
-        if (!as_read || followed->allowed > dump->bytes ||
+        if (!unchanged || followed->allowed > dump->bytes ||
             pnd_check_allow(followed->child, dump->bytes, true)) {
             stop_reading(followed);
             return false;
@@ -291,13 +235,22 @@ static void begin(struct pnd_checker *checker)
 static void end(struct pnd_checker *checker, int err, const struct pnd_check *check,
                 const struct pnd_why *why)
 {
-    struct pnd_dump *dump = &checker->batch[checker->batch_at++];
+    struct pnd_dump *dump = &checker->batch[checker->batch_at];
 
     if (err)
         pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why->text);
-    if (!err || err == PND_E_FORMAT) /* else it is this machine's trouble, not the file's */
-        conclude(checker, dump, err, check, why);
-    stop_reading(&checker->ended);
+    if (err && err != PND_E_FORMAT) { /* this machine's trouble, not the file's */
+        pnd_resting_add(&checker->resting, dump->id, pnd_clock_ms());
+        checker->batch_at++;
+        stop_reading(&checker->ended);
+        return;
+    }
+    pnd_check_destroy(checker->ended.child);
+    checker->ended.child = NULL;
+    checker->judged = !dump->checked;
+    if (checker->judged)
+        pnd_verdict_judge(checker->spool, checker->ended.fd, err, check, why, dump);
+    conclude(checker);
 }
 
 /* What the child of the ended dump says next. @return there may be more */
@@ -327,7 +280,7 @@ static void tell_facts(struct pnd_checker *checker, const struct reading *readin
 {
     struct pnd_checker_news news = {.dump = {.id = reading->id}};
 
-    keep_facts(checker, reading, NULL);
+    keep_facts(checker, reading);
     if (knew || !reading->facts.text[PND_FACT_PANIC])
         return;
     find_group(checker, reading->id, &news.group);
@@ -390,6 +343,7 @@ static void follow(struct pnd_checker *checker, unsigned i)
     snprintf(part, sizeof(part), "%s.part", arrival.file);
     if (!reading->id && start_reading(checker, arrival.id, part, true, reading, &why))
         return;
+    memcpy(reading->peer, arrival.peer, sizeof(reading->peer));
     if (arrival.bytes > reading->allowed) {
         reading->allowed = arrival.bytes;
         pnd_check_allow(reading->child, arrival.bytes, false);
@@ -397,7 +351,7 @@ static void follow(struct pnd_checker *checker, unsigned i)
 }
 
 void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *file,
-                          uint64_t bytes)
+                          const struct pnd_addr *peer, uint64_t bytes)
 {
     struct arrival *at = NULL;
 
@@ -416,6 +370,7 @@ void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *
         at->failed &= at->id == id;
         at->id = id;
         snprintf(at->file, sizeof(at->file), "%s", file);
+        pnd_addr_text(peer, at->peer);
         at->bytes = bytes;
         at->told_ms = pnd_clock_ms();
     }
@@ -453,11 +408,16 @@ static void sum_up(struct pnd_checker *checker)
     pnd_usage_deinit(&old);
 }
 
-/* Takes what is next from the queue, unless a dump is being read. */
+/* Takes what is next from the queue, unless a dump is being read. The sums are made when they are
+ * due, however long that takes: the policy stands on them. */
 static void go_on(struct pnd_checker *checker)
 {
-    bool again;
+    bool due = pnd_clock_ms() >= checker->sum_ms, again;
 
+    if (due)
+        sum_up(checker);
+    if (checker->ended.id && !checker->ended.child && pnd_clock_ms() >= checker->put_ms)
+        conclude(checker);
     while (!checker->ended.id) {
         if (checker->batch_at < checker->batch_count) {
             begin(checker);
@@ -467,10 +427,12 @@ static void go_on(struct pnd_checker *checker)
         again = checker->woken;
         checker->woken = false;
         pthread_mutex_unlock(&checker->lock);
-        again |= checker->progressed || pnd_clock_ms() >= checker->sum_ms;
-        if (!again)
+        again |= checker->progressed;
+        if (!again && !due)
             return;
-        sum_up(checker);
+        if (again)
+            sum_up(checker);
+        due = false;
         next_batch(checker);
     }
 }
@@ -481,23 +443,26 @@ static void go_on(struct pnd_checker *checker)
 static void wait_for_news(struct pnd_checker *checker)
 {
     struct pollfd fds[2 + PND_CHECKER_FOLLOWED_MAX] = {{.fd = checker->wake_fd, .events = POLLIN}};
-    uint64_t now_ms = pnd_clock_ms();
+    uint64_t now_ms = pnd_clock_ms(), until_ms = checker->sum_ms;
     eventfd_t ignored;
 
-    fds[1].fd = checker->ended.id ? pnd_check_fd(checker->ended.child) : -1;
+    if (checker->ended.id && !checker->ended.child && checker->put_ms < until_ms)
+        until_ms = checker->put_ms;
+    if (checker->more)
+        until_ms = now_ms;
+    fds[1].fd = checker->ended.child ? pnd_check_fd(checker->ended.child) : -1;
     fds[1].events = POLLIN;
     for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++) {
         fds[2 + i].fd = checker->followed[i].id ? pnd_check_fd(checker->followed[i].child) : -1;
         fds[2 + i].events = POLLIN;
     }
-    poll(fds, sizeof(fds) / sizeof(*fds),
-         checker->sum_ms > now_ms && !checker->more ? (int)(checker->sum_ms - now_ms) : 0);
+    poll(fds, sizeof(fds) / sizeof(*fds), until_ms > now_ms ? (int)(until_ms - now_ms) : 0);
     if (fds[0].revents)
         eventfd_read(checker->wake_fd, &ignored);
     checker->more = false;
     for (unsigned i = 0; i < PND_CHECKER_FOLLOWED_MAX; i++)
         checker->more |= checker->followed[i].id && hear_followed(checker, &checker->followed[i]);
-    checker->more |= checker->ended.id && hear_ended(checker);
+    checker->more |= checker->ended.child && hear_ended(checker);
 }
 
 static bool stopping(struct pnd_checker *checker)

@@ -35,10 +35,11 @@ enum {
     PND_CHECKER_FOLLOW_IDLE_MS = 60 * 1000, /* a dump without more for so long is given up on */
 };
 
-/* The first @p bytes of dump @p id lie in NAME.part, @p file being NAME, and will not change. When
- * it is followed, or there is room for one more, the checker reads on. Cheap; network thread. */
+/* The first @p bytes of dump @p id of @p peer lie in NAME.part, @p file being NAME, and will not
+ * change. When it is followed, or there is room for one more, the checker reads on. Cheap; network
+ * thread. */
 void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *file,
-                          uint64_t bytes);
+                          const struct pnd_addr *peer, uint64_t bytes);
 
 /* Bytes of @p id that were told of have changed: it is read anew when it has ended, not before. */
 void pnd_checker_changed(struct pnd_checker *checker, uint64_t id);

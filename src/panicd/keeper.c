@@ -294,6 +294,8 @@ int pnd_keeper_create(const struct pnd_spool *spool, uint32_t jobs, struct pnd_k
     keeper->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     keeper->reserve_fd =
         openat(spool->state_fd, "reserve", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (keeper->reserve_fd >= 0)
+        (void)pnd_spool_give(spool, keeper->reserve_fd);
     if (!keeper->pool || keeper->event_fd < 0 || keeper->reserve_fd < 0) {
         err = PND_E_SYS;
         pnd_why(why, err, errno, "keeper");

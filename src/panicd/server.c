@@ -211,7 +211,7 @@ static void tell_checker(struct pnd_server *server, struct pnd_slot *slot)
         return;
     slot->told = slot->rx.end;
     slot->tell_next = slot->told + PND_CHECKER_FOLLOW_STEP;
-    pnd_checker_arriving(server->checker, slot->id, slot->file, slot->told);
+    pnd_checker_arriving(server->checker, slot->id, slot->file, &slot->origin.peer, slot->told);
 }
 
 static enum pnd_class class_of(const struct pnd_kdp_rx *rx)

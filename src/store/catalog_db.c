@@ -244,6 +244,8 @@ static int create_private(const struct pnd_spool *spool, bool readonly, struct p
     if (fd < 0 && errno != EEXIST)
         return pnd_why(why, errno == ENOSPC || errno == EDQUOT ? PND_E_NOSPACE : PND_E_SYS, errno,
                        "create %s/.panicd/%s", spool->path, db_name);
+    if (fd >= 0)
+        (void)pnd_spool_give(spool, fd);
     return PND_OK;
 }
 

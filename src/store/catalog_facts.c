@@ -132,21 +132,34 @@ static int put_sighting(const struct pnd_catalog *catalog, uint64_t id,
     return done(catalog, err ? err : sqlite3_step(stmt), id, why);
 }
 
-int pnd_catalog_put_facts(struct pnd_catalog *catalog, uint64_t id, const struct pnd_facts *facts,
-                          bool final, int64_t seen_ms, const char *machine, struct pnd_why *why)
+/* All of it, within a transaction. */
+static int put_all(const struct pnd_catalog *catalog, uint64_t id, const struct pnd_facts *facts,
+                   bool final, int64_t seen_ms, const char *machine, struct pnd_why *why)
 {
     struct pnd_signature signature;
-    int err = pnd_db_exec(catalog, "BEGIN IMMEDIATE", why);
+    int err;
 
-    if (err)
-        return err;
     assert(id > 0 && id <= INT64_MAX);
     pnd_signature(facts, &signature);
     err = put_row(catalog, id, facts, final, &signature, why);
     if (!err)
         err = put_log(catalog, id, facts, why);
-    if (!err)
-        err = put_sighting(catalog, id, facts, &signature, seen_ms, machine, why);
+    return err ? err : put_sighting(catalog, id, facts, &signature, seen_ms, machine, why);
+}
+
+static int put_all_of(const struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                      const struct pnd_facts *facts, bool final, struct pnd_why *why)
+{
+    const char *host = pnd_facts_text(facts, PND_FACT_HOST);
+    int64_t seen_ms = dump->received_ms ? dump->received_ms : dump->started_ms;
+
+    return put_all(catalog, dump->id, facts, final, seen_ms ? seen_ms : pnd_clock_wall_ms(),
+                   host[0] ? host : dump->peer, why);
+}
+
+/* Ends the transaction as @p err says. */
+static int commit(const struct pnd_catalog *catalog, int err, struct pnd_why *why)
+{
     if (!err)
         err = pnd_db_exec(catalog, "COMMIT", why);
     if (err)
@@ -154,15 +167,53 @@ int pnd_catalog_put_facts(struct pnd_catalog *catalog, uint64_t id, const struct
     return err;
 }
 
+int pnd_catalog_put_facts(struct pnd_catalog *catalog, uint64_t id, const struct pnd_facts *facts,
+                          bool final, int64_t seen_ms, const char *machine, struct pnd_why *why)
+{
+    int err = pnd_db_exec(catalog, "BEGIN IMMEDIATE", why);
+
+    if (err)
+        return err;
+    return commit(catalog, put_all(catalog, id, facts, final, seen_ms, machine, why), why);
+}
+
 int pnd_catalog_put_dump_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
                                const struct pnd_facts *facts, bool final, struct pnd_why *why)
 {
-    const char *host = pnd_facts_text(facts, PND_FACT_HOST);
-    int64_t seen_ms = dump->received_ms ? dump->received_ms : dump->started_ms;
+    int err = pnd_db_exec(catalog, "BEGIN IMMEDIATE", why);
 
-    return pnd_catalog_put_facts(catalog, dump->id, facts, final,
-                                 seen_ms ? seen_ms : pnd_clock_wall_ms(),
-                                 host[0] ? host : dump->peer, why);
+    return err ? err : commit(catalog, put_all_of(catalog, dump, facts, final, why), why);
+}
+
+/* @return PND_OK; PND_E_NOTFOUND */
+static int has_row(const struct pnd_catalog *catalog, uint64_t id, struct pnd_why *why)
+{
+    PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    int err = pnd_db_prepare(catalog, "SELECT 1 FROM dump WHERE id = ?1", &stmt, why);
+
+    if (err)
+        return err;
+    err = sqlite3_bind_int64(stmt, 1, (int64_t)id);
+    if (!err)
+        err = sqlite3_step(stmt);
+    if (err == SQLITE_DONE)
+        return pnd_why(why, PND_E_NOTFOUND, 0, "dump %" PRIu64 " was removed", id);
+    return err == SQLITE_ROW ? PND_OK : pnd_db_why(catalog, why, err, "read the catalog");
+}
+
+int pnd_catalog_conclude(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                         const struct pnd_facts *facts, struct pnd_why *why)
+{
+    int err = pnd_db_exec(catalog, "BEGIN IMMEDIATE", why);
+
+    if (err)
+        return err;
+    err = has_row(catalog, dump->id, why);
+    if (!err)
+        err = pnd_db_put_row(catalog, dump, why);
+    if (!err)
+        err = put_all_of(catalog, dump, facts, true, why);
+    return commit(catalog, err, why);
 }
 
 /* ---- get ---- */

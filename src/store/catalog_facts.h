@@ -23,6 +23,12 @@ int pnd_catalog_put_facts(struct pnd_catalog *catalog, uint64_t id, const struct
 int pnd_catalog_put_dump_facts(struct pnd_catalog *catalog, const struct pnd_dump *dump,
                                const struct pnd_facts *facts, bool final, struct pnd_why *why);
 
+/* The verdict into the row, and all that is known of the dump, in one step: who sees one finds the
+ * other, and a row that a person removed meanwhile does not come back. Facts as above, final.
+ *   @return PND_OK; PND_E_NOTFOUND the row is gone, and nothing was put */
+int pnd_catalog_conclude(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                         const struct pnd_facts *facts, struct pnd_why *why);
+
 /* @param ret  free with pnd_facts_deinit(); empty on error. The log is left out unless asked for.
  * @return PND_OK; PND_E_NOTFOUND nothing is known of it, or what was known is damaged (why says
  * which, and what to type) */

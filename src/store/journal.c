@@ -280,6 +280,7 @@ static int create(const struct pnd_spool *spool, uint32_t slots, int *ret_fd, ui
     if (fd < 0)
         return pnd_why(why, errno == ENOSPC || errno == EDQUOT ? PND_E_NOSPACE : PND_E_SYS, errno,
                        "create %s/.panicd/%s", spool->path, new_name);
+    (void)pnd_spool_give(spool, fd);
     err = allocate(fd, 0, slots, ret_slots);
     if (!err)
         err = pnd_spool_write(fd, &this_version, sizeof(this_version), 0);

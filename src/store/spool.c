@@ -89,6 +89,25 @@ static int check_state_dir(const struct pnd_spool *spool, struct pnd_why *why)
     return PND_OK;
 }
 
+/* @p fd becomes the property of whose @p dir_fd is. */
+static int give(int dir_fd, int fd)
+{
+    struct stat dir, st;
+
+    if (geteuid() != 0)
+        return PND_OK;
+    if (fstat(dir_fd, &dir) != 0 || fstat(fd, &st) != 0)
+        return PND_E_SYS;
+    if (st.st_uid == dir.st_uid)
+        return PND_OK;
+    return fchown(fd, dir.st_uid, dir.st_gid) == 0 ? PND_OK : PND_E_SYS;
+}
+
+int pnd_spool_give(const struct pnd_spool *spool, int fd)
+{
+    return give(spool->state_fd, fd);
+}
+
 static long pid_in_lock(int fd)
 {
     char text[32];
@@ -110,6 +129,7 @@ static int take_lock(struct pnd_spool *spool, struct pnd_why *why)
     spool->lock_fd = open_beneath(spool->state_fd, "lock", O_RDWR | O_CREAT);
     if (spool->lock_fd < 0)
         return pnd_why(why, err_of(errno), errno, "create %s/.panicd/lock", spool->path);
+    (void)pnd_spool_give(spool, spool->lock_fd); /* a root that may not still has its own spool */
     if (fcntl(spool->lock_fd, F_SETLK, &lock) < 0) {
         if (errno != EAGAIN && errno != EACCES)
             return pnd_why(why, PND_E_SYS, errno, "lock %s/.panicd/lock", spool->path);
@@ -147,7 +167,7 @@ static bool has_files(const struct pnd_spool *spool)
 
 static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *why)
 {
-    bool made = mkdir(path, 0700) == 0;
+    bool made = mkdir(path, 0700) == 0, made_state;
     int err;
 
     if (!made && errno != EEXIST) {
@@ -164,13 +184,16 @@ static int open_all(struct pnd_spool *spool, const char *path, struct pnd_why *w
     err = name_directory(spool, path, why);
     if (err)
         return err;
-    if (mkdirat(spool->dir_fd, ".panicd", 0700) == 0)
+    made_state = mkdirat(spool->dir_fd, ".panicd", 0700) == 0;
+    if (made_state)
         spool->foreign = !made && has_files(spool);
     else if (errno != EEXIST)
         return pnd_why(why, err_of(errno), errno, "create %s/.panicd", spool->path);
     spool->state_fd = open_beneath(spool->dir_fd, ".panicd", O_RDONLY | O_DIRECTORY);
     if (spool->state_fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open %s/.panicd", spool->path);
+    if (made_state)
+        (void)give(spool->dir_fd, spool->state_fd);
     err = check_state_dir(spool, why);
     if (err)
         return err;

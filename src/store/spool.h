@@ -43,6 +43,11 @@ int pnd_spool_open(struct pnd_spool *ret, const char *path, struct pnd_why *why)
 int pnd_spool_open_readonly(struct pnd_spool *ret, const char *path, struct pnd_why *why);
 void pnd_spool_close(struct pnd_spool *spool);
 
+/* What root makes in another user's spool is that user's (who owns .panicd), or a server that is
+ * not root could not open it. Nothing is done for anybody else.
+ *   @return PND_OK; PND_E_SYS (errno) */
+int pnd_spool_give(const struct pnd_spool *spool, int fd);
+
 /* Is @p name safe to keep as the sender gave it: 1 to 200 bytes of [A-Za-z0-9._+,:@=-], not
  * starting with '.' or '-', not ending in ".part" or ".incomplete". */
 bool pnd_spool_name_safe(const char *name);

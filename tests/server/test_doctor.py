@@ -178,6 +178,19 @@ RULESETS = [
 ]
 
 
+def test_quoted_directory():
+    """a directory with a blank in its name is one word of what is to be typed"""
+    place = tempfile.mkdtemp(prefix='panicd-doctor-')
+    directory = os.path.join(place, 'my dumps')
+    os.mkdir(directory, 0o700)
+    try:
+        found = doctor(directory, code=1)
+        assert found['directory'][2] == "panicd '%s'" % directory, found
+        assert found['server'][2] == "panicd '%s'" % directory, found
+    finally:
+        shutil.rmtree(place)
+
+
 def test_firewalls():
     """what it says of a firewall is what becomes of a packet from another machine"""
     with panicd() as server:
@@ -325,6 +338,7 @@ def test_without_root():
         os.chmod(server.directory, 0o755)
         found = doctor(server, user=NOBODY, code=1)
         assert found['firewall'][0] == 'warn' and found['firewall'][2].startswith('sudo'), found
+        assert found['directory'][2].startswith('sudo'), found
         os.chmod(server.directory, 0o700)
         found = doctor(server, user=NOBODY, code=1)
         assert found['directory'][2].startswith('sudo'), found

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -222,11 +224,95 @@ def facts_of_older_dumps():
         assert cores.PANIC in facts['panic'], facts
 
 
+def the_same_machine_again():
+    """a panic that comes again from one machine is of one machine, while it arrives too"""
+    content = cores.core(SIZE, log_at=0.2)
+    with Panicd() as panicd:
+        sender = Sender(panicd.port)
+        sender.dump('core-a', content)
+        sender.close()
+        panicd.settled()
+        slow = Slow(panicd, 'core-b', content, len(content) * 2 // 3)
+        line = wait_for(lambda: [line for line in cause(panicd) if 'id=2 ' in line])[0]
+        assert 'seen=2 machines=1 ' in line, line
+        slow.finish()
+
+
+def checking(panicd):
+    """How many dumps wait for their verdict, as the policy's sums have it."""
+    fd = os.open(os.path.join(panicd.directory, '.panicd'), os.O_RDONLY)
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect('/proc/self/fd/%d/control' % fd)
+        os.close(fd)
+        control.sendall(b'status\n')
+        return json.loads(control.makefile().readline())['transfers']['checking']
+
+
+def processor_ms(panicd):
+    with open('/proc/%d/stat' % panicd.process.pid) as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf('SC_CLK_TCK')
+
+
+def hold_catalog(panicd):
+    """Nobody else may write it until this is closed."""
+    db = sqlite3.connect(os.path.join(panicd.directory, '.panicd/catalog.db'))
+    db.execute('BEGIN IMMEDIATE')
+    return db
+
+
+def a_held_catalog():
+    """a verdict that the catalog does not take at first is neither lost nor made twice"""
+    content = cores.gzip(cores.core(SIZE, log_at=0.2))[:-100]
+    with Panicd() as panicd:
+        slow = Slow(panicd, 'core-a.gz', content, len(content) * 2 // 3)
+        wait_for(lambda: cause(panicd))
+        reader, = children(panicd)
+        os.kill(reader, signal.SIGSTOP)
+        slow.finish()
+        wait_for(lambda: [row for row in panicd.rows() if row['id'] == 1 and row['received_at']])
+        db = hold_catalog(panicd)
+        os.kill(reader, signal.SIGCONT)
+        wait_for(lambda: 'catalog-behind' in panicd.log())
+        assert panicd.files() == ['core-a.gz.incomplete'], panicd.files()
+        db.close()
+        time.sleep(0.2)
+        assert not children(panicd)
+        row = wait_for(lambda: [r for r in panicd.rows() if r['sha256']], 30)[0]
+        check_row(row, content, 'incomplete')
+        assert row['file'] == 'core-a.gz.incomplete' and 'follow-failed' not in panicd.log()
+        assert cores.PANIC in info(panicd, 1)['facts']['panic']
+
+
+def a_long_check():
+    """a dump that takes long to read keeps no processor busy by it, and the sums go on"""
+    content = cores.core(SIZE, log_at=0.2)
+    with Panicd() as panicd:
+        slow = Slow(panicd, 'core-a', content, len(content) * 2 // 3)
+        wait_for(lambda: cause(panicd))
+        reader, = children(panicd)
+        os.kill(reader, signal.SIGSTOP)
+        slow.finish()
+        wait_for(lambda: [row for row in panicd.rows() if row['id'] == 1 and row['received_at']])
+        for number in range(2):
+            sender = Sender(panicd.port)
+            sender.dump('small-%d' % number, b'nothing')
+            sender.close()
+        time.sleep(11)
+        assert checking(panicd) == 3, checking(panicd)
+        before = processor_ms(panicd)
+        time.sleep(2)
+        assert processor_ms(panicd) - before < 500, processor_ms(panicd) - before
+        os.kill(reader, signal.SIGCONT)
+        check_row(panicd.settled(3)[0], content)
+
+
 def main():
     tap = Tap()
     for test in (plain_while_it_arrives, packed_while_it_arrives, header_first,
                  a_kernel_that_goes_back, an_end_in_the_middle, a_killed_reader, a_killed_server,
-                 more_than_are_followed, a_bomb, facts_of_older_dumps):
+                 more_than_are_followed, a_bomb, facts_of_older_dumps,
+                 the_same_machine_again, a_held_catalog, a_long_check):
         tap.run(test)
     return tap.done()
 

@@ -178,10 +178,33 @@ def an_older_catalog():
         assert 'seen=2' in log_line(panicd, 2)
 
 
+def a_number_that_begins_a_group():
+    """a dump that says nothing is in no group, whatever groups begin with its number"""
+    with Panicd() as panicd:
+        number, group = 0, ''
+        while not group[:4].isdigit() or group[0] == '0':
+            number += 1
+            send(panicd, 'paniclog-%d' % number, panic_log(0, kext='com.kext%x' % (1 << number)))
+            log_line(panicd, number)
+            group = ctl(panicd, 'groups', str(number))['group']
+        wanted = int(group[:4])
+        panicd.stop()
+        db = sqlite3.connect(os.path.join(panicd.directory, '.panicd/catalog.db'))
+        db.execute('UPDATE sqlite_sequence SET seq = ?', (wanted - 1,))
+        db.commit()
+        db.close()
+        panicd.start()
+        send(panicd, 'core-c', b'nothing that is known\n' * 100)
+        row = max(panicd.settled(number + 1), key=lambda row: row['id'])
+        assert row['id'] == wanted and row['state'] == 'complete', row
+        assert 'id=%d ' % wanted in panicd.log()
+        assert ' panic id=%d ' % wanted not in panicd.log(), panicd.log()[-1000:]
+
+
 def main():
     tap = Tap()
     for test in (over_machines, different_ones, over_removal_and_restart, beside_a_vacuum,
-                 an_older_catalog):
+                 an_older_catalog, a_number_that_begins_a_group):
         tap.run(test)
     return tap.done()
 

@@ -588,10 +588,31 @@ static void two_processes_put_at_once_and_nothing_is_lost(void)
     teardown();
 }
 
+static void a_verdict_and_its_facts_come_together_or_not_at_all(void)
+{
+    struct pnd_dump dump = a_dump(1, "core-a");
+    struct pnd_facts facts = {0};
+    struct pnd_facts_line line;
+
+    setup();
+    put(1, "core-a");
+    set(&facts, PND_FACT_PANIC, oom);
+    CHECK_EQ(pnd_catalog_conclude(catalog, &dump, &facts, &why), PND_OK);
+    CHECK_EQ(pnd_catalog_facts_line(catalog, 1, &line, &why), PND_OK);
+    CHECK(line.final);
+    CHECK_EQ(pnd_catalog_remove(catalog, 1, &why), PND_OK);
+    CHECK_EQ(pnd_catalog_conclude(catalog, &dump, &facts, &why), PND_E_NOTFOUND);
+    CHECK_EQ(rows(), 0);
+    CHECK_EQ(pnd_catalog_facts_line(catalog, 1, &line, &why), PND_E_NOTFOUND);
+    pnd_facts_deinit(&facts);
+    teardown();
+}
+
 int main(void)
 {
     RUN(what_is_put_comes_back_whole_with_the_log_when_asked_for);
     RUN(later_facts_replace_earlier_ones_and_their_log);
+    RUN(a_verdict_and_its_facts_come_together_or_not_at_all);
     RUN(nothing_is_known_of_what_was_never_read);
     RUN(a_group_counts_dumps_and_machines_newest_last);
     RUN(a_machine_is_its_name_or_else_the_senders_address);

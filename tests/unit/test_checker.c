@@ -55,6 +55,7 @@ static void change_and_end(uint64_t id)
 
 static void what_was_read_before_it_changed_is_not_in_the_verdict(void)
 {
+    struct pnd_addr peer = {0};
     struct pnd_checker_news news;
     int fd;
 
@@ -63,7 +64,7 @@ static void what_was_read_before_it_changed_is_not_in_the_verdict(void)
     for (uint64_t id = 1; id <= ROUNDS; id++) {
         fill_noise(content, LEN);
         write_content(1);
-        pnd_checker_arriving(checker, id, "core", LEN);
+        pnd_checker_arriving(checker, id, "core", &peer, LEN);
         poll(NULL, 0, 100); /* the child reads it */
         fd = open(tmp_file("core.part"), O_RDWR | O_CLOEXEC);
         content[0] = 2;

@@ -523,4 +523,13 @@ def refuses_to_pour_a_dump_over_a_terminal(place):
     assert b"nothing for a terminal" in on_terminal(place, "export", "1", "-o", "-")
 
 
+@test
+def no_file_name_steers_the_terminal_from_an_error(place):
+    name = "./\x1b]0;x\x07\x1b[2J\nline"
+    for verb in ("info", "log", "map", "debug", "verify", "export", "pack", "import", "extract"):
+        place.run(verb, name, code=2)
+        assert "\x1b" not in place.err and "\x07" not in place.err, (verb, place.err)
+        assert "\nline" not in place.err, (verb, place.err)
+
+
 sys.exit(main())

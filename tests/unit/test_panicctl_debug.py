@@ -179,6 +179,29 @@ def takes_a_freebsd_dump_to_kgdb(place):
 
 
 @test
+def gives_lldb_no_command_from_a_dump_or_a_file_name(place):
+    one_dump(place, macho_core([(0x1000, b"x" * 4096)]),
+             {"os": "panicbox", "slide": "0x1\nplatform shell id", "build_id": UUID})
+    kernel = vmlinux(UUID.replace("-", "").lower())
+    symbols = put(place, "build/panicbox", kernel)
+    fakes = Fakes(place, "lldb")
+    fakes.debug("1", "--symbols", symbols)
+    assert fakes.words()[6] == "target modules load --file 'panicbox' --slide 0x0", fakes.words()
+    symbols = put(place, "build/x'\nplatform shell id\n", kernel)
+    fakes.debug("1", "--symbols", symbols)
+    assert "-o" not in fakes.words(), fakes.words()
+
+
+@test
+def a_file_named_like_a_process_is_a_file(place):
+    with open(os.path.join(place.root, "4711"), "wb") as file:
+        file.write(elf_core(20000))
+    fakes = Fakes(place, "gdb")
+    fakes.debug("4711")
+    assert fakes.words()[-1] == "./4711", fakes.words()
+
+
+@test
 def places_an_elf_kernel_in_a_mach_o_core_for_lldb(place):
     one_dump(place, macho_core([(0x1000, b"x" * 4096)]), {"os": "panicbox", "slide": "0x200000", "build_id": UUID})
     symbols = put(place, "build/panicbox", vmlinux(UUID.replace("-", "").lower()))

@@ -252,5 +252,30 @@ def a_bar_is_drawn_on_a_terminal_only(place):
         os.unlink("/dev/shm/panicctl-import-bar")
 
 
+@test
+def what_root_makes_in_a_users_directory_is_that_users(place):
+    if os.geteuid() != 0:
+        return
+    make(place, "core", elf_core(20000))
+    shutil.rmtree(place.path(".panicd"))
+    os.chown(place.dir, 65534, 65534)
+    place.run("import", "core")
+    made = [place.path(name) for name in (".", "core", ".panicd", ".panicd/lock",
+                                          ".panicd/catalog.db")]
+    assert {os.stat(path).st_uid for path in made} == {65534}, [os.stat(p).st_uid for p in made]
+
+
+@test
+def what_is_incomplete_by_its_name_is_checked_too(place):
+    core = elf_core(20000)
+    make(place, "core.incomplete", core)
+    out = place.run("import", "core.incomplete")
+    assert place.err == "" and "incomplete, elf" in out, (out, place.err)
+    row, = place.json("list")["dumps"]
+    assert (row["state"], row["format"], row["sha256"]) == ("incomplete", "elf", sha256(core)), row
+    assert row["reason"] == "its name said that it is incomplete", row
+    assert place.json("verify", "1", code=1)["verdict"] == "incomplete"
+
+
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,14 +4,17 @@
 # panicctl info: the page word for word, and what it must never do with what a dump says.
 # Usage: test_panicctl_info.py PANICCTL (or $PND_PANICCTL). Speaks TAP.
 
+import contextlib
 import gzip
+import json
 import os
 import re
+import sqlite3
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from panicctl_place import Place, Server, elf_core, main, on_terminal, sha256, test, transfer
+from panicctl_place import Place, Server, elf_core, macho_core, main, on_terminal, sha256, test, transfer
 
 LINUX = {
     "os": "Linux", "kernel": "6.1.0-56-cloud-amd64", "build_id": "1f3a" + "5c" * 18,
@@ -313,6 +316,27 @@ def writes_the_panic_string_in_bold_on_a_terminal_that_wants_it(place):
     one_dump(place)
     assert on_terminal(place, "info").startswith(b"\x1b[1msysrq triggered crash\x1b[0m\r\n")
     assert b"\x1b" not in on_terminal(place, "info", NO_COLOR="1")
+
+
+@test
+def facts_that_are_damaged_are_mended_by_verify(place):
+    place.put("core", macho_core([(0x1000, b"x" * 8192)]))
+    place.settle()
+    place.sql("UPDATE facts SET json = X'00', json_bytes = 5 WHERE dump = 1")
+    place.json("verify", "1")
+    with contextlib.closing(sqlite3.connect(place.path(".panicd/catalog.db"))) as db:
+        text, = db.execute("SELECT json FROM facts WHERE dump = 1").fetchone()
+    assert json.loads(text)["arch"] == "x86_64", text
+    assert place.json("list")["dumps"][0]["state"] == "complete"
+
+
+@test
+def a_long_path_is_whole_in_the_command(place):
+    deep = os.path.join("d" * 200, "e" * 200)
+    os.makedirs(os.path.join(place.root, deep))
+    with open(os.path.join(place.root, deep, "core"), "wb") as file:
+        file.write(macho_core([(0x1000, b"x" * 8192)]))
+    assert f"panicctl debug {deep}/core\n" in place.run("info", f"{deep}/core")
 
 
 sys.exit(main())
