@@ -127,13 +127,13 @@ static inline void image_make(unsigned cpus, bool five_levels)
     }
     used = (size_t)snprintf(
         image.info, sizeof(image.info),
-        "%sBUILD-ID=3b43fad5034874490492495d552c0af6a5fab235\nSYMBOL(init_uts_ns)=%llx\n"
-        "OFFSET(uts_namespace.name)=4\nSYMBOL(swapper_pg_dir)=%llx\nSYMBOL(_stext)=%llx\n"
+        "%sBUILD-ID=3b43fad5034874490492495d552c0af6a5fab235\nSYMBOL(init_uts_ns)=%" PRIx64 "\n"
+        "OFFSET(uts_namespace.name)=4\nSYMBOL(swapper_pg_dir)=%" PRIx64 "\nSYMBOL(_stext)=%" PRIx64
+        "\n"
         "NUMBER(phys_base)=%lld\nNUMBER(pgtable_l5_enabled)=%d\nKERNELOFFSET=1c000000\n"
         "CRASHTIME=1790000000\n",
-        image.log.info, (unsigned long long)(image_text + IMAGE_UTS_AT),
-        (unsigned long long)(image_text + image_table(five_levels ? 7 : 0)),
-        (unsigned long long)image_text, -0x1000000LL, five_levels);
+        image.log.info, image_text + IMAGE_UTS_AT, image_text + image_table(five_levels ? 7 : 0),
+        image_text, -0x1000000LL, five_levels);
     memcpy(image.ram + IMAGE_INFO_AT, image.info, used);
 }
 
