@@ -171,7 +171,7 @@ static void take_word(struct pnd_facts *facts, char **at, const json_t *json, co
 static void take_cpu(struct pnd_facts *facts, json_t *json)
 {
     json_int_t number = json_integer_value(json_object_get(json, "cpu"));
-    json_t *registers = json_object_get(json, "registers"), *value;
+    json_t *registers = json_object_get(json, "registers");
     struct pnd_fact_cpu *cpu;
     const char *name;
 
@@ -179,8 +179,10 @@ static void take_cpu(struct pnd_facts *facts, json_t *json)
         return;
     cpu =
         pnd_facts_add_cpu(facts, (unsigned)number, json_is_true(json_object_get(json, "panicked")));
-    json_object_foreach(registers, name, value)
+    for (void *at = json_object_iter(registers); at; at = json_object_iter_next(registers, at)) {
+        name = json_object_iter_key(at);
         pnd_facts_add_register(facts, cpu, name, address_of(registers, name));
+    }
 }
 
 static void take_frame(struct pnd_facts *facts, json_t *json)
@@ -230,10 +232,8 @@ static void take_range(struct pnd_facts *facts, json_t *json)
 static void take_all(struct pnd_facts *facts, json_t *array,
                      void (*one)(struct pnd_facts *facts, json_t *json))
 {
-    json_t *value;
-    size_t i;
-
-    json_array_foreach(array, i, value) one(facts, value);
+    for (size_t i = 0; i < json_array_size(array); i++)
+        one(facts, json_array_get(array, i));
 }
 
 int pnd_facts_from_json(const json_t *json, struct pnd_facts *ret)

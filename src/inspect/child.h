@@ -21,7 +21,7 @@ struct pnd_check_child {
     int patience_ms;  /* that the rest of a message may take */
     int still_ms;     /* that it may use no processor time at all, once nothing holds it up */
     int64_t looked_ms, used_ns; /* when its processor time was looked at, and what it was */
-    uint8_t *facts;   /* JSON so far */
+    uint8_t *facts;             /* JSON so far */
     size_t facts_len, facts_cap;
     size_t in_len;
     uint8_t in[PND_MESSAGE_HEADER_LEN + PND_MESSAGE_BODY_MAX];

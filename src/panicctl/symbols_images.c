@@ -421,9 +421,7 @@ static cxa_demangle_fn *cxa_demangle;
 
 static char *demangle(const char *mangled)
 {
-    int status = 0;
-
-    return cxa_demangle(mangled, NULL, NULL, &status);
+    return cxa_demangle(mangled, NULL, NULL, NULL);
 }
 
 /* Whatever is written in C++ has brought it to this machine; without it names stay as they are. */

@@ -333,7 +333,7 @@ int pnd_catalog_facts_line(struct pnd_catalog *catalog, uint64_t id, struct pnd_
                            struct pnd_why *why)
 {
     PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
-    struct pnd_facts_line line;
+    struct pnd_facts_line line = {0};
     int err = select_row(
         catalog, "SELECT signature, title, os, kernel, host, final FROM facts WHERE dump = ?1", id,
         &stmt, why);

@@ -49,8 +49,7 @@ static void put_name(struct maker *m, const char *segname)
 {
     char padded[16] = {0};
 
-    for (size_t i = 0; segname[i] && i < sizeof(padded); i++)
-        padded[i] = segname[i];
+    memcpy(padded, segname, strnlen(segname, sizeof(padded)));
     put_bytes(m, padded, sizeof(padded));
 }
 
