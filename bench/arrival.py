@@ -39,7 +39,7 @@ def options():
 
 def write_core(path, mib, part):
     """In pieces: a pattern that gzip packs about three to one, as memory does."""
-    import cores
+    import made_cores as cores
     noise = os.urandom(MIB // 3)
     piece = (noise + bytes(MIB))[:MIB]
     log = bytes(16) + cores.panic_log()

@@ -2,6 +2,7 @@
  *
  * Text for a console that has no printf: see format.h. */
 #include "client/format.h"
+#include "wire/divide.h"
 
 #include <stdbool.h>
 
@@ -59,24 +60,6 @@ static void put_padded(struct out *out, const struct spec *spec, const char *tex
         put(out, text[i++]);
     if (spec->left)
         put_fill(out, ' ', fill);
-}
-
-uint64_t pnd_divide(uint64_t number, uint64_t by, uint64_t *ret_rest)
-{
-    uint64_t quotient = 0, rest = 0;
-
-    for (unsigned i = 0; by && i < 64; i++) {
-        unsigned bit = 63 - i;
-        bool carry = rest >> 63;
-
-        rest = rest << 1 | (number >> bit & 1);
-        if (carry || rest >= by) {
-            rest -= by;
-            quotient |= UINT64_C(1) << bit;
-        }
-    }
-    *ret_rest = rest;
-    return quotient;
 }
 
 static void put_number(struct out *out, const struct spec *spec, uint64_t v, bool negative,

@@ -18,7 +18,4 @@ size_t pnd_format(char *ret, size_t cap, const char *format, ...)
 size_t pnd_vformat(char *ret, size_t cap, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/* @p number / @p by; by 0 it is 0, and so is the rest. */
-uint64_t pnd_divide(uint64_t number, uint64_t by, uint64_t *ret_rest);
-
 #endif

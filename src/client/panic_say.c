@@ -5,6 +5,7 @@
 #include "client/panic.h"
 
 #include "client/format.h"
+#include "wire/divide.h"
 
 static void end_line(struct panic *p)
 {

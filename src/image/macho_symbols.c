@@ -371,7 +371,8 @@ static void enter_segment(struct pnd_macho_sections *walk, const struct command 
     size_t head = command->cmd == LC_SEGMENT_64 ? SECTIONS_AT_64 : SECTIONS_AT_32;
     size_t len = walk->image->is64 ? SECTION_LEN_64 : SECTION_LEN_32;
     struct pnd_rd rd = pnd_rd(command->bytes, command->len);
-    uint64_t room = command->next - at < head ? 0 : (command->next - at - head) / len;
+    uint64_t bytes = command->next - at;
+    uint32_t room = bytes < head ? 0 : (uint32_t)(bytes - head) / (uint32_t)len;
 
     pnd_rd_bytes(&rd, head - 8);
     walk->left = word32(walk->image, &rd);

@@ -116,6 +116,7 @@ static int digit_of(char c)
 /* At least one digit; more than fit make it no number. */
 static bool take_number(struct pnd_str *text, unsigned base, uint64_t *ret)
 {
+    const uint64_t most = base == 16 ? UINT64_MAX / 16 : UINT64_MAX / 10;
     struct pnd_str rest = *text;
     uint64_t value = 0;
     size_t count = 0;
@@ -125,7 +126,7 @@ static bool take_number(struct pnd_str *text, unsigned base, uint64_t *ret)
 
         if (digit < 0 || (unsigned)digit >= base)
             break;
-        if (value > (UINT64_MAX - (unsigned)digit) / base)
+        if (value > most || value * base > UINT64_MAX - (unsigned)digit)
             return false;
         value = value * base + (unsigned)digit;
         pnd_str_skip(&rest, 1);

@@ -4,6 +4,7 @@
 #include "image/vmcore_log.h"
 
 #include "wire/cursor.h"
+#include "wire/divide.h"
 
 enum {
     BYTES_MAX = 1 << PND_VMCORE_LOG_BITS_MAX,
@@ -158,8 +159,9 @@ static int next_in_buffer(struct pnd_vmcore_log *log, struct pnd_vmcore_record *
 
 static int next_characters(struct pnd_vmcore_log *log, struct pnd_vmcore_record *ret)
 {
-    uint64_t at = log->at % log->bytes, len = log->end - log->at;
+    uint64_t at, len = log->end - log->at;
 
+    pnd_divide(log->at, log->bytes, &at);
     if (len == 0)
         return PND_E_NOTFOUND;
     len = len < log->bytes - at ? len : log->bytes - at;
@@ -188,11 +190,18 @@ static void print_number(char *ret, uint32_t *len, uint64_t value, unsigned widt
 {
     char digits[20];
     unsigned n = 0;
+    uint64_t digit;
+    uint32_t small;
 
+    while (value > UINT32_MAX) {
+        value = pnd_divide(value, 10, &digit);
+        digits[n++] = (char)('0' + digit);
+    }
+    small = (uint32_t)value;
     do {
-        digits[n++] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
+        digits[n++] = (char)('0' + small % 10);
+        small /= 10;
+    } while (small > 0);
     for (unsigned i = n; i < width; i++)
         ret[(*len)++] = fill;
     while (n > 0)
@@ -201,13 +210,14 @@ static void print_number(char *ret, uint32_t *len, uint64_t value, unsigned widt
 
 static void print_head(struct pnd_vmcore_log *log)
 {
-    const uint64_t second = 1000000000, microsecond = 1000;
+    const uint32_t second = 1000000000, microsecond = 1000;
+    uint64_t ns, seconds = pnd_divide(log->record.ts_ns, second, &ns);
 
     log->head_len = log->head_at = 0;
     log->head[log->head_len++] = '[';
-    print_number(log->head, &log->head_len, log->record.ts_ns / second, 5, ' ');
+    print_number(log->head, &log->head_len, seconds, 5, ' ');
     log->head[log->head_len++] = '.';
-    print_number(log->head, &log->head_len, log->record.ts_ns % second / microsecond, 6, '0');
+    print_number(log->head, &log->head_len, (uint32_t)ns / microsecond, 6, '0');
     log->head[log->head_len++] = ']';
     log->head[log->head_len++] = ' ';
 }

@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 for place in ('server', 'unit'):
     sys.path.insert(0, os.path.join(HERE, '..', place))
 
-import cores  # noqa: E402
+import made_cores as cores  # noqa: E402
 import freebsd_dump  # noqa: E402
 
 ABUSE, LINUX, COREFILE = sys.argv[1:4]

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-import cores
+import made_cores as cores
 from kdp import PANICCTL, Panicd, Sender, Tap
 
 MIB = 1 << 20

@@ -4,6 +4,7 @@
 #include "tap.h"
 
 #include "client/format.h"
+#include "wire/divide.h"
 
 /* What both make of the same format and the same arguments. */
 #define SAME(...)                                                                                  \
