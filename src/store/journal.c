@@ -362,8 +362,10 @@ int pnd_journal_open(const struct pnd_spool *spool, uint32_t slots, struct pnd_j
     if (why)
         why->text[0] = '\0';
     journal = calloc(1, sizeof(*journal));
-    if (!journal)
-        return pnd_why(why, PND_E_SYS, errno, "open %s/.panicd/%s", spool->path, journal_name);
+    if (!journal) {
+        pnd_why(why, PND_E_SYS, errno, "open %s/.panicd/%s", spool->path, journal_name);
+        return PND_E_SYS; /* said plainly, for the analyzer */
+    }
     err = open_or_create(spool, slots, &fd, &journal->slots, why);
     if (!err && map_file(journal, fd) != PND_OK)
         err = pnd_why(why, PND_E_SYS, errno, "map %s/.panicd/%s", spool->path, journal_name);
