@@ -10,25 +10,23 @@
 
 #include "host/text.h"
 
-static const struct {
-    const char *name, *label;
-} fact_words[PND_FACT_COUNT] = {
-    [PND_FACT_OS] = {"os", "system"},
-    [PND_FACT_OS_VERSION] = {"os_version", "system version"},
-    [PND_FACT_KERNEL] = {"kernel", "kernel"},
-    [PND_FACT_KERNEL_VERSION] = {"kernel_version", "kernel version"},
-    [PND_FACT_BUILD_ID] = {"build_id", "build"},
-    [PND_FACT_ARCH] = {"arch", "architecture"},
-    [PND_FACT_MODEL] = {"model", "model"},
-    [PND_FACT_HOST] = {"host", "host"},
-    [PND_FACT_CRASH_TIME] = {"crash_time", "crashed"},
-    [PND_FACT_UPTIME] = {"uptime", "uptime"},
-    [PND_FACT_PANIC] = {"panic", "panic"},
-    [PND_FACT_TRIGGER] = {"trigger", "trigger"},
-    [PND_FACT_TASK] = {"task", "task"},
-    [PND_FACT_BOOT_ARGS] = {"boot_args", "boot-args"},
-    [PND_FACT_LOAD] = {"load", "load address"},
-    [PND_FACT_SLIDE] = {"slide", "slide"},
+static const char *const fact_words[PND_FACT_COUNT] = {
+    [PND_FACT_OS] = "os",
+    [PND_FACT_OS_VERSION] = "os_version",
+    [PND_FACT_KERNEL] = "kernel",
+    [PND_FACT_KERNEL_VERSION] = "kernel_version",
+    [PND_FACT_BUILD_ID] = "build_id",
+    [PND_FACT_ARCH] = "arch",
+    [PND_FACT_MODEL] = "model",
+    [PND_FACT_HOST] = "host",
+    [PND_FACT_CRASH_TIME] = "crash_time",
+    [PND_FACT_UPTIME] = "uptime",
+    [PND_FACT_PANIC] = "panic",
+    [PND_FACT_TRIGGER] = "trigger",
+    [PND_FACT_TASK] = "task",
+    [PND_FACT_BOOT_ARGS] = "boot_args",
+    [PND_FACT_LOAD] = "load",
+    [PND_FACT_SLIDE] = "slide",
 };
 
 static const char *const memory_words[PND_MEMORY_COUNT] = {
@@ -39,12 +37,7 @@ static const char *const memory_words[PND_MEMORY_COUNT] = {
 
 const char *pnd_fact_name(enum pnd_fact fact)
 {
-    return fact_words[fact].name;
-}
-
-const char *pnd_fact_label(enum pnd_fact fact)
-{
-    return fact_words[fact].label;
+    return fact_words[fact];
 }
 
 const char *pnd_memory_name(enum pnd_memory_kind kind)

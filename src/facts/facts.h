@@ -153,7 +153,6 @@ json_t *pnd_facts_to_json(const struct pnd_facts *facts, bool with_log);
 int pnd_facts_from_json(const json_t *json, struct pnd_facts *ret);
 
 const char *pnd_fact_name(enum pnd_fact fact);          /* "os", "kernel_version": in JSON */
-const char *pnd_fact_label(enum pnd_fact fact);         /* "kernel version": for a person */
 const char *pnd_memory_name(enum pnd_memory_kind kind); /* "present" */
 
 #endif

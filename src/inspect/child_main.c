@@ -17,6 +17,7 @@
 #include <openssl/evp.h>
 
 #include "inspect/message.h"
+#include "host/io.h"
 #include "inspect/pass.h"
 #include "inspect/sandbox.h"
 #include "wire/cursor.h"
@@ -87,18 +88,8 @@ static void give_way(void)
 
 static void say_bytes(const void *data, size_t len)
 {
-    const uint8_t *at = data;
-
-    while (len > 0) {
-        ssize_t n = write(PND_SANDBOX_ANSWER_FD, at, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            _exit(EXIT_FAILURE); /* nobody listens any more */
-        at += n;
-        len -= (size_t)n;
-    }
+    if (pnd_io_write(PND_SANDBOX_ANSWER_FD, data, len))
+        _exit(EXIT_FAILURE); /* nobody listens any more */
 }
 
 static void say(enum pnd_message_kind kind, const void *body, size_t len)

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "host/io.h"
 #include "wire/cursor.h"
 
 enum {
@@ -22,13 +23,7 @@ enum {
 /* @return bytes read: fewer at the end of what there is; -1 with errno */
 static ssize_t read_at(int fd, uint64_t at, uint64_t end, uint8_t *buf, size_t len)
 {
-    ssize_t n;
-
-    len = end - at < len ? (size_t)(end - at) : len;
-    do
-        n = pread(fd, buf, len, (off_t)at);
-    while (n < 0 && errno == EINTR);
-    return n;
+    return pnd_io_read_at(fd, at, buf, end - at < len ? (size_t)(end - at) : len);
 }
 
 /* @param first  the byte behind the magic. @return bytes of the header, with the magic */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/io.h"
 #include "inspect/pass_state.h"
 
 enum {
@@ -162,25 +163,6 @@ static int take_block(struct pnd_pass *pass, const uint8_t *data, size_t len)
 
 /* ---- what is stored ---- */
 
-/* Fills @p len bytes as far as the file goes. @return bytes; -1 with errno */
-static ssize_t read_block(const struct pnd_pass *pass, size_t len)
-{
-    size_t have = 0;
-
-    while (have < len) {
-        ssize_t n = pread(pass->fd, pass->in + have, len - have, (off_t)(pass->stored + have));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        have += (size_t)n;
-    }
-    return (ssize_t)have;
-}
-
 /* The bytes of a hole, without reading them: that would fill the page cache with zeros. A file
  * system that cannot tell says there are none.
  *   @return bytes of the hole in the block; 0: there is data here, or the end */
@@ -214,14 +196,15 @@ static ssize_t next_block(struct pnd_pass *pass, uint64_t end)
         return (ssize_t)hole;
     if (pass->data_end > pass->stored && pass->data_end - pass->stored < len)
         len = (size_t)(pass->data_end - pass->stored);
-    return read_block(pass, len);
+    return pnd_io_read_at(pass->fd, pass->stored, pass->in, len);
 }
 
 /* @return PND_OK, the mode is set; PND_E_SHORT the bytes that tell are not there yet; PND_E_SYS */
 static int begin(struct pnd_pass *pass, uint64_t end, bool final, struct pnd_why *why)
 {
     ssize_t n =
-        read_block(pass, end < PND_PACKED_LOOK_LEN ? (size_t)end : (size_t)PND_PACKED_LOOK_LEN);
+        pnd_io_read_at(pass->fd, pass->stored, pass->in,
+                       end < PND_PACKED_LOOK_LEN ? (size_t)end : (size_t)PND_PACKED_LOOK_LEN);
 
     if (n < 0)
         return pnd_why(why, PND_E_SYS, errno, "read the dump at byte 0");
@@ -291,18 +274,7 @@ unsigned pnd_pass_news(const struct pnd_pass *pass)
 
 static int read_stored(int fd, uint64_t offset, uint8_t *buf, size_t len)
 {
-    while (len > 0) {
-        ssize_t n = pread(fd, buf, len, (off_t)offset);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return PND_E_SOURCE;
-        buf += n;
-        offset += (uint64_t)n;
-        len -= (size_t)n;
-    }
-    return PND_OK;
+    return pnd_io_read_at(fd, offset, buf, len) == (ssize_t)len ? PND_OK : PND_E_SOURCE;
 }
 
 /* While the stream is still open its unpacker keeps its window; a second one of that size would be

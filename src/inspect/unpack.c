@@ -13,6 +13,7 @@
 #include <lz4.h>
 #include <zlib.h>
 
+#include "host/io.h"
 #include "image/gzip_header.h"
 #include "inspect/packed.h"
 #include "inspect/reshape.h"
@@ -361,12 +362,8 @@ int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unp
 static long read_fd(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     const int *fd = ctx;
-    ssize_t n;
 
-    do
-        n = pread(*fd, buf, len, (off_t)offset);
-    while (n < 0 && errno == EINTR);
-    return n;
+    return pnd_io_read_at(*fd, offset, buf, len);
 }
 
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,

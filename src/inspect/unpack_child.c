@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/io.h"
 #include "host/text.h"
 #include "inspect/sandbox.h"
 #include "inspect/spawn.h"
@@ -37,19 +38,7 @@ enum {
 
 static int say(const void *data, size_t len)
 {
-    const uint8_t *at = data;
-
-    while (len > 0) {
-        ssize_t n = write(PND_SANDBOX_ANSWER_FD, at, len);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return PND_E_ABORTED;
-        at += n;
-        len -= (size_t)n;
-    }
-    return PND_OK;
+    return pnd_io_write(PND_SANDBOX_ANSWER_FD, data, len) ? PND_E_ABORTED : PND_OK;
 }
 
 static int say_header(uint32_t kind, size_t len, uint64_t position)

@@ -2,6 +2,7 @@
  *
  * Random access to packed content; see unpacked.h. */
 #include "inspect/unpacked.h"
+#include "host/io.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -66,10 +67,8 @@ static int read_more(struct pnd_unpacked *unpacked, uint64_t stored_end)
     if (left == 0 || unpacked->budget < IN_LEN)
         return PND_E_SOURCE;
     unpacked->budget -= IN_LEN;
-    do
-        n = pread(unpacked->fd, unpacked->in, left < IN_LEN ? (size_t)left : (size_t)IN_LEN,
-                  (off_t)unpacked->stored);
-    while (n < 0 && errno == EINTR);
+    n = pnd_io_read_at(unpacked->fd, unpacked->stored, unpacked->in,
+                       left < IN_LEN ? (size_t)left : (size_t)IN_LEN);
     if (n <= 0)
         return PND_E_SOURCE;
     unpacked->in_at = unpacked->in;

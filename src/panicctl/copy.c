@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/io.h"
 #include "image/gzip_header.h"
 #include "inspect/reshape.h"
 #include "panicctl/sparse.h"
@@ -36,11 +37,9 @@ static int copy_through(struct sink *sink, uint8_t *buf, uint64_t start, uint64_
 {
     while (start < end) {
         size_t want = end - start < BLOCK_LEN ? (size_t)(end - start) : BLOCK_LEN;
-        ssize_t n = pread(sink->copy->in, buf, want, (off_t)start);
+        ssize_t n = pnd_io_read_at(sink->copy->in, start, buf, want);
         int err;
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0)
             return read_failed(sink, start);
         if (n == 0)

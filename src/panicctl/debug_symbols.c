@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "host/io.h"
 #include "image/elf.h"
 #include "image/macho.h"
 #include "panicctl/debug.h"
@@ -84,7 +85,7 @@ static bool elf_id(int fd, const uint8_t *head, size_t len, char ret[PND_DEBUG_I
             ssize_t n = -1;
 
             if (segment.type == PND_ELF_PT_NOTE && segment.offset <= INT64_MAX)
-                n = pread(fd, notes, want, (off_t)segment.offset);
+                n = pnd_io_read_at(fd, segment.offset, notes, want);
             found = n > 0 && find_build_id(notes, (size_t)n, elf.big, ret);
         }
     }
@@ -115,7 +116,7 @@ bool pnd_debug_file_id(const char *path, char ret[PND_DEBUG_ID_CAP], bool *ret_e
     PND_AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     uint8_t *head = malloc(HEAD_CAP);
     bool found = false, elf = false;
-    ssize_t n = fd < 0 || !head ? -1 : pread(fd, head, HEAD_CAP, 0);
+    ssize_t n = fd < 0 || !head ? -1 : pnd_io_read_at(fd, 0, head, HEAD_CAP);
 
     ret[0] = '\0';
     if (n > 0) {

@@ -82,9 +82,6 @@ int pnd_extract_open(const char *path, struct pnd_extract_source *ret, struct pn
 /* Could @p path be a source: a block device, a disk with a GPT, a corefile, a FreeBSD dump? */
 bool pnd_extract_is_source(const char *path);
 
-/* As much of [offset, offset + len) as there is. @return bytes; -1 and errno */
-ssize_t pnd_extract_read_at(int fd, uint64_t offset, void *buf, size_t len);
-
 /* "a gzip file, ...": what people have in hand, by its first bytes. */
 const char *pnd_extract_what(const uint8_t *head, size_t len);
 

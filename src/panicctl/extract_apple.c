@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/io.h"
 #include "image/gzip_header.h"
 
 static const char *const generations[] = {
@@ -58,8 +59,8 @@ static enum pnd_corefile_packing packing_of(const struct pnd_extract_source *sou
                : entry->flags & PND_COREFILE_LZ4 ? PND_COREFILE_LZ4
                                                  : PND_COREFILE_RAW;
     return entry->length >= sizeof(head) &&
-                   pnd_extract_read_at(source->fd, place->offset + entry->offset, head,
-                                       sizeof(head)) == (ssize_t)sizeof(head) &&
+                   pnd_io_read_at(source->fd, place->offset + entry->offset, head, sizeof(head)) ==
+                       (ssize_t)sizeof(head) &&
                    pnd_gzip_is(head, sizeof(head))
                ? PND_COREFILE_GZIP
                : PND_COREFILE_RAW;
@@ -133,7 +134,7 @@ int pnd_extract_read_apple(const struct pnd_extract_source *source, uint64_t pla
 {
     uint8_t head[PND_COREFILE_HEADER_BYTES];
     size_t want = place->bytes < sizeof(head) ? (size_t)place->bytes : sizeof(head);
-    ssize_t len = pnd_extract_read_at(source->fd, place->offset, head, want);
+    ssize_t len = pnd_io_read_at(source->fd, place->offset, head, want);
     struct pnd_corefile_header header;
     int err;
 

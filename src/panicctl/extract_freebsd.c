@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "host/io.h"
 #include "host/text.h"
 #include "image/kdh.h"
 #include "inspect/freebsd_text.h"
@@ -41,7 +42,7 @@ static uint64_t find_last(int fd, uint64_t offset, uint64_t bytes, uint8_t ret[P
         uint64_t at = offset + bytes - sectors[i];
 
         if (bytes < sectors[i] ||
-            pnd_extract_read_at(fd, at, ret, PND_KDH_BYTES) != (ssize_t)PND_KDH_BYTES ||
+            pnd_io_read_at(fd, at, ret, PND_KDH_BYTES) != (ssize_t)PND_KDH_BYTES ||
             !pnd_kdh_is(ret, PND_KDH_BYTES))
             continue;
         *ret_sector = sectors[i];
@@ -88,8 +89,7 @@ static bool try_first(int fd, const struct pnd_extract_place *place, struct dump
     dump->first = dump->last - room - ahead;
     dump->key = dump->first + block;
     dump->data = dump->key + dump->kdh.key_bytes;
-    return pnd_extract_read_at(fd, dump->first, header, sizeof(header)) ==
-               (ssize_t)sizeof(header) &&
+    return pnd_io_read_at(fd, dump->first, header, sizeof(header)) == (ssize_t)sizeof(header) &&
            memcmp(header, dump->header, sizeof(header)) == 0;
 }
 
@@ -256,7 +256,7 @@ int pnd_extract_read_freebsd(const struct pnd_extract_source *source,
     struct dump dump = {0};
 
     place->file_count = 0;
-    if (pnd_extract_read_at(source->fd, place->offset, dump.header, SECTOR_MIN) < 0)
+    if (pnd_io_read_at(source->fd, place->offset, dump.header, SECTOR_MIN) < 0)
         return pnd_why(why, PND_E_SYS, errno, "read %s at byte %" PRIu64, source->path,
                        place->offset);
     dump.last = find_last(source->fd, place->offset, place->bytes, dump.header, &dump.sector);

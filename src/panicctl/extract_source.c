@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "host/io.h"
 #include "image/gpt.h"
 
 enum {
@@ -54,24 +55,6 @@ static const struct {
      "a disk or volume with a boot sector, but without a GPT; name the partition itself"},
 };
 
-ssize_t pnd_extract_read_at(int fd, uint64_t offset, void *buf, size_t len)
-{
-    size_t got = 0;
-
-    while (got < len) {
-        ssize_t n = pread(fd, (uint8_t *)buf + got, len - got, (off_t)(offset + got));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            break;
-        got += (size_t)n;
-    }
-    return (ssize_t)got;
-}
-
 static bool has_gpt(const uint8_t *head, size_t len, size_t at)
 {
     return len >= at + sizeof(gpt_signature) - 1 &&
@@ -106,7 +89,7 @@ bool pnd_extract_is_source(const char *path)
         return true;
     if (fd < 0 || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
         return false;
-    len = pnd_extract_read_at(fd, 0, head, sizeof(head));
+    len = pnd_io_read_at(fd, 0, head, sizeof(head));
     return len > 0 && (pnd_extract_is_corefile(head, (size_t)len) ||
                        has_gpt(head, (size_t)len, SECTOR) || has_gpt(head, (size_t)len, HEAD_LEN) ||
                        pnd_extract_is_freebsd(fd, 0, (uint64_t)st.st_size));
@@ -118,8 +101,7 @@ static int read_sectors(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     const struct pnd_extract_source *source = ctx;
 
-    return pnd_extract_read_at(source->fd, offset, buf, len) == (ssize_t)len ? PND_OK
-                                                                             : PND_E_SOURCE;
+    return pnd_io_read_at(source->fd, offset, buf, len) == (ssize_t)len ? PND_OK : PND_E_SOURCE;
 }
 
 /* An image does not say what sectors its disk has. */
@@ -220,7 +202,7 @@ static int find_partitions(struct pnd_extract_source *source, struct pnd_gpt *gp
 static int look(struct pnd_extract_source *source, struct pnd_why *why)
 {
     uint8_t head[HEAD_LEN];
-    ssize_t len = pnd_extract_read_at(source->fd, 0, head, sizeof(head));
+    ssize_t len = pnd_io_read_at(source->fd, 0, head, sizeof(head));
     struct pnd_gpt gpt;
     int err;
 

@@ -15,6 +15,7 @@
 
 #include <openssl/evp.h>
 
+#include "host/io.h"
 #include "panicctl/sparse.h"
 
 enum { BLOCK_LEN = 1 << 20 };
@@ -204,9 +205,7 @@ static int add_file(struct pnd_zip *zip, int fd, uint64_t bytes, struct pnd_prog
             at = hole;
             continue;
         }
-        n = pread(fd, zip->buf, want, (off_t)at);
-        if (n < 0 && errno == EINTR)
-            continue;
+        n = pnd_io_read_at(fd, at, zip->buf, want);
         if (n < 0)
             return pnd_why(why, PND_E_SOURCE, errno, "read the dump at byte %" PRIu64, at);
         if (n == 0)
