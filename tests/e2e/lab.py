@@ -227,16 +227,20 @@ def facts_of(path, work):
 
 
 def gdb_registers(core, names):
-    """[{name: value}] for each processor, as gdb reads them. Skip without gdb."""
+    """[{name: value}] for each processor, as gdb reads them; None for one that it cannot tell
+    from the first: it knows processors by their processes, and an idle one runs none ("process"
+    instead of "LWP"). Skip without gdb."""
     if not shutil.which("gdb"):
         raise Skip("gdb is not installed")
     command = ["gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", f"core-file {core}",
                "-ex", "thread apply all -ascending info registers " + " ".join(names)]
     text = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, timeout=120, text=True).stdout
-    threads = re.split(r"^Thread \d+ .*$", text, flags=re.M)[1:]
+    threads = re.split(r"^Thread \d+ \((LWP|process) .*$", text, flags=re.M)[1:]
     return [{name: int(value, 16) for name, value in
-             re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", thread, re.M)} for thread in threads]
+             re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", thread, re.M)}
+            if kind == "LWP" or at == 0 else None
+            for at, (kind, thread) in enumerate(zip(threads[::2], threads[1::2]))]
 
 
 # ---------------------------------------------------------------- initramfs
