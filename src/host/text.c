@@ -144,7 +144,9 @@ const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes)
 
 const char *pnd_text_duration(char *dst, size_t cap, uint64_t s)
 {
-    if (s >= 3600)
+    if (s >= UINT64_C(100) * 3600)
+        snprintf(dst, cap, "%" PRIu64 "d%02uh", s / 86400, (unsigned)(s / 3600 % 24));
+    else if (s >= 3600)
         snprintf(dst, cap, "%" PRIu64 ":%02u:%02u", s / 3600, (unsigned)(s / 60 % 60),
                  (unsigned)(s % 60));
     else

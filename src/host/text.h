@@ -30,7 +30,7 @@ size_t pnd_text_clean(char *dst, const void *src, size_t len);
  * or more done than it is. */
 const char *pnd_text_bytes(char *dst, size_t cap, uint64_t bytes);
 
-/* "0:42", "1:02:03" */
+/* "0:42", "1:02:03", "99:59:59"; from 100 hours on "4d04h". 9 columns for 273 years. */
 const char *pnd_text_duration(char *dst, size_t cap, uint64_t s);
 
 /* RFC 3339, "2026-11-22T06:30:00.123Z". @p ms since 1970; "" outside the years 0 to 9999. */

@@ -25,7 +25,7 @@ enum {
     LINE_MAX_LEN = 1 << 20, /* bytes of one event */
     SHOWN_MAX = 16,         /* transfers drawn below one another */
     ASK_AGAIN_MS = 1000,    /* --until-idle: silence after which the server is asked */
-    NUMBERS_WIDTH = 52,     /* of a line, besides the name and the sender */
+    NUMBERS_WIDTH = 54,     /* of a line, besides the name and the sender */
     PEER_WIDTH = 17,
     PEER_COLUMNS = 110, /* narrower terminals show no sender: most names hold it */
     NAME_MIN = 12,
@@ -106,7 +106,7 @@ static void draw_one(const struct live *live, unsigned width)
     format_pace(pace, sizeof(pace), &live->view);
     if (dump->started_ms && lasts_ms >= 0)
         pnd_text_duration(time_text, sizeof(time_text), (uint64_t)lasts_ms / 1000);
-    printf(" %8s  %10s  %7s  [%s]\n", pnd_text_bytes(bytes, sizeof(bytes), dump->bytes), pace,
+    printf(" %8s  %10s  %9s  [%s]\n", pnd_text_bytes(bytes, sizeof(bytes), dump->bytes), pace,
            time_text, format_bar(bar, live->step, dump->reason[0] != '\0'));
 }
 

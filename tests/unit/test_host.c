@@ -157,6 +157,24 @@ static void times_are_rfc_3339_with_milliseconds(void)
     CHECK_STR(time_text(INT64_MIN), "");
 }
 
+static const char *duration_text(uint64_t s)
+{
+    static char text[PND_TEXT_TIME_CAP];
+
+    return pnd_text_duration(text, sizeof(text), s);
+}
+
+static void durations_stay_short_however_long_they_are(void)
+{
+    CHECK_STR(duration_text(0), "0:00");
+    CHECK_STR(duration_text(3599), "59:59");
+    CHECK_STR(duration_text(3600), "1:00:00");
+    CHECK_STR(duration_text(359999), "99:59:59");
+    CHECK_STR(duration_text(360000), "4d04h");
+    CHECK_STR(duration_text(86400 * UINT64_C(99999) + 86399), "99999d23h");
+    CHECK_STR(duration_text(UINT64_MAX), "213503982334601d07h");
+}
+
 static void sizes_are_read_as_people_type_them(void)
 {
     static const struct {
@@ -473,6 +491,7 @@ int main(void)
     RUN(sizes_are_short_and_never_rounded_up);
     RUN(times_are_rfc_3339_with_milliseconds);
     RUN(sizes_are_read_as_people_type_them);
+    RUN(durations_stay_short_however_long_they_are);
     RUN(durations_are_read_as_people_type_them);
     RUN(a_log_line_has_a_time_and_a_level_on_a_terminal);
     RUN(a_log_line_has_a_priority_under_systemd);

@@ -452,20 +452,30 @@ def ends_the_watch_when_nothing_arrives(place):
         place.run("watch", "--until-idle")
 
 
-@test
-def draws_a_bar_that_moves_while_bytes_come_on_a_terminal(place):
+def bars(place, started, columns):
+    """What a terminal shows of a dump that began then."""
     def at(bytes_, **more):
-        return [{"event": "progress", "transfer": transfer(3, "core-w", bytes_, **more)}, 0.2]
+        return [{"event": "progress",
+                 "transfer": transfer(3, "core-w", bytes_, started_at=started, **more)}, 0.2]
     end = {**transfer(3, "core-w", 9000), "state": "complete", "reason": ""}
     events = [*at(10), *at(2000), *at(3000), *at(3000, idle_ms=7000), *at(3000, phase="finishing"),
-              {"event": "complete", "dump": end}]
-    for columns in 80, 120:
-        with Server(place, [], events):
-            seen = on_terminal(place, "watch", "--count", "1", columns=columns).decode()
-        lines = [line.removeprefix("\x1b[J") for line in re.split(r"[\r\n]+", seen)
-                 if line.endswith("]")]
+              {"event": "complete", "dump": end}, {"event": "checked", "dump": end}]
+    with Server(place, [], events):
+        seen = on_terminal(place, "watch", "--count", "1", columns=columns).decode()
+    return [line.removeprefix("\x1b[J") for line in re.split(r"[\r\n]+", seen)
+            if line.endswith("]")]
+
+
+@test
+def draws_a_bar_that_moves_while_bytes_come_on_a_terminal(place):
+    now = time.time()
+    for columns, began, lasts in [   # the clock may have leapt since, to either side
+            (80, now - 30, r"0:[34]\d"), (120, now - 3605, r"1:00:\d\d"),
+            (80, now - 359900, r"99:58:\d\d"), (80, now - 360000, "4d04h"),
+            (120, 1, r"\d{5}d\d\dh"), (80, now + 3600, "")]:
+        lines = bars(place, time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(began)), columns)
         assert all(len(line) < columns for line in lines), lines
-        assert all(re.search(r" core-w .* \d+:\d\d:\d\d  \[", line) for line in lines), lines
+        assert all(re.search(rf" core-w .*B/s +{lasts}  \[", line) for line in lines[:3]), lines
         assert ("10.0.40.7" in lines[0]) == (columns == 120), lines
         assert [line[-12:] for line in lines] == [
             "[===       ]", "[ ===      ]", "[  ===     ]", "[  ===     ]", "[==========]"], lines
