@@ -100,7 +100,8 @@ def _unpack(package, pick, directory):
                     if place:
                         path = pathlib.Path(directory) / place
                         path.parent.mkdir(parents=True, exist_ok=True)
-                        path.write_bytes(tar.extractfile(member).read())
+                        with open(path, "wb") as out:
+                            shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
 
 
 def _pick_kernel(path):
@@ -118,22 +119,34 @@ class Kernel:
     modules: list   # (name, bytes), in load order
 
 
-def guest_kernel():
-    """The kernel behind linux-image-cloud-amd64, whatever its version is today. The first call
-    downloads it (about 27 MB); later ones need no network."""
-    place = cache_directory() / "kernel"
+def _kernel_package(flavour, suffix=""):
+    """The package with today's kernel: the one that has no version of its own depends on it."""
+    name = f"linux-image-{flavour}{suffix}"
+    package = re.search(r"Depends: (linux-image-\d\S+)", _apt("apt-cache", "depends", name))
+    if not package:
+        raise Skip(f"the archive has no {name}: run apt-get update")
+    return package[1]
+
+
+def _unpacked_once(place, unpack):
+    """The directory `place` of the cache, filled by unpack(directory) when it is not there yet."""
+    place = cache_directory() / place
     if not place.is_dir():
-        depends = _apt("apt-cache", "depends", "linux-image-cloud-amd64")
-        package = re.search(r"Depends: (linux-image-\d\S+)", depends)
-        if not package:
-            raise Skip("the archive has no linux-image-cloud-amd64: run apt-get update")
         with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-            _unpack(package[1], _pick_kernel, f"{work}/kernel")
+            unpack(f"{work}/new")
             try:
-                os.rename(f"{work}/kernel", place)
+                os.rename(f"{work}/new", place)
             except OSError:
                 if not place.is_dir():   # else another run of the lab was faster
                     raise
+    return place
+
+
+def guest_kernel(flavour="cloud-amd64"):
+    """The kernel behind linux-image-FLAVOUR, whatever its version is today. The first call
+    downloads it (27 MB; "amd64", the generic one, 70 MB); later ones need no network."""
+    place = _unpacked_once("kernel" if flavour == "cloud-amd64" else f"kernel-{flavour}",
+                           lambda new: _unpack(_kernel_package(flavour), _pick_kernel, new))
     vmlinuz = next(place.glob("vmlinuz-*"), None)
     if not vmlinuz:
         raise Skip(f"{place} holds no vmlinuz: remove that directory and run again")
@@ -143,6 +156,19 @@ def guest_kernel():
             body = path.read_bytes()
             modules.append((f"{name}.ko", lzma.decompress(body) if path.suffix == ".xz" else body))
     return Kernel(vmlinuz.name.removeprefix("vmlinuz-"), vmlinuz.read_bytes(), modules)
+
+
+def kernel_symbols(release, flavour="cloud-amd64"):
+    """The vmlinux with symbols of that kernel: 283 MB to download, 590 MB on disk, once."""
+    def pick(path):
+        return path if path == f"usr/lib/debug/boot/vmlinux-{release}" else None
+
+    place = _unpacked_once(f"symbols-{flavour}",
+                           lambda new: _unpack(_kernel_package(flavour, "-dbg"), pick, new))
+    path = next(place.rglob(f"vmlinux-{release}"), None)
+    if not path:
+        raise Skip(f"{place} holds no vmlinux-{release}: remove that directory and run again")
+    return path
 
 
 def broken_module(kernel, code):
