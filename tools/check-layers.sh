@@ -21,7 +21,9 @@ allowed() { # layer -> the layers it may include
     inspect) echo "include wire image host facts inspect" ;;
     sender) echo "include wire proto bootargs client host sender" ;;
     store) echo "include wire image host facts store" ;;
-    *) echo "include wire proto bootargs client image codec host facts sender inspect store $1" ;;
+    capture) echo "include wire proto bootargs client image codec host sender capture" ;;
+    arm) echo "include wire bootargs client image host sender capture arm" ;;
+    *) echo "include wire proto bootargs client image codec host facts sender inspect store capture arm $1" ;;
     esac
 }
 

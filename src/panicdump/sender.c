@@ -17,12 +17,3 @@ int pnd_sender_failed(struct pnd_sender *sender, int err)
     pnd_client_abort(&sender->client);
     return pnd_complain(pnd_failure_exit(&failure), "%s", pnd_failure_text(text, &failure));
 }
-
-int pnd_failure_exit(const struct pnd_failure *failure)
-{
-    if (failure->err == PND_E_ABORTED && pnd_stop_signal())
-        return 128 + pnd_stop_signal();
-    if (failure->err == PND_E_NAME || failure->err == PND_E_ARG)
-        return PND_EXIT_CANNOT;
-    return PND_EXIT_NO;
-}

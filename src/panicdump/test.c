@@ -6,9 +6,9 @@
 #include <stdio.h>
 
 #include "host/clock.h"
-#include "panicdump/netif.h"
+#include "capture/netif.h"
 #include "panicdump/panicdump.h"
-#include "panicdump/platform_packet.h"
+#include "capture/packet.h"
 #include "panicdump/sender.h"
 #include "sender/test_dump.h"
 #include "wire/kdp.h"

@@ -2,8 +2,8 @@
  *
  * A nic over an AF_PACKET socket, for the polled stack: the packet path of a crash kernel. Needs
  * CAP_NET_RAW (root). */
-#ifndef PND_PANICDUMP_PLATFORM_PACKET_H
-#define PND_PANICDUMP_PLATFORM_PACKET_H
+#ifndef PND_CAPTURE_PACKET_H
+#define PND_CAPTURE_PACKET_H
 
 #include "panicd/client.h"
 

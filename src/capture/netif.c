@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Network interfaces: see netif.h. */
-#include "panicdump/netif.h"
+#include "capture/netif.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,6 @@
 
 #include "host/clock.h"
 #include "host/guard.h"
-#include "panicdump/panicdump.h"
 
 enum {
     POLL_MS = 20,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The init of a crash kernel: see boot.h. */
-#include "panicdump/boot.h"
+#include "capture/boot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
-#include "panicdump/panicdump.h"
+#include "capture/complain.h"
 
 static const char modules_path[] = "/lib/panicd/modules";
 

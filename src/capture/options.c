@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The options of `panicdump capture`: see capture_options.h. */
-#include "panicdump/capture_options.h"
+ * The options of `panicdump capture`: see options.h. */
+#include "capture/options.h"
 
 #include <string.h>
 
 #include "panicd/bootargs.h"
+
+#include "sender/address.h"
 
 /* An address; absent is fine. */
 static int parse_ip(const char *cmdline, const char *name, uint32_t *ret, struct pnd_why *why)
@@ -59,29 +61,31 @@ static int parse_port(const char *cmdline, uint16_t *ret, struct pnd_why *why)
     return PND_OK;
 }
 
-int pnd_capture_options_parse(const char *cmdline, struct pnd_capture_options *ret,
+int pnd_capture_options_parse(const char *text, struct pnd_capture_options *ret,
                               struct pnd_why *why)
 {
     struct pnd_capture_options *o = ret;
+    struct pnd_endpoint *server = &o->servers[0].at;
     int err;
 
     memset(o, 0, sizeof(*o));
     strcpy(o->vmcore, "/proc/vmcore");
-    pnd_bootargs_string(cmdline, "kdp_match_name", o->match_name, sizeof(o->match_name));
-    pnd_bootargs_string(cmdline, "kdp_match_mac", o->match_mac, sizeof(o->match_mac));
-    pnd_bootargs_string(cmdline, "_panicd_corename", o->corename, sizeof(o->corename));
-    pnd_bootargs_string(cmdline, "panicd_vmcore", o->vmcore, sizeof(o->vmcore));
-    err = parse_after(cmdline, &o->after, why);
+    pnd_bootargs_string(text, "kdp_match_name", o->match_name, sizeof(o->match_name));
+    pnd_bootargs_string(text, "kdp_match_mac", o->match_mac, sizeof(o->match_mac));
+    pnd_bootargs_string(text, "_panicd_corename", o->corename, sizeof(o->corename));
+    pnd_bootargs_string(text, "panicd_vmcore", o->vmcore, sizeof(o->vmcore));
+    err = parse_after(text, &o->after, why);
     if (!err)
-        err = parse_port(cmdline, &o->server.port, why);
+        err = parse_port(text, &server->port, why);
     if (!err)
-        err = parse_ip(cmdline, "_router_ip", &o->router_ip, why);
+        err = parse_ip(text, "_router_ip", &o->router_ip, why);
     if (!err)
-        err = parse_ip(cmdline, "kdp_ip_addr", &o->own_ip, why);
+        err = parse_ip(text, "kdp_ip_addr", &o->own_ip, why);
     if (!err)
-        err = parse_ip(cmdline, "_panicd_ip", &o->server.ip, why);
-    if (!err && !o->server.ip)
+        err = parse_ip(text, "_panicd_ip", &server->ip, why);
+    if (!err && !server->ip)
         err = pnd_why(why, PND_E_ARG, 0,
                       "no dump server: add _panicd_ip=ADDRESS to the crash kernel's command line");
+    o->server_count = !err;
     return err;
 }

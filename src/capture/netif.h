@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Network interfaces of this machine: which one, its address, the way out. */
-#ifndef PND_PANICDUMP_NETIF_H
-#define PND_PANICDUMP_NETIF_H
+#ifndef PND_CAPTURE_NETIF_H
+#define PND_CAPTURE_NETIF_H
 
 #include <net/if.h>
 #include <stdbool.h>

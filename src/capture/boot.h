@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What an init has to do before and after its work, when it is the only program there is. */
-#ifndef PND_PANICDUMP_BOOT_H
-#define PND_PANICDUMP_BOOT_H
+#ifndef PND_CAPTURE_BOOT_H
+#define PND_CAPTURE_BOOT_H
 
 enum pnd_after {
     PND_AFTER_REBOOT,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A nic over an AF_PACKET socket: see platform_packet.h. */
-#include "panicdump/platform_packet.h"
+ * A nic over an AF_PACKET socket: see packet.h. */
+#include "capture/packet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "host/clock.h"
-#include "panicdump/panicdump.h"
+#include "sender/stop.h"
 #include "wire/frame.h"
 
 static uint64_t packet_now_us(void *ctx)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The bytes of a dump in the order in which they are sent: headers, VMCOREINFO, the kernel's log,
+ * then the rest, so that the receiver knows in the first second why the kernel died. */
+#ifndef PND_CAPTURE_CONTENT_H
+#define PND_CAPTURE_CONTENT_H
+
+#include "panicd/stage.h"
+
+#include "capture/vmcore_file.h"
+
+/* A stream that can be written as often as it takes; each time it is the same.
+ *   bytes  of the stream; 0: not known before its end
+ *   write  all of it to @p sink, whose end is not called.
+ *          @return PND_OK; what the sink returned; PND_E_ABORTED; PND_E_SOURCE */
+struct pnd_content {
+    void *ctx;
+    uint64_t bytes;
+    int (*write)(void *ctx, const struct pnd_sink *sink);
+};
+
+/* An ELF core of everything: the segments of /proc/vmcore, but no byte twice, the log's pages
+ * first, and everything page-aligned. A file whose segments cannot be understood is given as it
+ * stands. All memory is static: one dump at a time.
+ *   @return PND_OK, and @p ret reads from @p file as long as it is used */
+int pnd_content_elf(struct pnd_vmcore_file *file, struct pnd_content *ret);
+
+/* A kdump-compressed file (makedumpfile's format, pages plain: the stream is compressed as a
+ * whole) of what makedumpfile -d @p level would keep, 1 to 31. Memory: one bit for each page of
+ * the machine, taken by mmap.
+ *   @return PND_OK; PND_E_NOTFOUND the VMCOREINFO lacks what is needed, named in @p why;
+ *           PND_E_FORMAT what it says contradicts itself; PND_E_FULL no memory; as
+ *           pnd_vmcore_file_read(). Then everything should be sent. */
+int pnd_content_filtered(struct pnd_vmcore_file *file, unsigned level, struct pnd_content *ret,
+                         struct pnd_why *why);
+
+/* What `makedumpfile -F -d LEVEL` writes, when the program is in this system: flattened.
+ *   @return PND_OK; PND_E_NOTFOUND it is not there */
+int pnd_content_makedumpfile(struct pnd_vmcore_file *file, const char *path, unsigned level,
+                             struct pnd_content *ret, struct pnd_why *why);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Where a dump can go: a server, a directory of a disk, a partition. */
+#ifndef PND_CAPTURE_TARGET_H
+#define PND_CAPTURE_TARGET_H
+
+#include <stdbool.h>
+
+#include "panicd/stage.h"
+
+#include "capture/options.h"
+#include "host/why.h"
+
+enum { PND_TARGET_LABEL_CAP = 160 };
+
+/*   label  for people: "10.0.40.2:1069 over eth0", "/var/crash on vda1 (ext4)"
+ *   open   a dump of that name. @p ret is the way in: its end makes the dump safe, and returns
+ *          PND_OK only then. @return PND_OK; an error, and @p why says what to do
+ *   close  after the end, or at any error before it: takes back what open took; a dump that did not
+ *          end is given up. @p err: what write or end returned; @p why (in and out) then says in a
+ *          line what went wrong. To be called after every open, also one that failed
+ *   is_sparse  runs of zeros cost it nothing: compression is not needed for their sake */
+struct pnd_target {
+    void *ctx;
+    char label[PND_TARGET_LABEL_CAP];
+    int (*open)(void *ctx, const char *name, struct pnd_sink *ret, struct pnd_why *why);
+    int (*close)(void *ctx, int err, struct pnd_why *why);
+};
+
+/* A server, through the interface @p interface: raw frames to the MAC that was carried along;
+ * when nobody answers there, with ARP of our own; when a packet socket cannot be had, over this
+ * kernel's UDP. Static memory for PND_CAPTURE_SERVERS_MAX of them. */
+void pnd_target_server(const struct pnd_capture_options *options, size_t server,
+                       const char *interface, struct pnd_target *ret);
+
+/* What panicd_local= names:
+ *   UUID=U:FSTYPE:PATH       a directory of the file system with that UUID (ext2 to ext4, xfs,
+ * vfat) PARTUUID=U               a partition of a GPT, taken whole: a disk corefile, which
+ *                            `panicctl extract` reads
+ *   /dev/NAME                the same, of a device that is called so in the crash kernel
+ *   @return PND_OK; PND_E_ARG none of these */
+int pnd_target_local(const struct pnd_capture_options *options, struct pnd_target *ret,
+                     struct pnd_why *why);
+
+#endif

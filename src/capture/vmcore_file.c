@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * /proc/vmcore: see vmcore_file.h. */
+#include "capture/vmcore_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "host/io.h"
+#include "sender/address.h"
+#include "sender/stop.h"
+
+enum {
+    PAGE_BYTES = 4096,
+    UNREADABLE = 'X', /* @source PROTOCOL.md#kdp-1.4 */
+};
+
+/* What is asked of the dump about itself is all there, or is not believed. */
+static int read_source(void *ctx, uint64_t offset, void *buf, size_t len)
+{
+    const struct pnd_vmcore_file *file = ctx;
+
+    return pnd_io_read_at(file->fd, offset, buf, len) == (ssize_t)len ? PND_OK : PND_E_SOURCE;
+}
+
+int pnd_vmcore_file_open(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why)
+{
+    struct pnd_vmcore_source source = {.ctx = file, .read = read_source};
+    struct stat st;
+    int err;
+
+    memset(file, 0, sizeof(*file));
+    file->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (file->fd < 0 || fstat(file->fd, &st) < 0) {
+        err = pnd_why(why, PND_E_SYS, errno, "open %s", path);
+        if (file->fd < 0 && errno == ENOENT)
+            pnd_why(why, err, 0,
+                    "open %s: it is not there - is this a crash kernel, started by kexec with "
+                    "elfcorehdr=?",
+                    path);
+        pnd_vmcore_file_close(file);
+        return err;
+    }
+    file->bytes = (uint64_t)st.st_size;
+    err = pnd_vmcore_open(&file->vmcore, &source);
+    file->understood = err == PND_OK;
+    if (!err)
+        err = pnd_vmcore_reason(&file->vmcore, file->reason);
+    if (err)
+        pnd_why(why, PND_OK, 0, "why the kernel died is not found in %s: %s", path,
+                pnd_err_text(err));
+    else
+        file->nmi = pnd_vmcore_reason_is_nmi(file->reason);
+    return PND_OK;
+}
+
+void pnd_vmcore_file_close(struct pnd_vmcore_file *file)
+{
+    if (file->fd >= 0)
+        close(file->fd);
+    file->fd = -1;
+}
+
+/* @return bytes read; 0: not one of them can be */
+static size_t read_some(const struct pnd_vmcore_file *file, uint64_t offset, void *buf, size_t len)
+{
+    ssize_t n;
+
+    do
+        n = pread(file->fd, buf, len, (off_t)offset);
+    while (n < 0 && errno == EINTR && !pnd_stop_signal());
+    return n > 0 ? (size_t)n : 0;
+}
+
+int pnd_vmcore_file_read(struct pnd_vmcore_file *file, uint64_t offset, void *buf, size_t len)
+{
+    uint8_t *at = buf;
+
+    if (offset > file->bytes || len > file->bytes - offset)
+        return PND_E_SOURCE;
+    while (len > 0) {
+        size_t page = PAGE_BYTES - (size_t)(offset % PAGE_BYTES), n;
+
+        if (pnd_stop_signal())
+            return PND_E_ABORTED;
+        if (page > len)
+            page = len;
+        n = read_some(file, offset, at, len);
+        if (n == 0 && len > page) /* one page of them, perhaps not this one */
+            n = read_some(file, offset, at, page);
+        if (n == 0) {
+            if (pnd_stop_signal())
+                return PND_E_ABORTED;
+            memset(at, UNREADABLE, page);
+            file->unreadable_pages++;
+            n = page;
+        }
+        at += n;
+        offset += n;
+        len -= n;
+    }
+    return PND_OK;
+}
+
+const char *pnd_vmcore_file_name(const struct pnd_vmcore_file *file, uint32_t own_ip, char *dst,
+                                 size_t cap)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_";
+    char release[PND_VMCORE_RELEASE_CAP] = "unknown", ip[PND_ADDRESS_CAP];
+    uint64_t when_s = file->vmcore.crash_time_s;
+
+    if (when_s == 0)
+        when_s = (uint64_t)time(NULL);
+    if (file->vmcore.release[0])
+        memcpy(release, file->vmcore.release, sizeof(release));
+    for (size_t i = 0; release[i]; i++)
+        if (!strchr(safe, release[i]))
+            release[i] = '_';
+    snprintf(dst, cap, "core-linux-%s-%s-%s-%" PRIx64, release, pnd_address_format(ip, own_ip),
+             file->nmi ? "nmi" : "panic", when_s);
+    return dst;
+}
