@@ -8,7 +8,6 @@
 #include <net/if_arp.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
@@ -154,25 +153,4 @@ int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why)
     memcpy(&sin, &ifr.ifr_addr, sizeof(sin));
     *ret = ntohl(sin.sin_addr.s_addr);
     return PND_OK;
-}
-
-uint32_t pnd_netif_router(const char *name)
-{
-    PND_AUTO_FCLOSE FILE *routes = fopen("/proc/net/route", "re");
-    char line[256];
-
-    /* interface, destination, gateway: in network order, written as if they were in ours */
-    while (routes && fgets(line, sizeof(line), routes)) {
-        char *at = line + strcspn(line, "\t ");
-        unsigned long destination, gateway;
-
-        if (!*at)
-            continue;
-        *at++ = '\0';
-        destination = strtoul(at, &at, 16);
-        gateway = strtoul(at, &at, 16);
-        if (strcmp(line, name) == 0 && destination == 0 && gateway != 0)
-            return ntohl((uint32_t)gateway);
-    }
-    return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Network interfaces of this machine: which one, its address, the way out. */
+ * Network interfaces of this machine: which one, and its address. */
 #ifndef PND_CAPTURE_NETIF_H
 #define PND_CAPTURE_NETIF_H
 
@@ -19,8 +19,5 @@ int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_
 
 /* Its IPv4 address. @return PND_OK; PND_E_SYS it has none, or does not exist */
 int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why);
-
-/* The default router behind it; 0: none. */
-uint32_t pnd_netif_router(const char *name);
 
 #endif

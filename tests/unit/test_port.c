@@ -162,7 +162,7 @@ static void two_tags_and_tags_of_providers_are_refused(void)
     inner = add("inner", "vlan", outer, 0);
     at(inner)->vlan = 41;
     CHECK_EQ(find(inner, NULL, true), PND_E_LINK);
-    CHECK(says(why.text, "a VLAN under another one"));
+    CHECK(says(why.text, "inner is a VLAN on another one, outer"));
     at(outer)->service_tag = true;
     CHECK_EQ(find(outer, NULL, true), PND_E_LINK);
     CHECK(says(why.text, "802.1ad"));
