@@ -8,9 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/content.h"
 #include "capture/netif.h"
 #include "capture/packet.h"
 #include "capture/vmcore_file.h"
+#include "codec/gzip.h"
 #include "host/clock.h"
 #include "host/progress.h"
 #include "host/text.h"
@@ -18,7 +20,6 @@
 #include "sender/failure.h"
 
 enum {
-    READ_BYTES = 256 * 1024,
     ATTEMPTS_MAX = 3,
     ATTEMPT_PAUSE_S = 2,
     INTERFACE_WAIT_MS = 10000,
@@ -34,40 +35,44 @@ struct capture {
     struct pnd_client client;
     struct pnd_progress progress;
     struct pnd_vmcore_file file;
+    struct pnd_content content;
+    uint64_t given; /* bytes of content that have gone into the sink */
+    bool packed;
+    struct pnd_gzip gzip;
+    struct pnd_sink sink; /* what the content is written to: gzip, or the client */
     char name[PND_KDP_NAME_CAP];
-    uint8_t buf[READ_BYTES];
+    _Alignas(16) uint8_t gzip_memory[PND_GZIP_LARGE_MEMORY];
 };
 
-static void on_progress(void *ctx, const struct pnd_client_stats *stats)
+static int count_given(void *ctx, const void *buf, size_t len)
 {
     struct capture *c = ctx;
+    int err = c->sink.write(c->sink.ctx, buf, len);
 
-    pnd_progress_update(&c->progress, stats->bytes);
+    c->given += err ? 0 : len;
+    pnd_progress_update(&c->progress, c->given);
+    return err;
 }
 
 static int stream(struct capture *c)
 {
-    struct pnd_client_config config = {
-        .server = c->options->servers[0].at,
-        .name = c->name,
-        .progress = on_progress,
-        .progress_ctx = c,
-    };
-    uint64_t offset = 0;
+    struct pnd_client_config config = {.server = c->options->servers[0].at, .name = c->name};
+    const struct pnd_codec *gzip = &c->gzip.codec;
+    const struct pnd_sink counted = {.ctx = c, .write = count_given};
+    struct pnd_sink wire;
     int err = pnd_client_open(&c->client, &c->link, &config);
 
-    c->file.unreadable_pages = 0;
-    while (!err && offset < c->file.bytes) {
-        uint64_t left = c->file.bytes - offset;
-        size_t len = left < sizeof(c->buf) ? (size_t)left : sizeof(c->buf);
-
-        err = pnd_vmcore_file_read(&c->file, offset, c->buf, len);
-        if (!err)
-            err = pnd_client_write_sparse(&c->client, c->buf, len);
-        offset += len;
-    }
+    c->given = 0;
+    pnd_client_sink(&c->client, !c->packed, &wire);
+    c->sink = c->packed ? (struct pnd_sink){.ctx = gzip->ctx, .write = gzip->write} : wire;
+    if (!err && c->packed)
+        err = gzip->begin(gzip->ctx, &wire);
     if (!err)
-        err = pnd_client_finish(&c->client);
+        err = c->content.write(c->content.ctx, &counted);
+    if (!err && c->packed)
+        err = gzip->finish(gzip->ctx);
+    if (!err)
+        err = wire.end(wire.ctx);
     if (err)
         pnd_client_abort(&c->client);
     return err;
@@ -107,11 +112,10 @@ static void say_done(const struct capture *c, uint64_t us)
     char rate[PND_TEXT_BYTES_CAP];
 
     pnd_client_stats(&c->client, &stats);
-    pnd_text_bytes(rate, sizeof(rate), us ? (uint64_t)((double)stats.bytes * 1e6 / (double)us) : 0);
-    printf("panicdump: sent %s: %" PRIu64 " bytes in %.2f s, %s/s, %" PRIu64
-           " of them zeros not sent, %" PRIu64 " retransmissions\n",
-           c->name, stats.bytes, (double)us / 1e6, rate, stats.skipped_bytes,
-           stats.retransmissions);
+    pnd_text_bytes(rate, sizeof(rate), us ? (uint64_t)((double)c->given * 1e6 / (double)us) : 0);
+    printf("panicdump: sent %s: %" PRIu64 " bytes in %.2f s, %s/s, as %" PRIu64 " bytes, %" PRIu64
+           " retransmissions\n",
+           c->name, c->given, (double)us / 1e6, rate, stats.sent_bytes, stats.retransmissions);
     if (c->file.unreadable_pages)
         printf("panicdump: %" PRIu64 " pages could not be read and were sent as X\n",
                c->file.unreadable_pages);
@@ -129,7 +133,7 @@ static int send_dump(struct capture *c, const char *interface)
         struct pnd_why why = {.text = ""};
         uint64_t start_us = pnd_clock_us();
 
-        pnd_progress_init(&c->progress, "panicdump: dump", c->file.bytes, false);
+        pnd_progress_init(&c->progress, "panicdump: dump", c->content.bytes, false);
         failure.err = attempt(c, interface, &failure.client, &why);
         pnd_progress_clear(&c->progress);
         if (failure.err == PND_OK) {
@@ -159,6 +163,22 @@ static void describe(struct capture *c, const struct pnd_why *why)
         pnd_vmcore_file_name(&c->file, c->own_ip, c->name, sizeof(c->name));
 }
 
+/* What is sent, and how. Without compression, rather than not at all. */
+static void prepare(struct capture *c)
+{
+    static const char suffix[] = ".gz";
+    size_t len = strlen(c->name);
+
+    pnd_content_elf(&c->file, &c->content);
+    c->packed = c->options->packing == PND_PACKING_GZIP &&
+                pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK;
+    if (!c->packed)
+        return;
+    if (len > sizeof(c->name) - sizeof(suffix))
+        len = sizeof(c->name) - sizeof(suffix);
+    memcpy(c->name + len, suffix, sizeof(suffix));
+}
+
 static int run(struct capture *c)
 {
     char interface[IFNAMSIZ] = "";
@@ -175,6 +195,7 @@ static int run(struct capture *c)
                             "command line",
                             interface);
     describe(c, &saw);
+    prepare(c);
     return send_dump(c, interface);
 }
 
