@@ -7,7 +7,10 @@
 
 #include "image/vmcore_layout.h"
 
-enum { READ_BYTES = 256 * 1024 };
+enum {
+    READ_BYTES = 256 * 1024,
+    UTS_BYTES = 512, /* six names of 65 bytes, and what is before them */
+};
 
 static struct elf_content {
     struct pnd_vmcore_file *file;
@@ -31,17 +34,31 @@ static bool is_there(const struct pnd_vmcore_layout *layout, uint64_t bytes)
     return layout->notes <= bytes && layout->notes_bytes <= bytes - layout->notes;
 }
 
-static int lay_out(struct elf_content *c)
+/* What the machine calls itself, then why it died: the text of the log is the last of its ranges.
+ * Without a log, or with one that cannot be read, the rest is worth as much.
+ *   @return ranges */
+static size_t find_first(struct pnd_vmcore *vmcore, struct pnd_vmcore_range *ret)
 {
     struct pnd_vmcore_range log[PND_LAYOUT_FIRST_MAX];
-    size_t count = 0;
-    int err = PND_E_FORMAT;
+    size_t log_count = 0, count = 0;
+
+    if (pnd_vmcore_info_number(vmcore, "SYMBOL(init_uts_ns)", 16, &ret[0].vaddr))
+        ret[count++].bytes = UTS_BYTES;
+    if (pnd_vmcore_log_ranges(vmcore, log, &log_count))
+        return count;
+    memcpy(ret + count, log, log_count * sizeof(log[0]));
+    return count + log_count;
+}
+
+static int lay_out(struct elf_content *c)
+{
+    struct pnd_vmcore_range first[1 + PND_LAYOUT_FIRST_MAX];
+    int err;
 
     if (!c->file->understood)
-        return err;
-    if (pnd_vmcore_log_ranges(&c->file->vmcore, log, &count))
-        count = 0; /* no log, or one that cannot be read: the rest is worth as much */
-    err = pnd_vmcore_layout(&c->file->vmcore, log, count, &c->layout);
+        return PND_E_FORMAT;
+    err =
+        pnd_vmcore_layout(&c->file->vmcore, first, find_first(&c->file->vmcore, first), &c->layout);
     return err == PND_OK && !is_there(&c->layout, c->file->bytes) ? PND_E_FORMAT : err;
 }
 

@@ -17,9 +17,10 @@ enum {
     SAMPLE_BYTES = 512, /* of each */
 };
 
-/* [start, end) of physical memory. */
+/* [start, end) of physical memory, and when it is wanted. */
 struct span {
     uint64_t start, end;
+    uint32_t turn;
 };
 
 struct spans {
@@ -111,7 +112,7 @@ static int read_segments(struct pnd_vmcore_layout *layout, const struct pnd_vmco
 /* ---- what comes first ---- */
 
 /* Becomes one with those that it touches. What no longer fits comes later, which is no harm. */
-static void add_span(struct spans *spans, uint64_t start, uint64_t end)
+static void add_span(struct spans *spans, uint64_t start, uint64_t end, uint32_t turn)
 {
     size_t first = 0, last;
 
@@ -120,16 +121,17 @@ static void add_span(struct spans *spans, uint64_t start, uint64_t end)
     for (last = first; last < spans->count && spans->at[last].start <= end; last++) {
         start = lesser(start, spans->at[last].start);
         end = end > spans->at[last].end ? end : spans->at[last].end;
+        turn = turn > spans->at[last].turn ? turn : spans->at[last].turn;
     }
     if (first == last && spans->count == SPANS_MAX)
         return;
     memmove(&spans->at[first + 1], &spans->at[last], (spans->count - last) * sizeof(spans->at[0]));
-    spans->at[first] = (struct span){start, end};
+    spans->at[first] = (struct span){start, end, turn};
     spans->count += 1 + first - last;
 }
 
 static void find_spans(const struct pnd_vmcore_layout *layout, const struct pnd_vmcore_range *range,
-                       struct spans *spans)
+                       uint32_t turn, struct spans *spans)
 {
     for (uint32_t i = 0; i < layout->old_count; i++) {
         const struct pnd_vmcore_segment *old = &layout->old[i];
@@ -147,19 +149,19 @@ static void find_spans(const struct pnd_vmcore_layout *layout, const struct pnd_
             continue;
         bytes = lesser(bytes, old->bytes - skip);
         add_span(spans, page_start(old->paddr + skip),
-                 page_start(old->paddr + skip + bytes - 1) + PND_LAYOUT_PAGE);
+                 page_start(old->paddr + skip + bytes - 1) + PND_LAYOUT_PAGE, turn);
     }
 }
 
 /* ---- pieces, by physical address ---- */
 
 static int add_piece(struct pnd_vmcore_layout *layout, uint64_t paddr, uint64_t source,
-                     uint64_t bytes, bool first)
+                     uint64_t bytes, uint32_t turn)
 {
     if (layout->piece_count == PND_LAYOUT_SEGMENTS_MAX)
         return PND_E_RANGE;
     layout->pieces[layout->piece_count++] =
-        (struct pnd_layout_piece){.paddr = paddr, .source = source, .bytes = bytes, .first = first};
+        (struct pnd_layout_piece){.paddr = paddr, .source = source, .bytes = bytes, .turn = turn};
     return PND_OK;
 }
 
@@ -172,14 +174,17 @@ static int add_cut(struct pnd_vmcore_layout *layout, const struct spans *spans, 
 
     while (!err && bytes > 0) {
         uint64_t now = bytes;
-        bool first;
+        uint32_t turn = PND_LAYOUT_REST;
 
         while (i < spans->count && spans->at[i].end <= paddr)
             i++;
-        first = i < spans->count && spans->at[i].start <= paddr;
-        if (i < spans->count)
-            now = lesser(bytes, (first ? spans->at[i].end : spans->at[i].start) - paddr);
-        err = add_piece(layout, paddr, source, now, first);
+        if (i < spans->count && spans->at[i].start <= paddr) {
+            now = lesser(bytes, spans->at[i].end - paddr);
+            turn = spans->at[i].turn;
+        } else if (i < spans->count) {
+            now = lesser(bytes, spans->at[i].start - paddr);
+        }
+        err = add_piece(layout, paddr, source, now, turn);
         paddr += now;
         source += now;
         bytes -= now;
@@ -239,21 +244,27 @@ static int make_pieces(struct pnd_vmcore_layout *layout, const struct pnd_vmcore
 
 /* ---- places in the new file ---- */
 
-/* @return the end of the last. Places are counted from the end of the head. */
+/* Turn by turn, in each by physical address. Places are counted from the end of the head.
+ *   @return the end of the last */
 static uint64_t place_pieces(struct pnd_vmcore_layout *layout)
 {
+    uint32_t turn = 0, next = 0;
     uint64_t at = 0;
 
-    for (int first = 1; first >= 0; first--) {
+    do {
+        turn = next;
+        next = PND_LAYOUT_REST;
         for (uint32_t i = 0; i < layout->piece_count; i++) {
             struct pnd_layout_piece *piece = &layout->pieces[i];
 
-            if (piece->first != first)
-                continue;
-            piece->offset = place_for(at, piece->paddr);
-            at = piece->offset + piece->bytes;
+            if (piece->turn == turn) {
+                piece->offset = place_for(at, piece->paddr);
+                at = piece->offset + piece->bytes;
+            } else if (piece->turn > turn && piece->turn < next) {
+                next = piece->turn;
+            }
         }
-    }
+    } while (turn != PND_LAYOUT_REST);
     return at;
 }
 
@@ -357,7 +368,7 @@ int pnd_vmcore_layout(struct pnd_vmcore *vmcore, const struct pnd_vmcore_range *
     layout->notes = layout->notes_bytes = 0;
     err = read_segments(layout, vmcore);
     for (size_t i = 0; !err && i < first_count; i++)
-        find_spans(layout, &first[i], &spans);
+        find_spans(layout, &first[i], (uint32_t)i, &spans);
     if (!err)
         err = make_pieces(layout, vmcore, &spans);
     if (err)

@@ -19,6 +19,8 @@ enum {
     PND_LAYOUT_PAGE = 4096,
 };
 
+#define PND_LAYOUT_REST UINT32_MAX
+
 /* A range of virtual addresses of the kernel. */
 struct pnd_vmcore_range {
     uint64_t vaddr, bytes;
@@ -29,7 +31,7 @@ struct pnd_vmcore_range {
 struct pnd_layout_piece {
     uint64_t offset, source, bytes;
     uint64_t paddr;
-    bool first; /* one of what was wanted first */
+    uint32_t turn; /* the range with which it is wanted; or PND_LAYOUT_REST */
 };
 
 struct pnd_vmcore_layout {
@@ -51,8 +53,8 @@ struct pnd_vmcore_layout {
 int pnd_vmcore_log_ranges(struct pnd_vmcore *vmcore,
                           struct pnd_vmcore_range ret[PND_LAYOUT_FIRST_MAX], size_t *ret_count);
 
-/* @p first: ranges that come first, widened to pages, in ascending order of their physical
- * address; what is not in the dump is left out. All else follows in that order.
+/* @p first: ranges that come first, in this order, widened to pages; those that touch come with
+ * the last of them; what is not in the dump is left out. All else follows, by physical address.
  * Memory that is in two segments is in the file once, if a few samples of it are the same in both.
  *   @return PND_OK, and @p ret is filled; PND_E_RANGE more segments than PND_LAYOUT_SEGMENTS_MAX;
  *           PND_E_FORMAT segments that overlap, or notes, in a way that no kernel makes: then it

@@ -39,7 +39,7 @@ static void check_pieces(void)
 
         if (piece->bytes == 0 || piece->offset < end || piece->offset - end >= PND_LAYOUT_PAGE)
             abort();
-        if (i > 0 && piece->first && !piece[-1].first)
+        if (i > 0 && piece->turn < piece[-1].turn)
             abort();
         end = piece->offset + piece->bytes;
     }
