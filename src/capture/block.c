@@ -88,7 +88,9 @@ int pnd_block_named(const char *root, const char *name, struct pnd_block *ret)
     snprintf(path, sizeof(path), "%s/sys/class/block/%s", root, name);
     if (!realpath(path, real))
         return PND_E_NOTFOUND;
-    block.virtual = strstr(real, "/devices/virtual/") != NULL;
+    /* NVMe disks with several ways to them stand among the virtual ones */
+    block.virtual =
+        strstr(real, "/devices/virtual/") && !strstr(real, "/devices/virtual/nvme-subsystem/");
     strcpy(block.name, name);
     strcpy(block.disk, name);
     if (attribute(root, name, "partition", &partition)) {
