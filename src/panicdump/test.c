@@ -17,7 +17,6 @@
 
 struct test {
     const char *server_text, *interface;
-    const char *opened; /* with --interface: what the frames go out over */
     struct pnd_route route;
     struct pnd_sender sender;
     struct pnd_packet packet;
@@ -72,8 +71,8 @@ static int parse_options(int argc, char **argv, struct test *t)
     return PND_EXIT_OK;
 }
 
-/* The path of a crash kernel: frames of our own, with ARP of our own. The tag of a VLAN is left to
- * its interface; everything else that this kernel stacks on the port is gone around. */
+/* The path of a crash kernel: frames of our own on the port, with ARP and the tag of our own. What
+ * this kernel stacks on the port is gone around. */
 static int open_interface(struct test *t)
 {
     struct pnd_stack_config config = {.server_ip = t->sender.server.ip};
@@ -82,11 +81,12 @@ static int open_interface(struct test *t)
 
     if (err)
         return pnd_complain(err == PND_E_NOROUTE ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why.text);
-    t->opened = t->route.vlan ? t->route.interface : t->route.port;
     config.own_ip = t->route.own_ip;
     config.router_ip = t->route.router_ip;
     memcpy(config.gateway_mac, t->route.via, sizeof(config.gateway_mac));
-    err = pnd_packet_open(&t->packet, t->opened, &t->nic, &why);
+    err = pnd_packet_open(&t->packet, t->route.port, &t->nic, &why);
+    if (!err)
+        err = pnd_packet_set_vlan(&t->packet, t->route.vlan, &why);
     if (!err)
         err = pnd_packet_hold_port(&t->packet, config.own_ip, &config.own_port, &why);
     if (err)
@@ -98,8 +98,8 @@ static int open_interface(struct test *t)
         struct pnd_failure failure = {.err = err, .server = t->sender.server};
         char text[PND_FAILURE_CAP], name[PND_NETDEV_TEXT_CAP];
 
-        return pnd_complain(pnd_failure_exit(&failure), "%s: %s", pnd_netdev_text(name, t->opened),
-                            pnd_failure_text(text, &failure));
+        return pnd_complain(pnd_failure_exit(&failure), "%s: %s",
+                            pnd_netdev_text(name, t->route.port), pnd_failure_text(text, &failure));
     }
     return PND_EXIT_OK;
 }
@@ -116,7 +116,9 @@ static void print_frames(const struct test *t)
     enum pnd_stack_route route = pnd_stack_route(&t->stack, m);
 
     printf(", on %s by way of %s at %02x:%02x:%02x:%02x:%02x:%02x",
-           pnd_netdev_text(name, t->opened), who[route], m[0], m[1], m[2], m[3], m[4], m[5]);
+           pnd_netdev_text(name, t->route.port), who[route], m[0], m[1], m[2], m[3], m[4], m[5]);
+    if (t->route.vlan)
+        printf(", VLAN %u", t->route.vlan);
 }
 
 /* The socket's way: the kernel chose it, and can say so now that the neighbour is known. */
