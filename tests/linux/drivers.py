@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "e2e"))
 import lab   # noqa: E402
@@ -69,6 +71,36 @@ def kernel_for(flavour, names):
 def nic_modules(nic):
     """What a machine with this network card loads, virtio's buses not said by their users."""
     return ("virtio_pci", "virtio_net") if nic == "virtio" else (DRIVERS[nic],)
+
+
+def side_by_side(commands, at_a_time):
+    """Runs programs, and yields what each printed on standard output, in their order. When this one
+    is ended they are, too, and each ends the guests that it started."""
+    running, waiting, done = {}, list(enumerate(commands)), {}
+    told = 0
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_a_time:
+                number, command = waiting.pop(0)
+                out = tempfile.TemporaryFile()
+                running[number] = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                                   stdout=out), out
+            for number in [n for n, (process, _) in running.items() if process.poll() is not None]:
+                _, out = running.pop(number)
+                out.seek(0)
+                done[number] = out.read().decode(errors="replace")
+                out.close()
+            while told in done:
+                yield done[told]
+                told += 1
+            time.sleep(0.2)
+    finally:
+        for process, out in running.values():
+            lab.stop_process(process, 30)
+            out.close()
+    while told in done:
+        yield done[told]
+        told += 1
 
 
 def with_libraries(*names):

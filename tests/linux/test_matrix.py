@@ -11,7 +11,6 @@ Not every combination of six properties is run, but every pair of them that can 
 """
 
 import argparse
-import concurrent.futures
 import itertools
 import pathlib
 import re
@@ -107,37 +106,16 @@ def describe(rows):
                           for (a, b), count in left.items())
 
 
-class Kept(Tap):
-    """TAP that waits until its row has ended, since two run at a time."""
-
-    def __init__(self):
-        super().__init__()
-        self.said = []
-
-    def ok(self, good, sentence, why=""):
-        self.said.append((bool(good), sentence, "" if good else str(why)))
-        return good
-
-    def note(self, text):
-        self.said.append((None, str(text), ""))
-
-    def tell(self, tap):
-        for good, sentence, why in self.said:
-            if good is None:
-                tap.note(sentence)
-            else:
-                tap.ok(good, sentence, why)
-
-
 class Row(Scenario):
     def __init__(self, tap, number):
         self.row = ROWS[number - 1]
         kernel, self.nic, cpus, kaslr, self.cause, network = self.row
         self.flavour = FLAVOURS[kernel]
         trigger, told, facts = CAUSES[self.cause]
+        # A busy machine lets a guest's timer come so late that the kernel gives up on it at boot.
         crash = lab.Crash(
             trigger=trigger, memory_mib=512 if kaslr == "on" else 384, reserve="128M", cpus=cpus,
-            kaslr=kaslr == "on", pattern_mib=1, append=f"init_on_free=1 {told}".strip(),
+            kaslr=kaslr == "on", pattern_mib=1, append=f"init_on_free=1 no_timer_check {told}".strip(), options="no_timer_check",
             nic=drivers.NICS[self.nic], machine="q35" if self.nic == "e1000e" else "pc",
             nic_up=network == "busy", busy=network == "busy", victim=drivers.VICTIM,
             module=lab.NULL_POINTER if self.cause == "null" else b"")
@@ -175,10 +153,22 @@ class Row(Scenario):
 
 
 def run_row(number):
-    kept, start = Kept(), time.monotonic()
-    Row(kept, number).run()
-    kept.note(f"row {number}: {time.monotonic() - start:.0f} s")
-    return kept
+    tap, start = Tap(), time.monotonic()
+    Row(tap, number).run()
+    tap.note(f"row {number}: {time.monotonic() - start:.0f} s")
+    return tap
+
+
+def retell(tap, number, text):
+    """The TAP of a row that ran in a process of its own; without a plan it did not get far."""
+    for line in text.splitlines():
+        said = re.match(r"(not )?ok \d+ - (.*)", line)
+        if said:
+            tap.ok(not said[1], said[2])
+        elif line.startswith("# "):
+            tap.note(line[2:])
+    if not re.search(r"^1\.\.\d+$", text, re.M):
+        tap.ok(False, f"row {number} runs to its end", text[-1000:])
 
 
 def run(numbers):
@@ -190,9 +180,9 @@ def run(numbers):
            f"the first {CI_ROWS} hold all but those of a network card with a cause",
            missing(ROWS[:CI_ROWS]))
     tap.note("run now: " + describe([ROWS[number - 1] for number in numbers]))
-    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-        for kept in pool.map(run_row, numbers):
-            kept.tell(tap)
+    commands = [[sys.executable, __file__, "--row", str(number)] for number in numbers]
+    for number, text in zip(numbers, drivers.side_by_side(commands, AT_A_TIME)):
+        retell(tap, number, text)
     print(f"1..{tap.count}")
     return 1 if tap.failures else 0
 
@@ -220,6 +210,10 @@ def main():
     except lab.Skip as why:
         print(f"1..0 # SKIP {why}")
         return 0
+    if len(numbers) == 1:
+        tap = run_row(numbers[0])
+        print(f"1..{tap.count}")
+        return 1 if tap.failures else 0
     return run(list(numbers))
 
 

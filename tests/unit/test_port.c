@@ -70,7 +70,7 @@ static void make_link(const char *target, const char *path)
 /* A port with a driver, hanging on @p bus. */
 static unsigned add_port(const char *name, const char *bus, const char *driver)
 {
-    char net[256], device[256], text[1024];
+    char net[256], device[256], link[512], text[1024];
 
     snprintf(net, sizeof(net), "sys/class/net/%s", name);
     snprintf(device, sizeof(device), "sys/devices/%s/%s", bus, name);
@@ -79,11 +79,11 @@ static unsigned add_port(const char *name, const char *bus, const char *driver)
     snprintf(text, sizeof(text), "sys/drivers/%s", driver);
     make(text);
     snprintf(text, sizeof(text), "%s/sys/drivers/%s", root, driver);
-    strcat(device, "/driver");
-    make_link(text, device);
+    snprintf(link, sizeof(link), "%s/driver", device);
+    make_link(text, link);
     snprintf(text, sizeof(text), "../../../devices/%s/%s", bus, name);
-    strcat(net, "/device");
-    make_link(text, net);
+    snprintf(link, sizeof(link), "%s/device", net);
+    make_link(text, link);
     return add(name, "", 0, 0);
 }
 
