@@ -12,6 +12,7 @@
 #include "capture/netif.h"
 #include "capture/target.h"
 #include "capture/vmcore_file.h"
+#include "capture/watchdog.h"
 #include "codec/gzip.h"
 #include "host/text.h"
 
@@ -78,11 +79,24 @@ static int find_own_ip(struct capture *c, struct pnd_why *why)
 static size_t set_targets(struct capture *c, bool with_servers)
 {
     const struct pnd_capture_options *o = c->options;
+    struct pnd_why why;
     size_t count = 0;
 
     for (size_t i = 0; with_servers && i < o->server_count; i++)
         pnd_target_server(o, i, &c->targets[count++]);
+    if (o->local[0]) {
+        if (pnd_target_local(o, &c->targets[count], &why) == PND_OK)
+            count++;
+        else
+            pnd_complain(0, "%s", why.text);
+    }
     return count;
+}
+
+static void alive(void *ctx)
+{
+    (void)ctx;
+    pnd_watchdog_alive();
 }
 
 static void set_delivery(struct capture *c, size_t targets)
@@ -98,6 +112,7 @@ static void set_delivery(struct capture *c, size_t targets)
         .name = c->name,
         .name_is_whole = o->corename[0] != '\0',
         .retry_s = o->retry_s,
+        .alive = alive,
     };
     if (o->packing == PND_PACKING_GZIP) {
         if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)

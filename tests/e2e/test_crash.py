@@ -413,6 +413,10 @@ class Unreachable(Scenario):
         self.say(any("no route" in line and "kdp_ip_addr=" in line for line in said),
                  "the console says that nobody answers for the server's address, and what to look "
                  "at", console.tail())
+        self.say(any("is given up after" in line for line in console.lines) and
+                 len([line for line in said if "no route" in line]) == 2,
+                 "it is tried twice in the six seconds of panicd_retry=, then given up",
+                 console.tail())
         self.say(any("reboot: Power down" in line for line in console.lines),
                  "the machine powers off as panicd_after=poweroff asks", console.tail())
         self.say(self.receiver.dumps() == [], "no dump is listed", self.receiver.dumps())
@@ -448,7 +452,8 @@ SCENARIOS = {
                                      lab.Crash(append=SMALL, options="panicd_compress=none"),
                                      "panic"),
     "unreachable": lambda tap: Unreachable(tap, "no server",
-                                           lab.Crash(after="poweroff", append=SMALL), "panic"),
+                                           lab.Crash(after="poweroff", append=SMALL,
+                                                     options="panicd_retry=6"), "panic"),
 }
 
 
