@@ -27,6 +27,8 @@ import time
 GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
 SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
 QEMU = "qemu-system-x86_64"
+# Without the check, a kernel that QEMU makes wait for its first timer interrupt panics at once.
+EVERY_KERNEL = "console=ttyS0 panic=-1 no_timer_check"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net")
@@ -272,6 +274,16 @@ def makedumpfile(core, path, *options):
         raise LabError(f"makedumpfile {' '.join(options)}: {why}")
 
 
+def unpacked(path, place):
+    """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
+    with open(place, "wb") as out:
+        result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.PIPE, timeout=120)
+    if result.returncode != 0:
+        raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
+    return place
+
+
 def facts_of(path, work):
     """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
     log = pathlib.Path(work) / "facts.log"
@@ -343,12 +355,12 @@ class Crash:
 
     def capture_cmdline(self, port):
         """What the crash kernel is told: panicd's boot-args, as a person would write them."""
-        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+        return (f"{EVERY_KERNEL} nr_cpus=1 reset_devices irqpoll "
                 f"_panicd_ip={SERVER_IP} kdp_ip_addr={GUEST_IP} kdp_match_name=eth0 "
                 f"panicd_port={port} debug=0xd44 panicd_after={self.after} {self.options}").strip()
 
     def cmdline(self):
-        return ("console=ttyS0 panic=-1 " + ("" if self.kaslr else "nokaslr ")
+        return (f"{EVERY_KERNEL} " + ("" if self.kaslr else "nokaslr ")
                 + f"crashkernel={self.reserve} lab_trigger={self.trigger} "
                 f"lab_pattern_mib={self.pattern_mib} {'lab_busy=yes ' if self.busy else ''}"
                 f"{self.append}").strip()
@@ -587,6 +599,41 @@ def free_udp_port():
                 continue
 
 
+class Watch:
+    """The events that `panicctl watch --json` shows: `events` is [(monotonic time, event)]."""
+
+    def __init__(self, receiver):
+        self.events = []
+        self.process = subprocess.Popen(
+            [binary("panicctl"), "--directory", receiver.directory, "watch", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Lines(self.process.stdout, f"{receiver.directory}.watch", self._take)
+
+    def _take(self, line):
+        try:
+            self.events.append((time.monotonic(), json.loads(line)))
+        except ValueError:   # what it says when its server is gone
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.output.join()
+
+    def known(self):
+        """When the cause of the panic was known, and how many bytes had come by the last progress
+        before: (time, bytes); None when it never was."""
+        have = 0
+        for at, event in self.events:
+            if event.get("event") == "progress":
+                have = max(have, event["transfer"]["bytes"])
+            elif event.get("event") == "cause":
+                return at, have
+        return None
+
+
 class Receiver:
     """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
 
@@ -637,6 +684,10 @@ class Receiver:
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=120)
+
+    def watch(self):
+        """What the server tells from now on; for a with block."""
+        return Watch(self)
 
     def dumps(self):
         """The catalog's entries of what came since the start."""

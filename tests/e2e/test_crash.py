@@ -20,7 +20,7 @@ from scenario import Scenario, Tap   # noqa: E402
 # What the sender need not send does not cross a link that loses: freed pages become zeros.
 SMALL = "init_on_free=1"
 # 1 % lost each way; what is delayed is overtaken by what follows, and duplicates come late.
-SPOILED = ("--drop", "0.01", "--reorder", "0.01", "--duplicate", "0.01", "--corrupt", "0.001",
+SPOILED = ("--drop", "0.01", "--reorder", "0.01", "--duplicate", "0.01", "--corrupt", "0.002",
            "--delay-ms", "30", "--seed", "1")
 
 
@@ -151,7 +151,13 @@ class Spoiled(Scenario):
 
 
 class Restarted(Scenario):
-    """panicd is killed in the middle of the dump, and started again on the same directory."""
+    """panicd is killed in the middle of the dump, and started again on the same directory. The
+    dump is not packed, so that its middle is long; zeros are skipped."""
+
+    packed = False
+
+    def check_known(self, watch, start):
+        """Who watches must begin again with each server."""
 
     def while_sending(self):
         for _ in range(3):
@@ -185,6 +191,10 @@ class Unreachable(Scenario):
         self.say(any("no route" in line and "kdp_ip_addr=" in line for line in said),
                  "the console says that nobody answers for the server's address, and what to look "
                  "at", console.tail())
+        self.say(any("is given up after" in line for line in console.lines) and
+                 len([line for line in said if "no route" in line]) == 2,
+                 "it is tried twice in the six seconds of panicd_retry=, then given up",
+                 console.tail())
         self.say(any("reboot: Power down" in line for line in console.lines),
                  "the machine powers off as panicd_after=poweroff asks", console.tail())
         self.say(self.receiver.dumps() == [], "no dump is listed", self.receiver.dumps())
@@ -214,12 +224,14 @@ SCENARIOS = {
         append=SMALL + " lab_crash_kernel=no panic=0"), "panic", {
             "panic": "sysrq triggered crash", "trigger": "panic", "slide": "0x[0-9a-f]+",
             "build_id": "[0-9a-f]{40}"}),
-    "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=1),
+    "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=8),
                                  "panic"),
     "restart": lambda tap: Restarted(tap, "panicd killed and restarted",
-                                     lab.Crash(append=SMALL), "panic"),
+                                     lab.Crash(append=SMALL, options="panicd_compress=none"),
+                                     "panic"),
     "unreachable": lambda tap: Unreachable(tap, "no server",
-                                           lab.Crash(after="poweroff", append=SMALL), "panic"),
+                                           lab.Crash(after="poweroff", append=SMALL,
+                                                     options="panicd_retry=6"), "panic"),
 }
 
 
