@@ -63,13 +63,13 @@ CAUSES = {
     "null": ("module", "", {"panic": "BUG: kernel NULL pointer dereference, address: 0{15}8",
                             "trigger": "oops", "task": r"init \(pid 1\)"}),
     "nmi": ("nmi", "", {"panic": "NMI: Not continuing", "trigger": "nmi"}),
-    "hang": ("hang", "sysctl.kernel.hung_task_panic=1 "
-                     "sysctl.kernel.hung_task_timeout_secs=2",
-             {"panic": "hung_task: blocked tasks", "task": r"khungtaskd \(pid \d+\)"}),
+    "hang": ("hang", "sysctl.kernel.hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=2",
+             {"panic": "hung_task: blocked tasks", "trigger": "watchdog",
+              "task": r"khungtaskd \(pid \d+\)"}),
     "interrupt": ("interrupt", "sysrq_always_enabled",
                   {"panic": "sysrq triggered crash", "trigger": "panic"}),
     "oom": ("oom", "sysctl.vm.panic_on_oom=2",
-            {"panic": "Out of memory: compulsory panic_on_oom is enabled"}),
+            {"panic": "Out of memory: compulsory panic_on_oom is enabled", "trigger": "panic"}),
 }
 
 
@@ -113,7 +113,7 @@ class Row(Scenario):
         self.flavour = FLAVOURS[kernel]
         trigger, told, facts = CAUSES[self.cause]
         crash = lab.Crash(
-            trigger=trigger, memory_mib=512 if kaslr == "on" else 384, reserve="128M", cpus=cpus,
+            trigger=trigger, memory_mib=384 if kaslr == "on" else 288, reserve="100M", cpus=cpus,
             kaslr=kaslr == "on", pattern_mib=1, append=f"init_on_free=1 {told}".strip(),
             nic=drivers.NICS[self.nic], machine="q35" if self.nic == "e1000e" else "pc",
             nic_up=network == "busy", busy=network == "busy", victim=drivers.VICTIM,
