@@ -6,8 +6,11 @@
 
 Real guests in QEMU panic with smaller and smaller reservations, in steps of 4 MiB, until the dump
 is not whole any more; the smallest that works must do so --repeat times. Without KASLR, which makes
-small reservations a matter of luck. A table goes to standard output, what is tried to standard
-error. Needs what tests/e2e needs; as an ordinary user."""
+small reservations a matter of luck: give the crash kernel nokaslr by --options, too. How much is
+enough also depends on where the reservation comes to lie: each 128 MiB of addresses that it touches
+take 2 MiB for their page structs. In a guest of 384 MiB it touches as few as in a large machine.
+A table goes to standard output, what is tried to standard error. Needs what tests/e2e needs; as an
+ordinary user."""
 
 import argparse
 import os
