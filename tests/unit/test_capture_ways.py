@@ -9,6 +9,7 @@ import gzip
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,30 @@ def order_of_servers(t, w, cable, path, body):
             and "everything again in 2 s, for " in p.said, p.seconds, p.said)
 
 
+def interrupted(t, w, cable, path, body):
+    """Ctrl-C, while a server is waited for, between two rounds, and in the middle."""
+    full = t.Receiver(address=SERVER, refuse=(3, b"full\0"))
+    slow = t.Receiver(address=SERVER, stop_after=100)
+    for where, server, pattern in (("in the wait for an answer", f"{SERVER}:9", b"asks"),
+                                   ("between two rounds", f"{SERVER}:{full.port}", b"again in"),
+                                   ("in the middle", f"{SERVER}:{slow.port}", b"no answer from")):
+        line = (f"_panicd_ip={server} kdp_match_name=there kdp_ip_addr={OWN} "
+                f"panicd_vmcore={path} panicd_retry=60")
+        p = subprocess.Popen(["nsenter", "-t", str(cable.far.pid), "-n", "stdbuf", "-oL",
+                              t.PANICDUMP, "capture", "--cmdline", line],
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = b""
+        while pattern not in said:
+            said += p.stdout.readline() or b"(it ended)" + pattern
+        time.sleep(0.3)
+        p.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        said += p.communicate(timeout=30)[0]
+        t.check(f"interrupted {where}, it ends at once with 130",
+                p.returncode == 130 and time.monotonic() - start < 5, p.returncode, said)
+    t.check("and the server is told", slow.error and b"aborted" in slow.error, slow.error)
+
+
 def sizes(t, w, cable, path, body):
     here = mac_of(cable, "here")
     for mtu, option, largest in ((576, "", 576 - 28 - 6), (9000, "", 1406),
@@ -227,8 +252,8 @@ def main():
         cable.up()
         path = os.path.join(tmp, "vmcore")
         body = w.vmcore(path)
-        for test in (carried_mac, through_a_router, order_of_servers, sizes, tags, by_socket,
-                     link_down):
+        for test in (carried_mac, through_a_router, order_of_servers, interrupted, sizes, tags,
+                     by_socket, link_down):
             test(t, w, cable, path, body)
     return t.plan()
 
