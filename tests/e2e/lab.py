@@ -369,7 +369,11 @@ class Crash:
         modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
         listing = "".join(f"/{path}\n" for path in modules)
         return cpio({"init": binary("panicdump-static").read_bytes(),
-                     "lib/panicd/modules": listing, **modules})
+                     "lib/panicd/modules": listing, **modules, **self.capture_files()})
+
+    def capture_files(self):
+        """More files of the crash kernel's initramfs: {path: bytes or str}."""
+        return {}
 
     def initramfs(self, kernel, port):
         modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
