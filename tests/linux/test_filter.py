@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent / p) for p in (".", "../e2e")]
@@ -42,7 +43,8 @@ class UsedMemory(lab.Crash):
 
     def initramfs(self, kernel, port):
         modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
-        capture = lab.cpio({"init": lab.binary("panicdump-static").read_bytes(),
+        capture = lab.cpio({"init": binary("filter_init").read_bytes(),
+                            "sender/init": lab.binary("panicdump-static").read_bytes(),
                             "lib/panicd/modules": "".join(f"/{path}\n" for path in modules),
                             **modules})
         return lab.cpio({"init": binary("use_memory").read_bytes(),
@@ -52,7 +54,7 @@ class UsedMemory(lab.Crash):
 
 
 def crash_a_guest(work):
-    """The path of its core, an ELF file."""
+    """The path of its core, an ELF file; and the lines that its crash kernel said of filters."""
     receiver = lab.Receiver(f"{work}/dumps", f"{work}/panicd.log")
     with receiver, lab.Guest(UsedMemory(), lab.guest_kernel(), receiver.port, work) as guest:
         guest.panic()
@@ -61,7 +63,8 @@ def crash_a_guest(work):
                   if line.startswith("lab: use") and not line.endswith("yes")]
         if failed:
             raise lab.LabError("the guest cannot use its memory:\n" + "\n".join(failed))
-    return path
+        said = [line for line in guest.console.lines if line.startswith("lab: filter")]
+    return path, said
 
 
 class Filtered:
@@ -121,6 +124,21 @@ class Filtered:
             for level in levels:
                 self.compare(level, spoiled, f"made up {seed}")
         os.unlink(spoiled)
+
+    def of_the_crash_kernel(self, said):
+        """What was made there, of /proc/vmcore, is what is made here, of the core in a file."""
+        found = [re.match(r"lab: filter (\d+): ok : (\d+) bytes, CRC (\w+)", line) for line in said]
+        self.tap.ok([match and match[1] for match in found] == ["30", "31", "1"],
+                    "in the crash kernel, dumps are filtered", said)
+        for match, line in zip(found, said):
+            if not match:
+                continue
+            self.filter_core(match[1], self.core, self.ours)
+            with open(self.ours, "rb") as file:
+                data = file.read()
+            self.tap.ok((len(data), zlib.crc32(data)) == (int(match[2]), int(match[3], 16)),
+                        f"-d {match[1]}: what is made there is what is made here, bit by bit", line)
+            self.tap.note(line)
 
     def log_comes_first(self):
         """What is needed to say why the kernel died lies before all other pages."""
@@ -201,11 +219,13 @@ def main():
         try:
             if not shutil.which("makedumpfile"):
                 raise lab.Skip("makedumpfile is not installed: apt-get install makedumpfile")
-            core = os.environ.get("PND_FILTER_CORE")
+            core, said = os.environ.get("PND_FILTER_CORE"), None
             if not core:
                 lab.need_qemu()
-                core = crash_a_guest(work)
+                core, said = crash_a_guest(work)
             filtered = Filtered(tap, core, work)
+            if said is not None:
+                filtered.of_the_crash_kernel(said)
             filtered.of_made_up_pages()
             filtered.of_the_kernel()
             filtered.log_comes_first()
