@@ -5,13 +5,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "host/guard.h"
@@ -79,6 +82,27 @@ void pnd_boot_modules(void)
     }
 }
 
+/* A shell that has the console as its terminal. @return it ended; false: there is none */
+static bool run_shell(void)
+{
+    pid_t pid;
+
+    if (access("/bin/sh", X_OK) < 0) {
+        pnd_complain(0, "there is no /bin/sh in this initramfs: standing still");
+        return false;
+    }
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        execl("/bin/sh", "sh", (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0;
+}
+
 void pnd_boot_end(enum pnd_after after)
 {
     static const int commands[] = {
@@ -88,6 +112,8 @@ void pnd_boot_end(enum pnd_after after)
     };
 
     fflush(NULL);
+    if (after == PND_AFTER_SHELL)
+        after = run_shell() ? PND_AFTER_REBOOT : PND_AFTER_WAIT;
     if (after != PND_AFTER_WAIT) {
         sync();
         reboot(commands[after]);

@@ -8,7 +8,8 @@ enum pnd_after {
     PND_AFTER_REBOOT,
     PND_AFTER_POWEROFF,
     PND_AFTER_HALT,
-    PND_AFTER_WAIT, /* stay as it is, so that somebody can look at the machine */
+    PND_AFTER_WAIT,  /* stay as it is, so that somebody can look at the machine */
+    PND_AFTER_SHELL, /* /bin/sh on the console, and reboot when it ends; without one, as WAIT */
 };
 
 /* Mounts /proc, /sys and /dev, and takes /dev/console (or, without one, the kernel's log) for

@@ -81,8 +81,11 @@ int pnd_verb_capture(int argc, char **argv)
     status = read_words(&words, argc, argv);
     if (status && !init)
         return status < 0 ? PND_EXIT_OK : status;
-    if (pnd_capture_options_parse(words.text, &options, &why))
-        status = pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    if (pnd_capture_options_parse(words.text, &options, &why)) {
+        pnd_complain(0, "%s", why.text);
+        if (!init) /* where somebody can put it right; else it is made of it what can be made */
+            return PND_EXIT_CANNOT;
+    }
     if (init)
         pnd_boot_modules();
     if (!status)
