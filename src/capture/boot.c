@@ -17,8 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/guard.h"
 #include "capture/complain.h"
+#include "capture/watchdog.h"
+#include "host/guard.h"
+
+enum { SYNC_WAIT_S = 5 };
 
 static const char modules_path[] = "/lib/panicd/modules";
 
@@ -103,6 +106,28 @@ static bool run_shell(void)
     return pid > 0;
 }
 
+/* What is on its way to a disk gets there, unless it is the disk that hangs. */
+static void sync_for_a_while(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        sync();
+        _exit(EXIT_SUCCESS);
+    }
+    for (int i = 0; child > 0 && i < SYNC_WAIT_S * 10 && waitpid(child, NULL, WNOHANG) == 0; i++)
+        usleep(100 * 1000);
+}
+
+void pnd_boot_end_now(enum pnd_after after)
+{
+    fflush(NULL);
+    sync_for_a_while();
+    reboot(after == PND_AFTER_POWEROFF ? RB_POWER_OFF : RB_AUTOBOOT);
+    for (;;)
+        pause();
+}
+
 void pnd_boot_end(enum pnd_after after)
 {
     static const int commands[] = {
@@ -111,6 +136,8 @@ void pnd_boot_end(enum pnd_after after)
         [PND_AFTER_HALT] = RB_HALT_SYSTEM,
     };
 
+    if (after != PND_AFTER_REBOOT && after != PND_AFTER_POWEROFF)
+        pnd_watchdog_stop(); /* or it would not stay so */
     fflush(NULL);
     if (after == PND_AFTER_SHELL)
         after = run_shell() ? PND_AFTER_REBOOT : PND_AFTER_WAIT;

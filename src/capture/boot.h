@@ -20,7 +20,11 @@ void pnd_boot_init(void);
  * in the order they need. What cannot be loaded is said, and the rest is tried. */
 void pnd_boot_modules(void);
 
-/* Ends this kernel. */
+/* Ends this kernel. One that is to stay stays: the watchdog is stopped. */
 __attribute__((noreturn)) void pnd_boot_end(enum pnd_after after);
+
+/* The same for a process beside an init that hangs: nothing of it waits for long.
+ * @param after  PND_AFTER_POWEROFF; else it reboots */
+__attribute__((noreturn)) void pnd_boot_end_now(enum pnd_after after);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/guard.h"
 #include "host/io.h"
 #include "panicdump/panicdump.h"
@@ -86,8 +87,10 @@ int pnd_verb_capture(int argc, char **argv)
         if (!init) /* where somebody can put it right; else it is made of it what can be made */
             return PND_EXIT_CANNOT;
     }
-    if (init)
+    if (init) {
+        pnd_watchdog_start(options.watchdog_s, options.after);
         pnd_boot_modules();
+    }
     if (!status)
         status = pnd_capture_run(&options);
     if (init)
