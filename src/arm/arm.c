@@ -61,6 +61,7 @@ static void fill_options(struct pnd_arm *arm)
     o->watchdog_s = PND_CAPTURE_WATCHDOG_S;
     o->filter = q->filter;
     o->after = q->after;
+    strcpy(o->local, arm->local.word);
     o->own_ip = first->own_ip;
     o->prefix = first->prefix;
     o->vlan = first->vlan;
@@ -82,46 +83,83 @@ static void fill_options(struct pnd_arm *arm)
 
 /* ---- modules */
 
-/* What a crash kernel may have as a module, and cannot do without: the packet socket. What may
- * be there: the watchdog that this machine has. */
-static int add_modules(struct pnd_arm *arm, struct pnd_why *why)
+/* @p sysfs: with the root, as pnd_local_find() and pnd_local_watchdog() give it. */
+static int add_device(struct pnd_arm *arm, const char *sysfs, struct pnd_why *why)
 {
-    static const char watchdog[] = "/sys/class/watchdog/watchdog0/device";
+    return pnd_modules_add_device(&arm->modules, sysfs + strlen(arm->request.root), why);
+}
+
+static int add_network(struct pnd_arm *arm, struct pnd_why *why)
+{
+    static const char *const links[] = {"device", "phydev"};
     char path[PND_ROOTED_CAP];
     int err = PND_OK;
 
-    pnd_rooted_path(path, "", "/sys/class/net/%s/device", arm->routes[0].port);
-    if (pnd_rooted_exists(arm->request.root, path))
-        err = pnd_modules_add_device(&arm->modules, path, why);
-    pnd_rooted_path(path, "", "/sys/class/net/%s/phydev", arm->routes[0].port);
-    if (!err && pnd_rooted_exists(arm->request.root, path))
-        err = pnd_modules_add_device(&arm->modules, path, why);
-    if (!err) {
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]) && !err; i++) {
+        pnd_rooted_path(path, "", "/sys/class/net/%s/%s", arm->routes[0].port, links[i]);
+        if (pnd_rooted_exists(arm->request.root, path))
+            err = pnd_modules_add_device(&arm->modules, path, why);
+    }
+    if (!err)
         err = pnd_modules_add(&arm->modules, "af_packet", why);
-        if (err == PND_E_NOTFOUND) /* built in, and this kernel does not list what is */
+    return err == PND_E_NOTFOUND ? PND_OK : err; /* built in, in a kernel that does not list that */
+}
+
+static int add_local(struct pnd_arm *arm, struct pnd_why *why)
+{
+    const struct pnd_local *local = &arm->local;
+    int err = PND_OK;
+
+    if (!local->word[0])
+        return PND_OK;
+    if (local->sysfs[0])
+        err = add_device(arm, local->sysfs, why);
+    for (size_t i = 0; i < local->module_count && !err; i++) {
+        err = pnd_modules_add(&arm->modules, local->modules[i].name, why);
+        if (err == PND_E_NOTFOUND && local->modules[i].optional)
             err = PND_OK;
     }
-    if (!err && pnd_rooted_exists(arm->request.root, watchdog))
-        err = pnd_modules_add_device(&arm->modules, watchdog, why);
     return err;
+}
+
+/* One that runs now resets the machine in the middle of the dump, unless somebody calms it. */
+static int add_watchdogs(struct pnd_arm *arm, struct pnd_why *why)
+{
+    static char sysfs[PND_LOCAL_SYSFS_CAP];
+    int err = PND_OK;
+
+    for (unsigned i = 0; !err && !pnd_local_watchdog(arm->request.root, i, sysfs); i++)
+        err = add_device(arm, sysfs, why);
+    return err;
+}
+
+/* A kernel that has everything built in has no modules, and needs none. */
+static bool are_wanted(const struct pnd_arm *arm)
+{
+    char device[PND_ROOTED_CAP];
+
+    pnd_rooted_path(device, "", "/sys/class/net/%s/device", arm->routes[0].port);
+    return pnd_modules_wanted(arm->request.root, device) ||
+           (arm->local.sysfs[0] &&
+            pnd_modules_wanted(arm->request.root, arm->local.sysfs + strlen(arm->request.root)));
 }
 
 static int find_modules(struct pnd_arm *arm, struct pnd_why *why)
 {
-    char device[PND_ROOTED_CAP];
     int err = pnd_modules_open(&arm->modules, arm->request.root, arm->kernel.release, why);
 
-    if (!err)
-        return add_modules(arm, why);
-    pnd_rooted_path(device, "", "/sys/class/net/%s/device", arm->routes[0].port);
-    if (err == PND_E_NOTFOUND && !pnd_modules_wanted(arm->request.root, device))
-        return PND_OK; /* a kernel that has everything built in */
+    if (err == PND_E_NOTFOUND && !are_wanted(arm))
+        return PND_OK;
     if (err == PND_E_NOTFOUND)
-        pnd_why_add(why, err,
-                    "%s is driven by a module, and those of this kernel are gone (was it updated? "
-                    "restart the machine)",
-                    arm->routes[0].port);
-    return err;
+        return pnd_why_add(why, err,
+                           "%s is driven by a module, and those of this kernel are gone (was it "
+                           "updated? restart the machine)",
+                           arm->routes[0].port);
+    if (!err)
+        err = add_network(arm, why);
+    if (!err)
+        err = add_local(arm, why);
+    return err ? err : add_watchdogs(arm, why);
 }
 
 /* ---- the initramfs */
@@ -268,6 +306,11 @@ int pnd_arm_prepare(struct pnd_arm *arm, const struct pnd_arm_request *request, 
     arm->initramfs = -1;
     arm->request = *request;
     err = find_routes(arm, why);
+    if (!err && request->also_local) {
+        err = pnd_local_find(request->root, request->also_local, &arm->local, why);
+        if (err)
+            return pnd_why_add(why, err, "--also-local");
+    }
     if (!err)
         err = find_kernel(arm, why);
     if (!err)

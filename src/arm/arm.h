@@ -12,6 +12,7 @@
 #include "arm/cmdline.h"
 #include "arm/initramfs.h"
 #include "arm/kernel.h"
+#include "arm/local.h"
 #include "arm/machine.h"
 #include "arm/modules.h"
 #include "arm/nmi.h"
@@ -43,7 +44,7 @@ struct pnd_arm {
     struct pnd_modules modules; /* kmod NULL: this kernel has none, and wants none */
     struct pnd_capture_options options;
     char options_text[PND_CAPTURE_OPTIONS_CAP];
-    char local_note[512]; /* what also_local came to; "": nothing */
+    struct pnd_local local; /* what also_local came to; word "": nothing */
     char cmdline[PND_CMDLINE_CAP];
     char init[PND_ROOTED_CAP];
     char shell[PND_ROOTED_CAP]; /* a static one, for PND_AFTER_SHELL; "": none */

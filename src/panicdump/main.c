@@ -17,29 +17,35 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-#ifndef PND_ONLY_CAPTURE
-    {"arm", pnd_verb_arm},   {"disarm", pnd_verb_disarm}, {"status", pnd_verb_status},
+#ifdef PND_ONLY_CAPTURE
+    {"test", pnd_verb_test},
+#else
+    {"arm", pnd_verb_arm},       {"disarm", pnd_verb_disarm},
+    {"status", pnd_verb_status}, {"test", pnd_verb_test_armed},
 #endif
-    {"send", pnd_verb_send}, {"test", pnd_verb_test},     {"capture", pnd_verb_capture},
+    {"send", pnd_verb_send},
+    {"capture", pnd_verb_capture},
 };
 
 static const char help[] =
     "panicdump - send kernel core dumps to a machine where panicd runs\n"
     "\n"
-    "  panicdump arm --server ADDRESS        a panic of this machine sends its memory there\n"
-    "  panicdump status                      is it armed? would it reach the server now?\n"
-    "  panicdump test                        send a small dump as a crash kernel would\n"
-    "  panicdump test --crash                the whole of it: panics\n"
-    "  panicdump disarm                      take it back\n"
+    "  panicdump arm --server ADDRESS   a panic of this machine sends its memory there\n"
+    "  panicdump status                 is it armed? would a dump arrive now?\n"
+    "  panicdump test                   send a small dump, as the crash kernel would\n"
+    "  panicdump test --crash           the whole of it: panics\n"
+    "  panicdump disarm                 take it back\n"
+    "\n"
     "  panicdump test --server ADDRESS       does the way to a server work?\n"
     "  panicdump send --server ADDRESS FILE  send a file; - is standard input\n"
     "  panicdump capture                     in a crash kernel: send /proc/vmcore\n"
     "\n"
-    "panicdump VERB --help tells the options of each. A program called panicdump-static\n"
-    "is for the crash kernel: it has test, send and capture only.\n"
+    "panicdump VERB --help tells the options of each. panicdump-static, which runs in\n"
+    "the crash kernel, has test, send and capture only.\n"
     "\n"
-    "Exit status: 0 done, and the server holds the dump; 1 it refused, or never answered;\n"
-    "2 wrong usage, or it could not; 130, 143 interrupted. See panicdump(8).\n";
+    "Exit status: 0 done, and the server holds the dump; 1 it refused, or never\n"
+    "answered, or nothing is armed; 2 wrong usage, or it could not; 130, 143\n"
+    "interrupted. See panicdump(8).\n";
 
 /* The kernel starts /init with those words of its command line that it does not know itself: they
  * are not for us. A container's first process has another name. */
@@ -70,8 +76,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return pnd_complain(PND_EXIT_CANNOT,
-                        "there is no \"%s\": say test, send or capture; panicdump "
-                        "--help tells more",
+    return pnd_complain(PND_EXIT_CANNOT, "there is no \"%s\": panicdump --help tells what there is",
                         argv[1]);
 }

@@ -24,5 +24,6 @@ int pnd_verb_capture(int argc, char **argv);
 int pnd_verb_arm(int argc, char **argv);
 int pnd_verb_disarm(int argc, char **argv);
 int pnd_verb_status(int argc, char **argv);
+int pnd_verb_test_armed(int argc, char **argv); /* with --server: pnd_verb_test() */
 
 #endif

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "arm/arm.h"
+#include "arm/persist.h"
 #include "host/text.h"
 #include "panicdump/page.h"
 #include "panicdump/panicdump.h"
@@ -15,9 +16,9 @@
 static const char help[] =
     "usage: panicdump status [--json]\n"
     "\n"
-    "Is a crash kernel loaded, for which kernel, since when; and would a dump find its\n"
-    "way now: the route is looked up again, and the next hop asked with ARP if it is not\n"
-    "known. Nothing is sent to the server: that is \"panicdump test\".\n"
+    "Is a crash kernel loaded, for which kernel, since when; and would a dump find\n"
+    "its way now: the route is looked up again, and the next hop asked by ARP if it\n"
+    "is not known. Nothing is sent to the server: that is \"panicdump test\".\n"
     "\n"
     "  --json   one object: armed, loaded, release, since, servers, way, ...\n"
     "\n"
@@ -137,12 +138,20 @@ static void print_armed(const struct status *s)
     pnd_page_field("nmi", s->state.on_nmi ? "panics" : "as it was");
 }
 
+static void print_next_boot(void)
+{
+    pnd_page_field("next boot", pnd_persist_is_enabled("") ? "armed again, as " PND_PERSIST_CONF
+                                                             " says"
+                                                           : "not armed any more");
+}
+
 static void print_page(const struct status *s)
 {
     char size[PND_TEXT_BYTES_CAP];
 
     if (s->armed) {
         print_armed(s);
+        print_next_boot();
         return;
     }
     pnd_page_field("armed", "no");
@@ -150,6 +159,8 @@ static void print_page(const struct status *s)
         pnd_page_field("", "%s", s->note);
     pnd_page_field("memory",
                    "%s reserved by crashkernel=", pnd_text_bytes(size, sizeof(size), s->reserved));
+    if (pnd_persist_is_enabled(""))
+        print_next_boot();
     if (!s->loaded)
         puts("\nTo arm it: panicdump arm --server ADDRESS");
 }
@@ -175,8 +186,9 @@ static int print_json(const struct status *s)
 {
     char since[PND_TEXT_TIME_CAP];
     json_t *json =
-        json_pack("{s:b, s:b, s:b, s:I}", "armed", (int)s->armed, "loaded", (int)s->loaded, "open",
-                  (int)s->open, "reserved_bytes", (json_int_t)s->reserved);
+        json_pack("{s:b, s:b, s:b, s:b, s:I}", "armed", (int)s->armed, "loaded", (int)s->loaded,
+                  "open", (int)s->open, "persistent", (int)pnd_persist_is_enabled(""),
+                  "reserved_bytes", (json_int_t)s->reserved);
 
     if (s->note[0])
         json_object_set_new(json, "note", json_string(s->note));
