@@ -246,9 +246,9 @@ def nics(tap):
                    "nothing was changed")
             t.says("status has the number", "panicdump status", 1, "memory 0 B reserved")
             if guest.run("ls /sys/class/net/wlan0")[0] == 0:
-                guest.run("ip addr add 192.0.2.1/24 dev wlan0")
+                guest.run("ip link set wlan0 up; ip addr add 192.0.2.1/24 dev wlan0")
                 t.says("a wireless interface is refused as such",
-                       arm_line(receiver, "--interface wlan0"), 2, "wireless")
+                       "panicdump arm --server 192.0.2.9 --interface wlan0", 2, "wireless")
         with shell_guest.ShellGuest(work, image, memory_mib=512, reserve="128M", nic="e1000e",
                                     machine="q35", modules="e1000e",
                                     append="init_on_free=1") as guest:
