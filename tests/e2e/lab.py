@@ -242,6 +242,16 @@ def makedumpfile(core, path, *options):
         raise LabError(f"makedumpfile {' '.join(options)}: {why}")
 
 
+def unpacked(path, place):
+    """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
+    with open(place, "wb") as out:
+        result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.PIPE, timeout=120)
+    if result.returncode != 0:
+        raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
+    return place
+
+
 def facts_of(path, work):
     """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
     log = pathlib.Path(work) / "facts.log"
@@ -542,10 +552,46 @@ def free_udp_port():
                 continue
 
 
+class Watch:
+    """The events that `panicctl watch --json` shows: `events` is [(monotonic time, event)]."""
+
+    def __init__(self, receiver):
+        self.events = []
+        self.process = subprocess.Popen(
+            [binary("panicctl"), "--directory", receiver.directory, "watch", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Lines(self.process.stdout, f"{receiver.directory}.watch", self._take)
+
+    def _take(self, line):
+        try:
+            self.events.append((time.monotonic(), json.loads(line)))
+        except ValueError:   # what it says when its server is gone
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.output.join()
+
+    def known(self):
+        """When the cause of the panic was known, and how many bytes had come by the last progress
+        before: (time, bytes); None when it never was."""
+        have = 0
+        for at, event in self.events:
+            if event.get("event") == "progress":
+                have = max(have, event["transfer"]["bytes"])
+            elif event.get("event") == "cause":
+                return at, have
+        return None
+
+
 class Receiver:
     """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
 
-    def __init__(self, directory, log):
+    def __init__(self, directory, log, options=()):
+        self._options = options   # of panicd
         self.directory, self.port = pathlib.Path(directory), free_udp_port()
         self._log_path, self._starts = log, 0
         self._before = set()   # dumps of earlier runs in the same directory
@@ -553,7 +599,8 @@ class Receiver:
     def _start(self):
         self._starts += 1
         self.process = subprocess.Popen(
-            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port)],
+            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port),
+             *self._options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log = Lines(self.process.stdout, f"{self._log_path}.{self._starts}")
         try:
@@ -571,18 +618,29 @@ class Receiver:
         stop_process(self.process)
         self.log.join()
 
-    def kill_and_restart(self):
-        """As after a crash of panicd: no goodbye, the same port, the same directory."""
+    def kill(self):
+        """As in a crash of panicd: no goodbye."""
         self.process.kill()
         self.process.wait()
         self.log.join()
+
+    def restart(self):
+        """After a kill: the same port, the same directory."""
         self._start()
+
+    def kill_and_restart(self):
+        self.kill()
+        self.restart()
 
     def panicctl(self, *arguments):
         """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=120)
+
+    def watch(self):
+        """What the server tells from now on; for a with block."""
+        return Watch(self)
 
     def dumps(self):
         """The catalog's entries of what came since the start."""
