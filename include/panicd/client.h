@@ -80,6 +80,7 @@ struct pnd_stack_config {
     uint8_t gateway_mac[6]; /* all 0: none known */
     uint64_t arp_wait_us;   /* after each of 4 requests; 0: 765,000, as Apple's client */
     bool no_arp;            /* ask nobody, answer nobody: only gateway_mac is used */
+    bool gateway_first;     /* ask nobody, but answer: a gateway_mac that is known to be right */
     uint16_t debugger_port; /* a datagram to it, from anybody, ends the dump with PND_E_ABORTED;
                                0: none does. @source PROTOCOL.md#kdp-2.7 */
     /* A link that is down is waited for before every send and receive, up to this long at a time

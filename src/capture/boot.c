@@ -5,17 +5,23 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "host/guard.h"
 #include "capture/complain.h"
+#include "capture/watchdog.h"
+#include "host/guard.h"
+
+enum { SYNC_WAIT_S = 5 };
 
 static const char modules_path[] = "/lib/panicd/modules";
 
@@ -79,6 +85,49 @@ void pnd_boot_modules(void)
     }
 }
 
+/* A shell that has the console as its terminal. @return it ended; false: there is none */
+static bool run_shell(void)
+{
+    pid_t pid;
+
+    if (access("/bin/sh", X_OK) < 0) {
+        pnd_complain(0, "there is no /bin/sh in this initramfs: standing still");
+        return false;
+    }
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        execl("/bin/sh", "sh", (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0;
+}
+
+/* What is on its way to a disk gets there, unless it is the disk that hangs. */
+static void sync_for_a_while(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        sync();
+        _exit(EXIT_SUCCESS);
+    }
+    for (int i = 0; child > 0 && i < SYNC_WAIT_S * 10 && waitpid(child, NULL, WNOHANG) == 0; i++)
+        usleep(100 * 1000);
+}
+
+void pnd_boot_end_now(enum pnd_after after)
+{
+    fflush(NULL);
+    sync_for_a_while();
+    reboot(after == PND_AFTER_POWEROFF ? RB_POWER_OFF : RB_AUTOBOOT);
+    for (;;)
+        pause();
+}
+
 void pnd_boot_end(enum pnd_after after)
 {
     static const int commands[] = {
@@ -87,7 +136,11 @@ void pnd_boot_end(enum pnd_after after)
         [PND_AFTER_HALT] = RB_HALT_SYSTEM,
     };
 
+    if (after != PND_AFTER_REBOOT && after != PND_AFTER_POWEROFF)
+        pnd_watchdog_stop(); /* or it would not stay so */
     fflush(NULL);
+    if (after == PND_AFTER_SHELL)
+        after = run_shell() ? PND_AFTER_REBOOT : PND_AFTER_WAIT;
     if (after != PND_AFTER_WAIT) {
         sync();
         reboot(commands[after]);

@@ -6,176 +6,156 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "capture/content.h"
+#include "capture/deliver.h"
 #include "capture/netif.h"
-#include "capture/packet.h"
+#include "capture/target.h"
 #include "capture/vmcore_file.h"
-#include "host/clock.h"
-#include "host/progress.h"
+#include "codec/gzip.h"
 #include "host/text.h"
-#include "sender/address.h"
-#include "sender/failure.h"
 
 enum {
     READ_BYTES = 256 * 1024,
-    ATTEMPTS_MAX = 3,
-    ATTEMPT_PAUSE_S = 2,
-    INTERFACE_WAIT_MS = 10000,
+    INTERFACE_WAIT_MS = 10000, /* its driver has just been loaded */
+    TARGETS_MAX = PND_CAPTURE_SERVERS_MAX + 1,
 };
 
 struct capture {
     const struct pnd_capture_options *options;
-    uint32_t own_ip;
-    struct pnd_packet packet;
-    struct pnd_nic nic;
-    struct pnd_stack stack;
-    struct pnd_link link;
-    struct pnd_client client;
-    struct pnd_progress progress;
+    uint32_t own_ip; /* 0: not known */
     struct pnd_vmcore_file file;
+    struct pnd_target targets[TARGETS_MAX];
+    struct pnd_gzip gzip;
+    struct pnd_delivery delivery;
     char name[PND_KDP_NAME_CAP];
     uint8_t buf[READ_BYTES];
 };
 
-static void on_progress(void *ctx, const struct pnd_client_stats *stats)
+/* The file as it stands. */
+static int write_file(void *ctx, const struct pnd_sink *sink)
 {
     struct capture *c = ctx;
-
-    pnd_progress_update(&c->progress, stats->bytes);
-}
-
-static int stream(struct capture *c)
-{
-    struct pnd_client_config config = {
-        .server = c->options->servers[0].at,
-        .name = c->name,
-        .progress = on_progress,
-        .progress_ctx = c,
-    };
     uint64_t offset = 0;
-    int err = pnd_client_open(&c->client, &c->link, &config);
+    int err = PND_OK;
 
-    c->file.unreadable_pages = 0;
     while (!err && offset < c->file.bytes) {
         uint64_t left = c->file.bytes - offset;
         size_t len = left < sizeof(c->buf) ? (size_t)left : sizeof(c->buf);
 
         err = pnd_vmcore_file_read(&c->file, offset, c->buf, len);
         if (!err)
-            err = pnd_client_write_sparse(&c->client, c->buf, len);
+            err = sink->write(sink->ctx, c->buf, len);
         offset += len;
     }
-    if (!err)
-        err = pnd_client_finish(&c->client);
-    if (err)
-        pnd_client_abort(&c->client);
     return err;
 }
 
-/* Interface, ARP, dump. @p ret_client: the client has been opened, so it knows more. */
-static int attempt(struct capture *c, const char *interface, const struct pnd_client **ret_client,
-                   struct pnd_why *why)
+static int write_content(void *ctx, const struct pnd_sink *sink)
 {
-    struct pnd_stack_config config = {
-        .own_ip = c->own_ip,
-        .own_port = c->options->servers[0].at.port,
-        .server_ip = c->options->servers[0].at.ip,
-        .router_ip = c->options->router_ip,
-    };
-    uint16_t port = config.own_port;
-    int err = pnd_packet_open(&c->packet, interface, &c->nic, why);
+    struct capture *c = ctx;
 
-    *ret_client = NULL;
-    if (err)
-        return err;
-    /* By hand, this kernel may own the address, and then it must not answer for the port. */
-    (void)pnd_packet_hold_port(&c->packet, c->own_ip, &port, NULL);
-    why->text[0] = '\0';
-    err = pnd_stack_open(&c->stack, &c->nic, &config, &c->link);
-    if (!err) {
-        *ret_client = &c->client;
-        err = stream(c);
-    }
-    pnd_packet_close(&c->packet);
-    return err;
+    c->file.unreadable_pages = 0; /* of this attempt */
+    return write_file(c, sink);
 }
 
-static void say_done(const struct capture *c, uint64_t us)
+static void say_reason(const struct capture *c, const struct pnd_why *why)
 {
-    struct pnd_client_stats stats;
-    char rate[PND_TEXT_BYTES_CAP];
+    char release[256], reason[512];
 
-    pnd_client_stats(&c->client, &stats);
-    pnd_text_bytes(rate, sizeof(rate), us ? (uint64_t)((double)stats.bytes * 1e6 / (double)us) : 0);
-    printf("panicdump: sent %s: %" PRIu64 " bytes in %.2f s, %s/s, %" PRIu64
-           " of them zeros not sent, %" PRIu64 " retransmissions\n",
-           c->name, stats.bytes, (double)us / 1e6, rate, stats.skipped_bytes,
-           stats.retransmissions);
-    if (c->file.unreadable_pages)
-        printf("panicdump: %" PRIu64 " pages could not be read and were sent as X\n",
-               c->file.unreadable_pages);
-}
-
-static int send_dump(struct capture *c, const char *interface)
-{
-    char server[PND_ADDRESS_CAP], text[PND_FAILURE_CAP];
-    struct pnd_failure failure = {.server = c->options->servers[0].at, .crash_kernel = true};
-
-    printf("panicdump: sending %s to %s:%u over %s\n", c->name,
-           pnd_address_format(server, c->options->servers[0].at.ip), c->options->servers[0].at.port,
-           interface);
-    for (unsigned i = 1; i <= ATTEMPTS_MAX; i++) {
-        struct pnd_why why = {.text = ""};
-        uint64_t start_us = pnd_clock_us();
-
-        pnd_progress_init(&c->progress, "panicdump: dump", c->file.bytes, false);
-        failure.err = attempt(c, interface, &failure.client, &why);
-        pnd_progress_clear(&c->progress);
-        if (failure.err == PND_OK) {
-            say_done(c, pnd_clock_us() - start_us);
-            return PND_EXIT_OK;
-        }
-        pnd_complain(0, "attempt %u of %u: %s", i, ATTEMPTS_MAX,
-                     why.text[0] ? why.text : pnd_failure_text(text, &failure));
-        if (failure.err != PND_E_TIMEOUT && failure.err != PND_E_NOROUTE)
-            break;
-        if (i < ATTEMPTS_MAX)
-            sleep(ATTEMPT_PAUSE_S);
-    }
-    return pnd_failure_exit(&failure);
-}
-
-static void describe(struct capture *c, const struct pnd_why *why)
-{
-    if (c->file.reason[0])
-        printf("panicdump: Linux %s died by %s: %s\n", c->file.vmcore.release,
-               c->file.nmi ? "NMI" : "panic", c->file.reason);
-    else
+    if (!c->file.reason[0]) {
         printf("panicdump: %s\n", why->text);
-    if (c->options->corename[0])
-        snprintf(c->name, sizeof(c->name), "%s", c->options->corename);
+        return;
+    }
+    pnd_text_escape(release, sizeof(release), c->file.vmcore.release,
+                    strlen(c->file.vmcore.release));
+    pnd_text_escape(reason, sizeof(reason), c->file.reason, strlen(c->file.reason));
+    printf("panicdump: Linux %s died by %s: %s\n", release, c->file.nmi ? "NMI" : "panic", reason);
+}
+
+/* The address that stands in the dump's name, when it is not among the options: that of the
+ * interface, which only a kernel that somebody set up has. */
+static int find_own_ip(struct capture *c, struct pnd_why *why)
+{
+    const struct pnd_capture_options *o = c->options;
+    char interface[IFNAMSIZ] = "";
+    int err;
+
+    c->own_ip = o->own_ip;
+    if (c->own_ip || o->server_count == 0)
+        return PND_OK;
+    err = pnd_netif_find(o->match_name, o->match_mac, INTERFACE_WAIT_MS, interface, why);
+    if (!err && pnd_netif_address(interface, &c->own_ip, NULL))
+        err = pnd_why(why, PND_E_NOTFOUND, 0,
+                      "%s has no address: add kdp_ip_addr=ADDRESS to the crash kernel's command "
+                      "line",
+                      interface);
+    return err;
+}
+
+static size_t set_targets(struct capture *c, bool with_servers)
+{
+    const struct pnd_capture_options *o = c->options;
+    size_t count = 0;
+
+    for (size_t i = 0; with_servers && i < o->server_count; i++)
+        pnd_target_server(o, i, &c->targets[count++]);
+    return count;
+}
+
+static void set_delivery(struct capture *c, size_t targets)
+{
+    struct pnd_delivery *d = &c->delivery;
+    const struct pnd_capture_options *o = c->options;
+
+    *d = (struct pnd_delivery){
+        .targets = c->targets,
+        .target_count = targets,
+        .content = {.ctx = c, .bytes = c->file.bytes, .write = write_content},
+        .name = c->name,
+        .name_is_whole = o->corename[0] != '\0',
+        .retry_s = o->retry_s,
+    };
+    if (o->packing == PND_PACKING_GZIP) {
+        if (pnd_gzip_init(&c->gzip) == PND_OK)
+            d->codec = &c->gzip.codec;
+        else
+            pnd_complain(0, "this zlib wants more memory than there is: sent unpacked");
+    }
+    if (o->corename[0])
+        snprintf(c->name, sizeof(c->name), "%s", o->corename);
     else
         pnd_vmcore_file_name(&c->file, c->own_ip, c->name, sizeof(c->name));
 }
 
+static int deliver(struct capture *c)
+{
+    int err = pnd_deliver(&c->delivery);
+    struct pnd_failure failure = {.err = err};
+
+    if (!err && c->file.unreadable_pages)
+        printf("panicdump: %" PRIu64 " pages could not be read and were sent as X\n",
+               c->file.unreadable_pages);
+    return err ? pnd_failure_exit(&failure) : PND_EXIT_OK;
+}
+
 static int run(struct capture *c)
 {
-    char interface[IFNAMSIZ] = "";
-    struct pnd_why why = {.text = ""}, saw;
+    struct pnd_why why = {.text = ""}, saw = {.text = ""};
+    size_t targets;
+    int err;
 
     if (pnd_vmcore_file_open(&c->file, c->options->vmcore, &saw))
         return pnd_complain(PND_EXIT_CANNOT, "%s", saw.text);
-    if (pnd_netif_find(c->options->match_name, c->options->match_mac, INTERFACE_WAIT_MS, interface,
-                       &why))
-        return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
-    if (!c->own_ip && pnd_netif_address(interface, &c->own_ip, NULL))
-        return pnd_complain(PND_EXIT_CANNOT,
-                            "%s has no address: add kdp_ip_addr=ADDRESS to the crash kernel's "
-                            "command line",
-                            interface);
-    describe(c, &saw);
-    return send_dump(c, interface);
+    say_reason(c, &saw);
+    err = find_own_ip(c, &why);
+    if (err)
+        pnd_complain(0, "%s", why.text);
+    targets = set_targets(c, !err);
+    if (targets == 0)
+        return err ? PND_EXIT_CANNOT : pnd_complain(PND_EXIT_CANNOT, "the dump can go nowhere");
+    set_delivery(c, targets);
+    return deliver(c);
 }
 
 int pnd_capture_run(const struct pnd_capture_options *options)
@@ -184,7 +164,6 @@ int pnd_capture_run(const struct pnd_capture_options *options)
     int status;
 
     capture.options = options;
-    capture.own_ip = options->own_ip;
     status = run(&capture);
     pnd_vmcore_file_close(&capture.file);
     return status;

@@ -13,24 +13,31 @@
 enum {
     PND_DELIVER_PAUSE_S = 2, /* before the second round, and twice as long before each next */
     PND_DELIVER_PAUSE_MAX_S = 30,
+    PND_DELIVER_LINE_MS = 5000, /* how often a console that is no terminal hears of progress */
+    PND_DELIVER_SAY_CAP = 1536,
 };
 
 struct pnd_delivery {
     struct pnd_target *targets; /* servers first, then the local place */
     size_t target_count;
     struct pnd_content content;
-    const char *name;        /* of the dump, without ".gz" */
+    const char *name;        /* of the dump */
+    bool name_is_whole;      /* nothing is added to it */
     struct pnd_codec *codec; /* NULL: as it is; else ".gz" is added to the name */
     uint32_t retry_s;        /* after the start of the first attempt; no round begins later */
-    /* of tests; NULL: the real ones */
     void *ctx;
+    void (*alive)(void *ctx); /* NULL, or called with every piece that a target took, and at least
+                                 once a second in pauses */
+    /* of tests; NULL: the real ones. say: one line for the console, of something that went wrong
+     * or not */
     uint64_t (*now_ms)(void *ctx);
     void (*sleep_s)(void *ctx, uint32_t s);
-    void (*alive)(void *ctx); /* called with every piece that a target took, and in pauses */
+    void (*say)(void *ctx, bool wrong, const char *line);
 };
 
 /* Says on the console what is tried, how far it is and when it will be done, and why it failed.
- *   @return PND_OK a target has it; else the last target's error */
+ *   @return PND_OK a target has it; at once PND_E_ABORTED somebody asked to stop, PND_E_SOURCE the
+ *           content cannot be had, whoever takes it; else the last target's error */
 int pnd_deliver(struct pnd_delivery *delivery);
 
 #endif

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <net/if_arp.h>
+#include <net/route.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -153,6 +154,58 @@ int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why)
         return pnd_why(why, PND_E_SYS, errno, "the IPv4 address of %s", name);
     memcpy(&sin, &ifr.ifr_addr, sizeof(sin));
     *ret = ntohl(sin.sin_addr.s_addr);
+    return PND_OK;
+}
+
+static struct sockaddr address_of(uint32_t ip)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(ip)};
+    struct sockaddr ret;
+
+    memcpy(&ret, &sin, sizeof(ret));
+    return ret;
+}
+
+static int set_address(int fd, const char *name, unsigned long request, uint32_t ip)
+{
+    struct ifreq ifr = {.ifr_addr = address_of(ip)};
+
+    memcpy(ifr.ifr_name, name, strlen(name));
+    return ioctl(fd, request, &ifr);
+}
+
+/* To one machine, behind @p router_ip unless that is 0. */
+static int add_route(int fd, char *name, uint32_t ip, uint32_t router_ip)
+{
+    struct rtentry route = {
+        .rt_dst = address_of(ip),
+        .rt_genmask = address_of(UINT32_MAX),
+        .rt_gateway = address_of(router_ip),
+        .rt_flags = (unsigned short)(RTF_UP | RTF_HOST | (router_ip ? RTF_GATEWAY : 0)),
+        .rt_dev = name,
+    };
+
+    return ioctl(fd, SIOCADDRT, &route) < 0 && errno != EEXIST ? -1 : 0;
+}
+
+int pnd_netif_configure(const char *name, uint32_t own_ip, unsigned prefix, uint32_t router_ip,
+                        uint32_t server_ip, struct pnd_why *why)
+{
+    PND_AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    uint32_t has = 0, mask = UINT32_MAX << (prefix ? 32 - prefix : 0);
+    char device[IFNAMSIZ];
+
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a socket to set an address");
+    if (pnd_netif_address(name, &has, NULL) == PND_OK)
+        return PND_OK;
+    snprintf(device, sizeof(device), "%s", name);
+    if (set_address(fd, device, SIOCSIFADDR, own_ip) < 0 ||
+        set_address(fd, device, SIOCSIFNETMASK, mask) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "give %s an address", device);
+    if (add_route(fd, device, router_ip ? router_ip : server_ip, 0) < 0 ||
+        (router_ip && add_route(fd, device, server_ip, router_ip) < 0))
+        return pnd_why(why, PND_E_SYS, errno, "set the route through %s", device);
     return PND_OK;
 }
 

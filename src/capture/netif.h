@@ -20,6 +20,15 @@ int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_
 /* Its IPv4 address. @return PND_OK; PND_E_SYS it has none, or does not exist */
 int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why);
 
+/* Gives it an address, and the kernel the way to @p server_ip through it: the least that a socket
+ * needs. What it has is left alone.
+ *   @param prefix     of its network, bits; 0: not known, and then nothing but the server (or the
+ *                     router) is taken to be in it
+ *   @param router_ip  0: the server is in the same network
+ *   @return PND_OK; PND_E_SYS */
+int pnd_netif_configure(const char *name, uint32_t own_ip, unsigned prefix, uint32_t router_ip,
+                        uint32_t server_ip, struct pnd_why *why);
+
 /* The default router behind it; 0: none. */
 uint32_t pnd_netif_router(const char *name);
 

@@ -17,12 +17,17 @@
 #include "wire/kdp.h"
 
 #define PND_CAPTURE_OPTIONS_PATH "/lib/panicd/options"
+#define PND_CAPTURE_VMCORE       "/proc/vmcore"
 
 enum {
     PND_CAPTURE_SERVERS_MAX = 8,
     PND_CAPTURE_LOCAL_CAP = 256,
     PND_CAPTURE_OPTIONS_CAP = 8192, /* bytes of both texts together */
     PND_CAPTURE_FILTER_MAX = 31,
+    PND_CAPTURE_VLAN_MAX = 4094,
+    PND_CAPTURE_MTU_MIN = 576,
+    PND_CAPTURE_MTU_MAX = 9000,
+    PND_CAPTURE_SECONDS_MAX = 7 * 24 * 3600,
     PND_CAPTURE_RETRY_S = 600,    /* panicd_retry, unless it is said */
     PND_CAPTURE_WATCHDOG_S = 120, /* panicd_watchdog, unless it is said */
 };
@@ -59,14 +64,18 @@ struct pnd_capture_options {
     enum pnd_after after; /* panicd_after=reboot|poweroff|halt|wait|shell, debug= */
 };
 
-/* @p text: words with blanks between; of a word that stands twice the first counts. @p ret is
- * filled as far as possible also when an option is not usable, so that `after` holds.
- *   @return PND_OK; PND_E_ARG, and @p why says which option, and what it should look like */
+/* @p text: words NAME=VALUE with blanks between; of a word that stands twice the first counts, and
+ * one without a value says nothing. @p ret is filled also when an option is not usable: that one
+ * stays as if it had not been given, so that a dump need not be lost for it.
+ *   @return PND_OK; PND_E_ARG, and @p why says each option that is not usable and what it should
+ *           look like, or that there is neither a server nor a local place */
 int pnd_capture_options_parse(const char *text, struct pnd_capture_options *ret,
                               struct pnd_why *why);
 
 /* The words of @p options, as pnd_capture_options_parse() reads them, without those that say what
- * is so anyway. @return PND_OK; PND_E_RANGE they do not fit */
+ * is so anyway.
+ *   @return PND_OK; PND_E_RANGE they do not fit; PND_E_ARG a text holds a blank, or a choice is
+ *           none. @p dst is empty then */
 int pnd_capture_options_format(const struct pnd_capture_options *options, char *dst, size_t cap);
 
 #endif

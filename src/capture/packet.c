@@ -5,7 +5,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -21,18 +23,46 @@
 #include "sender/stop.h"
 #include "wire/frame.h"
 
+enum {
+    VLAN_TAG_BYTES = 4,
+    VLAN_ETHERTYPE = 0x8100,
+    VLAN_ID_MASK = 0xfff,
+    MACS_BYTES = 2 * PND_MAC_BYTES, /* the tag stands behind them */
+    LINK_POLL_MS = 10,
+    LINK_FRESH_US = 100000, /* a link over which a frame came this recently is up */
+};
+
 static uint64_t packet_now_us(void *ctx)
 {
     (void)ctx;
     return pnd_clock_us();
 }
 
+/* @return the frame with the tag, @p len grown by it */
+static const void *add_tag(struct pnd_packet *packet, const uint8_t *frame, size_t *len)
+{
+    uint8_t *at = packet->tagged;
+
+    if (*len < MACS_BYTES || *len > sizeof(packet->tagged) - VLAN_TAG_BYTES)
+        return frame;
+    memcpy(at, frame, MACS_BYTES);
+    at[MACS_BYTES] = VLAN_ETHERTYPE >> 8;
+    at[MACS_BYTES + 1] = VLAN_ETHERTYPE & 0xff;
+    at[MACS_BYTES + 2] = (uint8_t)(packet->vlan >> 8);
+    at[MACS_BYTES + 3] = (uint8_t)packet->vlan;
+    memcpy(at + MACS_BYTES + VLAN_TAG_BYTES, frame + MACS_BYTES, *len - MACS_BYTES);
+    *len += VLAN_TAG_BYTES;
+    return at;
+}
+
 static int packet_send(void *ctx, const void *frame, size_t len)
 {
-    const struct pnd_packet *packet = ctx;
+    struct pnd_packet *packet = ctx;
 
     if (pnd_stop_signal())
         return PND_E_ABORTED;
+    if (packet->vlan)
+        frame = add_tag(packet, frame, &len);
     if (send(packet->fd, frame, len, 0) >= 0)
         return PND_OK;
     /* A full queue, or a link that is not up yet, is a lost frame: it will be repeated. */
@@ -55,22 +85,28 @@ static void drop_unready_checksum(uint8_t *frame, size_t len)
     frame[at + 1] = 0;
 }
 
-static bool checksum_unready(struct msghdr *msg)
+/* What the kernel tells of this frame that is not in its bytes, if it does. */
+static void find_aux(struct msghdr *msg, struct tpacket_auxdata *ret)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-        struct tpacket_auxdata aux;
-
         if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
             continue;
-        memcpy(&aux, CMSG_DATA(c), sizeof(aux));
-        return aux.tp_status & TP_STATUS_CSUMNOTREADY;
+        memcpy(ret, CMSG_DATA(c), sizeof(*ret));
+        return;
     }
-    return false;
+}
+
+/* The VLAN of a frame, whose tag hardware or the kernel has always taken out; priority tags are of
+ * none. */
+static uint16_t vlan_of(const struct tpacket_auxdata *aux)
+{
+    return aux->tp_status & TP_STATUS_VLAN_VALID ? aux->tp_vlan_tci & VLAN_ID_MASK : 0;
 }
 
 static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
 {
-    const struct pnd_packet *packet = ctx;
+    struct pnd_packet *packet = ctx;
+    struct tpacket_auxdata aux = {0};
     struct pollfd pfd = {.fd = packet->fd, .events = POLLIN};
     struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
                                .tv_nsec = (long)(timeout_us % 1000000) * 1000};
@@ -93,7 +129,11 @@ static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
     len = recvmsg(packet->fd, &msg, MSG_DONTWAIT);
     if (len < 0) /* ENETDOWN: somebody took the interface down; it may come back */
         return errno == EAGAIN || errno == EINTR || errno == ENETDOWN ? PND_E_TIMEOUT : PND_E_LINK;
-    if (checksum_unready(&msg))
+    packet->heard_us = pnd_clock_us();
+    find_aux(&msg, &aux);
+    if (vlan_of(&aux) != packet->vlan)
+        return PND_E_TIMEOUT; /* of another network */
+    if (aux.tp_status & TP_STATUS_CSUMNOTREADY)
         drop_unready_checksum(buf, (size_t)len);
     return (int)len;
 }
@@ -106,6 +146,7 @@ static int read_interface(struct pnd_packet *packet, const char *name, struct pn
     if (strlen(name) >= sizeof(ifr.ifr_name))
         return pnd_why(why, PND_E_SYS, 0, "\"%s\" is too long for the name of an interface", name);
     memcpy(ifr.ifr_name, name, strlen(name));
+    memcpy(packet->name, ifr.ifr_name, sizeof(packet->name));
     if (ioctl(packet->fd, SIOCGIFINDEX, &ifr) < 0)
         return pnd_why(why, PND_E_SYS, errno, "interface %s", name);
     packet->ifindex = ifr.ifr_ifindex;
@@ -132,6 +173,9 @@ static int bind_interface(struct pnd_packet *packet, const char *name, struct pn
         return pnd_why(why, PND_E_SYS, errno, "set up a packet socket on %s", name);
     if (bind(packet->fd, (struct sockaddr *)&sll, sizeof(sll)) < 0)
         return pnd_why(why, PND_E_SYS, errno, "bind a packet socket to %s", name);
+    /* Not through the queue, which takes nothing before the kernel has noticed the link, up to a
+     * second after the driver. Where that cannot be had, the first frames are lost. */
+    setsockopt(packet->fd, SOL_PACKET, PACKET_QDISC_BYPASS, &on, sizeof(on));
     return PND_OK;
 }
 
@@ -142,7 +186,8 @@ int pnd_packet_open(struct pnd_packet *packet, const char *name, struct pnd_nic 
         .ctx = packet, .now_us = packet_now_us, .send = packet_send, .receive = packet_receive};
     int err;
 
-    *packet = (struct pnd_packet){.port_fd = -1};
+    memset(packet, 0, sizeof(*packet));
+    packet->port_fd = -1;
     packet->fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
     if (packet->fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open a packet socket (as root?)");
@@ -185,4 +230,55 @@ void pnd_packet_close(struct pnd_packet *packet)
     if (packet->port_fd >= 0)
         close(packet->port_fd);
     packet->fd = packet->port_fd = -1;
+}
+
+int pnd_packet_set_vlan(struct pnd_packet *packet, uint16_t vlan, struct pnd_why *why)
+{
+    struct packet_mreq all = {.mr_ifindex = packet->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+    if (vlan && setsockopt(packet->fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "make %s hear tagged frames", packet->name);
+    packet->vlan = vlan;
+    return PND_OK;
+}
+
+/* ETHTOOL_GLINK asks the driver; IFF_RUNNING is what the kernel has noticed of it so far. */
+static bool has_link(const struct pnd_packet *packet)
+{
+    struct ethtool_value value = {.cmd = ETHTOOL_GLINK};
+    struct ifreq ifr = {.ifr_data = (char *)&value};
+
+    memcpy(ifr.ifr_name, packet->name, sizeof(ifr.ifr_name));
+    return packet->link_ignored || ioctl(packet->fd, SIOCETHTOOL, &ifr) < 0 || value.data;
+}
+
+/* The stack asks again and again while it is down: not in a tight loop. */
+static bool packet_link_up(void *ctx)
+{
+    const struct pnd_packet *packet = ctx;
+    struct timespec pause = {.tv_nsec = LINK_POLL_MS * 1000000L};
+
+    if (pnd_clock_us() - packet->heard_us < LINK_FRESH_US || has_link(packet))
+        return true;
+    nanosleep(&pause, NULL);
+    return pnd_stop_signal() != 0; /* which the next frame then meets */
+}
+
+void pnd_packet_watch_link(struct pnd_packet *packet, struct pnd_nic *nic)
+{
+    (void)packet;
+    nic->link_up = packet_link_up;
+}
+
+bool pnd_packet_await_link(struct pnd_packet *packet, uint64_t wait_ms)
+{
+    uint64_t start_ms = pnd_clock_ms();
+
+    while (!packet_link_up(packet)) {
+        if (pnd_clock_ms() - start_ms < wait_ms)
+            continue;
+        packet->link_ignored = true;
+        return false;
+    }
+    return true;
 }

@@ -13,13 +13,14 @@
 
 enum { PND_TARGET_LABEL_CAP = 160 };
 
-/*   label  for people: "10.0.40.2:1069 over eth0", "/var/crash on vda1 (ext4)"
+/*   label  for people: "10.0.40.2:1069", "/var/crash on vda1 (ext4)"
  *   open   a dump of that name. @p ret is the way in: its end makes the dump safe, and returns
  *          PND_OK only then. @return PND_OK; an error, and @p why says what to do
  *   close  after the end, or at any error before it: takes back what open took; a dump that did not
- *          end is given up. @p err: what write or end returned; @p why (in and out) then says in a
- *          line what went wrong. To be called after every open, also one that failed
- *   is_sparse  runs of zeros cost it nothing: compression is not needed for their sake */
+ *          end is given up. @p err: what open, write or end returned; @p why, empty or what open
+ *          said, then says in a line what went wrong; or, without an error, what is worth knowing
+ *          ("3 retransmissions"), if anything. To be called after every open, also one that failed.
+ *          @return @p err; or, when that is PND_OK, an error of its own */
 struct pnd_target {
     void *ctx;
     char label[PND_TARGET_LABEL_CAP];
@@ -27,15 +28,19 @@ struct pnd_target {
     int (*close)(void *ctx, int err, struct pnd_why *why);
 };
 
-/* A server, through the interface @p interface: raw frames to the MAC that was carried along;
- * when nobody answers there, with ARP of our own; when a packet socket cannot be had, over this
- * kernel's UDP. Static memory for PND_CAPTURE_SERVERS_MAX of them. */
+/* A server, through the interface that @p options name: raw frames to the MAC that was carried
+ * along; when nobody answers there, by ARP; when a packet socket cannot be had, over this kernel's
+ * UDP. When nothing at all comes back, open returns after some 15 s, and up to 20 s more when the
+ * interface and its link have to be waited for. A server that has answered is given 50 s for each
+ * packet, and a link that goes down a minute. Static memory: one dump at a time. @p options stay as
+ * they are.
+ *   @param server  below options->server_count */
 void pnd_target_server(const struct pnd_capture_options *options, size_t server,
-                       const char *interface, struct pnd_target *ret);
+                       struct pnd_target *ret);
 
 /* What panicd_local= names:
- *   UUID=U:FSTYPE:PATH       a directory of the file system with that UUID (ext2 to ext4, xfs,
- * vfat) PARTUUID=U               a partition of a GPT, taken whole: a disk corefile, which
+ *   UUID=U:FSTYPE:PATH       a directory of the file system with that UUID: ext2 to ext4, xfs, vfat
+ *   PARTUUID=U               a partition of a GPT, taken whole: a disk corefile, which
  *                            `panicctl extract` reads
  *   /dev/NAME                the same, of a device that is called so in the crash kernel
  *   @return PND_OK; PND_E_ARG none of these */

@@ -202,12 +202,13 @@ static int resolve(struct stack *s, uint32_t ip)
 
 static int find_route(struct stack *s)
 {
+    bool ask = !s->config.no_arp && !s->config.gateway_first;
     int err = PND_E_TIMEOUT;
 
     s->route = PND_ROUTE_SERVER;
-    if (!s->config.no_arp)
+    if (ask)
         err = resolve(s, s->config.server_ip);
-    if (err == PND_E_TIMEOUT && s->config.router_ip && !s->config.no_arp) {
+    if (err == PND_E_TIMEOUT && s->config.router_ip && ask) {
         err = resolve(s, s->config.router_ip);
         s->route = PND_ROUTE_ROUTER;
     }

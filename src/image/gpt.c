@@ -183,29 +183,63 @@ static int read_bounds(const struct pnd_gpt *gpt, struct pnd_rd *rd,
     return PND_OK;
 }
 
+/* @param held  the sector that is in gpt->sector; UINT64_MAX: none
+ * @return PND_OK and @p rd behind the type of entry @p index, which is at @p ret_type */
+static int read_type(struct pnd_gpt *gpt, uint32_t index, uint64_t *held, struct pnd_rd *rd,
+                     const uint8_t **ret_type)
+{
+    uint32_t sector = gpt->source.sector_bytes;
+    uint64_t at = (uint64_t)index * gpt->entry_bytes, lba = gpt->table_lba + sectors_in(gpt, at);
+    int err = lba == *held ? PND_OK : read_sector(gpt, lba);
+
+    if (err != PND_OK)
+        return err;
+    *held = lba;
+    *rd = pnd_rd(gpt->sector, sector);
+    pnd_rd_bytes(rd, (size_t)(at & (sector - 1)));
+    *ret_type = pnd_rd_bytes(rd, PND_GPT_GUID_BYTES);
+    return *ret_type ? PND_OK : PND_E_FORMAT;
+}
+
 int pnd_gpt_find(struct pnd_gpt *gpt, const uint8_t type[PND_GPT_GUID_BYTES], uint32_t from,
                  struct pnd_gpt_partition *ret)
 {
-    uint32_t sector = gpt->source.sector_bytes;
-    uint64_t held = UINT64_MAX; /* the sector that was read last */
+    uint64_t held = UINT64_MAX;
 
     for (uint32_t i = from; i < gpt->entries; i++) {
-        uint64_t at = (uint64_t)i * gpt->entry_bytes, lba = gpt->table_lba + sectors_in(gpt, at);
-        struct pnd_rd rd = pnd_rd(gpt->sector, sector);
         struct pnd_gpt_partition partition = {.index = i};
         const uint8_t *found;
-        int err = lba == held ? PND_OK : read_sector(gpt, lba);
+        struct pnd_rd rd;
+        int err = read_type(gpt, i, &held, &rd, &found);
 
         if (err != PND_OK)
             return err;
-        held = lba;
-        pnd_rd_bytes(&rd, (size_t)(at & (sector - 1)));
-        found = pnd_rd_bytes(&rd, PND_GPT_GUID_BYTES);
-        if (!found || memcmp(found, type, PND_GPT_GUID_BYTES) != 0)
+        if (memcmp(found, type, PND_GPT_GUID_BYTES) != 0)
             continue;
+        memcpy(partition.type, type, PND_GPT_GUID_BYTES);
         err = read_bounds(gpt, &rd, &partition);
         *ret = partition;
         return err;
     }
     return PND_E_NOTFOUND;
+}
+
+int pnd_gpt_entry(struct pnd_gpt *gpt, uint32_t index, struct pnd_gpt_partition *ret)
+{
+    static const uint8_t unused[PND_GPT_GUID_BYTES];
+    struct pnd_gpt_partition partition = {.index = index};
+    uint64_t held = UINT64_MAX;
+    const uint8_t *found;
+    struct pnd_rd rd;
+    int err = index < gpt->entries ? read_type(gpt, index, &held, &rd, &found) : PND_E_RANGE;
+
+    if (err != PND_OK)
+        return err;
+    if (memcmp(found, unused, PND_GPT_GUID_BYTES) == 0)
+        return PND_E_NOTFOUND;
+    memcpy(partition.type, found, PND_GPT_GUID_BYTES);
+    err = read_bounds(gpt, &rd, &partition);
+    if (err == PND_OK)
+        *ret = partition;
+    return err;
 }

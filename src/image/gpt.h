@@ -48,7 +48,7 @@ struct pnd_gpt {
 struct pnd_gpt_partition {
     uint32_t index;         /* 0: the first entry of the table */
     uint64_t offset, bytes; /* within the disk, and clear of both tables */
-    uint8_t guid[PND_GPT_GUID_BYTES];
+    uint8_t type[PND_GPT_GUID_BYTES], guid[PND_GPT_GUID_BYTES];
 };
 
 /* Finds the table: a header and all its entries are read and checked, at most 4 MiB twice.
@@ -62,5 +62,10 @@ int pnd_gpt_open(struct pnd_gpt *gpt, const struct pnd_gpt_source *source);
  *           index is in @p ret, so that the search can go on; what read returned */
 int pnd_gpt_find(struct pnd_gpt *gpt, const uint8_t type[PND_GPT_GUID_BYTES], uint32_t from,
                  struct pnd_gpt_partition *ret);
+
+/* Entry @p index, of whatever type.
+ *   @return PND_OK; PND_E_NOTFOUND it is not used; PND_E_RANGE the table has no such entry;
+ *           PND_E_FORMAT its bounds cannot be; what read returned */
+int pnd_gpt_entry(struct pnd_gpt *gpt, uint32_t index, struct pnd_gpt_partition *ret);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/guard.h"
 #include "host/io.h"
 #include "panicdump/panicdump.h"
@@ -81,10 +82,15 @@ int pnd_verb_capture(int argc, char **argv)
     status = read_words(&words, argc, argv);
     if (status && !init)
         return status < 0 ? PND_EXIT_OK : status;
-    if (pnd_capture_options_parse(words.text, &options, &why))
-        status = pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
-    if (init)
+    if (pnd_capture_options_parse(words.text, &options, &why)) {
+        pnd_complain(0, "%s", why.text);
+        if (!init) /* where somebody can put it right; else it is made of it what can be made */
+            return PND_EXIT_CANNOT;
+    }
+    if (init) {
+        pnd_watchdog_start(options.watchdog_s, options.after);
         pnd_boot_modules();
+    }
     if (!status)
         status = pnd_capture_run(&options);
     if (init)

@@ -167,6 +167,26 @@ static void finds_partitions_by_type_on_both_sector_sizes(void)
     }
 }
 
+static void an_entry_is_had_by_its_index_whatever_its_type(void)
+{
+    make_disk(512);
+    CHECK_EQ(open_disk(), PND_OK);
+    CHECK_EQ(pnd_gpt_entry(&gpt, 0, &found), PND_OK);
+    CHECK_MEM(found.type, other_type, sizeof(other_type));
+    CHECK_EQ(found.offset, usual_table().first * 512);
+    CHECK_EQ(found.bytes, 10 * 512);
+    CHECK_EQ(pnd_gpt_entry(&gpt, 100, &found), PND_OK);
+    CHECK_MEM(found.type, pnd_gpt_kernel_core_dump, sizeof(found.type));
+    CHECK_MEM(found.guid, "0123456789abcded", 16);
+    CHECK_EQ(found.index, 100);
+    CHECK_EQ(pnd_gpt_entry(&gpt, 2, &found), PND_E_NOTFOUND);
+    CHECK_EQ(pnd_gpt_entry(&gpt, ENTRIES, &found), PND_E_RANGE);
+    CHECK_EQ(found.index, 100);
+    put_entry(2, other_type, usual_table().last, usual_table().last + 1);
+    CHECK_EQ(pnd_gpt_entry(&gpt, 2, &found), PND_E_FORMAT);
+    CHECK(!model.bad);
+}
+
 static void any_flipped_bit_of_the_primary_leads_to_the_backup(void)
 {
     make_disk(512);
@@ -366,6 +386,7 @@ static void a_read_error_while_searching_is_passed_on(void)
 int main(void)
 {
     RUN(finds_partitions_by_type_on_both_sector_sizes);
+    RUN(an_entry_is_had_by_its_index_whatever_its_type);
     RUN(any_flipped_bit_of_the_primary_leads_to_the_backup);
     RUN(a_sector_that_cannot_be_read_leads_to_the_backup);
     RUN(the_backup_of_a_smaller_past_is_found_through_the_primary);

@@ -543,6 +543,27 @@ static void without_arp_nobody_is_asked_and_nobody_answered(void)
     CHECK_EQ(wire.arp_replies + wire.requests[0] + wire.requests[1], 0);
 }
 
+static void a_gateway_that_is_known_is_taken_unasked_and_we_still_answer(void)
+{
+    struct pnd_nic nic = linked_nic();
+    struct pnd_stack_config config = linked_config();
+    uint8_t mac[6];
+    char buf[16];
+
+    config.gateway_first = true;
+    config.router_ip = ROUTER;
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_E_NOROUTE); /* none is known */
+    memcpy(config.gateway_mac, router_mac, 6);
+    CHECK_EQ(pnd_stack_open(&stack, &nic, &config, &link_), PND_OK);
+    CHECK_EQ(wire.now_us, 0);
+    CHECK_EQ(pnd_stack_route(&stack, mac), PND_ROUTE_GATEWAY);
+    CHECK_MEM(mac, router_mac, 6);
+    arrive_arp(wire.now_us + 10, PND_ARP_REQUEST, STRANGER, router_mac, OWN, all);
+    CHECK_EQ(receive(buf, sizeof(buf), 50 * MS), PND_E_TIMEOUT);
+    CHECK_EQ(wire.arp_replies, 1);
+    CHECK_EQ(wire.requests[0] + wire.requests[1], 0);
+}
+
 static void a_datagram_to_the_debuggers_port_ends_it(void)
 {
     struct pnd_nic nic = linked_nic();
@@ -630,6 +651,7 @@ int main(void)
     RUN(a_link_that_is_down_is_waited_for_and_costs_no_time);
     RUN(a_link_that_stays_down_is_not_waited_for_for_ever);
     RUN(without_arp_nobody_is_asked_and_nobody_answered);
+    RUN(a_gateway_that_is_known_is_taken_unasked_and_we_still_answer);
     RUN(a_datagram_to_the_debuggers_port_ends_it);
     RUN(who_only_listens_answers_arp_and_asks_nobody);
     RUN(a_nic_that_only_looks_is_asked_until_the_time_is_up);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The order of attempts: see deliver.h. */
+#include "capture/deliver.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "capture/complain.h"
+#include "host/clock.h"
+#include "host/progress.h"
+#include "host/text.h"
+#include "sender/stop.h"
+#include "wire/kdp.h"
+
+enum { PROGRESS_COLUMNS = 80 };
+
+/* One dump to one target: content -> meter -> codec -> pulse -> target. */
+struct attempt {
+    struct pnd_delivery *d;
+    struct pnd_sink target, pulse;
+    struct pnd_progress progress;
+    uint64_t start_ms, line_ms;
+    uint64_t bytes; /* of the content so far */
+    uint64_t taken; /* by the target so far, packed */
+};
+
+static uint64_t now_ms(const struct pnd_delivery *d)
+{
+    return d->now_ms ? d->now_ms(d->ctx) : pnd_clock_ms();
+}
+
+static void alive(const struct pnd_delivery *d)
+{
+    if (d->alive)
+        d->alive(d->ctx);
+}
+
+__attribute__((format(printf, 3, 4))) static void say(const struct pnd_delivery *d, bool wrong,
+                                                      const char *fmt, ...)
+{
+    char line[PND_DELIVER_SAY_CAP];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    if (d->say)
+        d->say(d->ctx, wrong, line);
+    else if (wrong)
+        pnd_complain(0, "%s", line);
+    else
+        printf("panicdump: %s\n", line);
+}
+
+/* A bar on a terminal, which a crash kernel's console is not: there, lines. */
+static void show_progress(struct attempt *a)
+{
+    char line[PND_PROGRESS_LINE_CAP];
+    uint64_t now;
+
+    if (a->progress.terminal && !a->d->say) {
+        pnd_progress_update(&a->progress, a->bytes);
+        return;
+    }
+    now = now_ms(a->d);
+    if (now - a->line_ms < PND_DELIVER_LINE_MS)
+        return;
+    a->line_ms = now;
+    say(a->d, false, "%s",
+        pnd_progress_format(line, PROGRESS_COLUMNS, &a->progress, a->bytes, now - a->start_ms));
+}
+
+static int pulse_write(void *ctx, const void *buf, size_t len)
+{
+    struct attempt *a = ctx;
+    int err = a->target.write(a->target.ctx, buf, len);
+
+    if (err)
+        return err;
+    a->taken += len;
+    alive(a->d);
+    show_progress(a);
+    return PND_OK;
+}
+
+static int meter_write(void *ctx, const void *buf, size_t len)
+{
+    struct attempt *a = ctx;
+    struct pnd_codec *codec = a->d->codec;
+    int err = codec ? codec->write(codec->ctx, buf, len) : a->pulse.write(a->pulse.ctx, buf, len);
+
+    if (!err)
+        a->bytes += len;
+    return err;
+}
+
+static int stream(struct attempt *a)
+{
+    struct pnd_sink meter = {.ctx = a, .write = meter_write};
+    struct pnd_codec *codec = a->d->codec;
+    int err = PND_OK;
+
+    a->pulse = (struct pnd_sink){.ctx = a, .write = pulse_write};
+    if (codec)
+        err = codec->begin(codec->ctx, &a->pulse);
+    if (!err)
+        err = a->d->content.write(a->d->content.ctx, &meter);
+    if (!err && codec)
+        err = codec->finish(codec->ctx);
+    if (!err)
+        err = a->target.end(a->target.ctx);
+    return err;
+}
+
+static void say_done(const struct attempt *a, const char *name, const char *label,
+                     const char *detail)
+{
+    char rate[PND_TEXT_BYTES_CAP], taken[64] = "";
+    uint64_t ms = now_ms(a->d) - a->start_ms;
+
+    pnd_text_bytes(rate, sizeof(rate), ms ? (uint64_t)((double)a->bytes * 1000 / (double)ms) : 0);
+    if (a->d->codec)
+        snprintf(taken, sizeof(taken), " as %" PRIu64, a->taken);
+    say(a->d, false, "sent %s to %s: %" PRIu64 " bytes%s in %.2f s, %s/s%s%s", name, label,
+        a->bytes, taken, (double)ms / 1000, rate, detail[0] ? ", " : "", detail);
+}
+
+static int try_target(struct pnd_delivery *d, const struct pnd_target *target, const char *name)
+{
+    struct attempt a = {.d = d, .start_ms = now_ms(d)};
+    struct pnd_why why = {.text = ""};
+    int err;
+
+    say(d, false, "sending %s to %s", name, target->label);
+    err = target->open(target->ctx, name, &a.target, &why);
+    alive(d);
+    if (!err) {
+        why.text[0] = '\0';
+        a.start_ms = a.line_ms = now_ms(d);
+        pnd_progress_init(&a.progress, "dump", d->content.bytes, false);
+        err = stream(&a);
+        pnd_progress_clear(&a.progress);
+    }
+    err = target->close(target->ctx, err, &why);
+    if (err)
+        say(d, true, "%s: %s", target->label, why.text[0] ? why.text : pnd_err_text(err));
+    else
+        say_done(&a, name, target->label, why.text);
+    return err;
+}
+
+static void sleep_s(const struct pnd_delivery *d, uint32_t s)
+{
+    struct timespec pause = {.tv_sec = (time_t)s};
+
+    if (d->sleep_s)
+        d->sleep_s(d->ctx, s);
+    else
+        nanosleep(&pause, NULL);
+}
+
+/* Second by second, so that somebody sees that this program lives. */
+static int wait_s(const struct pnd_delivery *d, uint32_t s)
+{
+    for (; s > 0; s--) {
+        sleep_s(d, 1);
+        alive(d);
+        if (pnd_stop_signal())
+            return PND_E_ABORTED;
+    }
+    return PND_OK;
+}
+
+static bool is_final(int err)
+{
+    return err == PND_OK || err == PND_E_ABORTED || err == PND_E_SOURCE;
+}
+
+static int try_all(struct pnd_delivery *d, const char *name)
+{
+    int err = PND_E_ARG;
+
+    for (size_t i = 0; i < d->target_count; i++) {
+        err = try_target(d, &d->targets[i], name);
+        if (is_final(err))
+            break;
+    }
+    return err;
+}
+
+int pnd_deliver(struct pnd_delivery *delivery)
+{
+    struct pnd_delivery *d = delivery;
+    const char *suffix = d->codec && !d->name_is_whole ? ".gz" : "";
+    uint64_t start_ms = now_ms(d), end_ms = start_ms + (uint64_t)d->retry_s * 1000;
+    uint32_t pause_s = PND_DELIVER_PAUSE_S;
+    char name[PND_KDP_NAME_CAP];
+
+    snprintf(name, sizeof(name), "%.*s%s", (int)(sizeof(name) - 1 - strlen(suffix)), d->name,
+             suffix);
+    for (;;) {
+        int err = try_all(d, name);
+        uint64_t now = now_ms(d), left_s = now < end_ms ? (end_ms - now) / 1000 : 0;
+
+        if (is_final(err))
+            return err;
+        if (left_s == 0) {
+            say(d, true, "%s is given up after %" PRIu64 " s", name, (now - start_ms) / 1000);
+            return err;
+        }
+        if (pause_s > left_s)
+            pause_s = (uint32_t)left_s;
+        say(d, true, "everything again in %u s, for %" PRIu64 " s more", pause_s, left_s);
+        if (wait_s(d, pause_s))
+            return PND_E_ABORTED;
+        pause_s = pause_s < PND_DELIVER_PAUSE_MAX_S / 2 ? pause_s * 2 : PND_DELIVER_PAUSE_MAX_S;
+    }
+}
