@@ -54,12 +54,31 @@ FILES = {
     "usr/local/sbin/lab-shell": SHELL,
     "etc/systemd/system/lab-shell.service":
         "[Service]\nExecStart=/usr/local/sbin/lab-shell\n[Install]\nWantedBy=multi-user.target\n",
-    "etc/systemd/network/10-lab.network":
-        f"[Match]\nDriver=virtio_net\n[Network]\nAddress={lab.GUEST_IP}/24\nGateway={lab.SERVER_IP}\n",
-    "etc/fstab": "/dev/vda / ext4 rw 0 1\n",
+    # Called like ifupdown's, which kdump-tools waits for; it must not wait for basic.target either.
+    "etc/systemd/system/networking.service":
+        "[Unit]\nDefaultDependencies=no\nBefore=network-online.target network.target\n"
+        "[Service]\nType=oneshot\nRemainAfterExit=yes\n"
+        "ExecStart=sh -c 'until ip link set eth0 up 2>/dev/null; do sleep 0.2; done'\n"
+        f"ExecStart=ip addr add {lab.GUEST_IP}/24 dev eth0\n"
+        f"ExecStart=ip route add default via {lab.SERVER_IP}\n",
+    "etc/fstab": "",
+    "etc/machine-id": "5f3759df5f3759df5f3759df5f3759df\n",   # else it is a first boot
     "etc/hostname": "lab\n",
     "etc/network/interfaces": "",
 }
+
+# What a machine has that nobody uses, and what takes most of the time of a boot under emulation.
+IDLE = ("ssh.service", "getty@tty1.service", "serial-getty@ttyS0.service", "apt-daily.timer",
+        "apt-daily-upgrade.timer", "kexec.service", "kexec-load.service", "e2scrub_reap.service",
+        "e2scrub_all.timer", "fstrim.timer", "dpkg-db-backup.timer", "systemd-timesyncd.service",
+        "systemd-logind.service", "dbus.service", "dbus.socket", "systemd-update-utmp.service",
+        "systemd-update-utmp-runlevel.service", "systemd-pstore.service", "procps.service",
+        "systemd-journal-flush.service", "dev-hugepages.mount", "dev-mqueue.mount",
+        "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "modprobe@.service",
+        "systemd-tmpfiles-clean.timer", "systemd-hwdb-update.service", "hwclock.service",
+        "systemd-random-seed.service", "systemd-user-sessions.service",
+        "systemd-remount-fs.service", "systemd-update-done.service", "systemd-sysusers.service",
+        "ldconfig.service", "systemd-sysctl.service", "systemd-machine-id-commit.service")
 
 
 def _need_root():
@@ -118,18 +137,14 @@ def _configure(root):
     settings = pathlib.Path(root) / "etc/default/kdump-tools"
     settings.write_text(re.sub(r"(?m)^USE_KDUMP=.*$", "USE_KDUMP=0", settings.read_text()))
     units = pathlib.Path(root) / "etc/systemd/system"
+    (units / "basic.target.wants/kdump-tools.service").unlink(missing_ok=True)
     wants = units / "multi-user.target.wants"
     wants.mkdir(parents=True, exist_ok=True)
     for link, target in ((wants / "lab-shell.service", "/etc/systemd/system/lab-shell.service"),
-                         (wants / "systemd-networkd.service",
-                          "/lib/systemd/system/systemd-networkd.service"),
-                         (units / "network-online.target.wants/systemd-networkd-wait-online.service",
-                          "/lib/systemd/system/systemd-networkd-wait-online.service"),
+                         (units / "network-online.target.wants/networking.service",
+                          "/etc/systemd/system/networking.service"),
                          *((units / name, "/dev/null") for name in (
-                             "ssh.service", "getty@tty1.service", "serial-getty@ttyS0.service",
-                             "apt-daily.timer", "apt-daily-upgrade.timer", "kexec.service",
-                             "kexec-load.service", "e2scrub_reap.service", "fstrim.timer",
-                             "systemd-timesyncd.service"))):
+                             *IDLE,))):
         link.parent.mkdir(parents=True, exist_ok=True)
         if link.is_symlink() or link.exists():
             link.unlink()
@@ -166,7 +181,7 @@ def _programs_digest():
 def image():
     """The disk with the system and our programs on it; made when it is not in the cache."""
     system = base()
-    name = f"disk-{_digest(system.name, FILES, DISK_MIB, _programs_digest())}"
+    name = f"disk-{_digest(system.name, FILES, IDLE, DISK_MIB, _programs_digest())}"
 
     def make(new):
         os.mkdir(new)
@@ -272,7 +287,8 @@ class Guest:
             "-monitor", "none", "-no-reboot", "-qmp", f"unix:{work}/{tag}.qmp,server=on,wait=off",
             "-kernel", image_.directory / f"vmlinuz-{release}",
             "-initrd", image_.directory / f"initrd.img-{release}",
-            "-append", f"root=/dev/vda rw console=ttyS0 nokaslr panic=-1 net.ifnames=0 {append}",
+            "-append", f"root=/dev/vda rw console=ttyS0 nokaslr panic=-1 net.ifnames=0 "
+            f"systemd.show_status=0 {append}",
             "-drive", f"file={disk},if=virtio,format=raw,cache=unsafe",
             "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
         self.process = self.shell = None
