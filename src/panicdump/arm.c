@@ -69,7 +69,7 @@ static void print_cmdline(const struct pnd_arm *arm, bool reasons)
 
     pnd_page_field("command line", "%s", arm->cmdline);
     for (size_t i = 0; reasons && (word = pnd_cmdline_added(i)); i++)
-        printf("  %-27s %s\n", word->word, word->reason);
+        printf("  %s: %s\n", word->word, word->reason);
     pnd_page_field("options", "%s", arm->options_text);
 }
 
