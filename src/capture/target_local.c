@@ -260,7 +260,7 @@ static int open_target(void *ctx, const char *name, struct pnd_sink *ret, struct
         return err;
     if (target->word.kind == PND_LOCAL_UUID)
         return open_file(target, name, ret, why);
-    err = pnd_local_place_open(&target->place, target->root, &target->block, name, why);
+    err = pnd_local_place_open(&target->place, target->root, &target->block, why);
     if (!err)
         pnd_local_place_sink(&target->place, ret);
     return err;
