@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/clock.h"
 #include "host/guard.h"
 
@@ -131,6 +132,7 @@ int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_
             return PND_OK;
         if (gone_ms >= wait_ms)
             break;
+        pnd_watchdog_alive();
         nanosleep(&pause, NULL);
     }
     if (errnum)

@@ -545,7 +545,8 @@ def free_udp_port():
 class Receiver:
     """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
 
-    def __init__(self, directory, log):
+    def __init__(self, directory, log, options=()):
+        self._options = options   # of panicd
         self.directory, self.port = pathlib.Path(directory), free_udp_port()
         self._log_path, self._starts = log, 0
         self._before = set()   # dumps of earlier runs in the same directory
@@ -553,7 +554,8 @@ class Receiver:
     def _start(self):
         self._starts += 1
         self.process = subprocess.Popen(
-            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port)],
+            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port),
+             *self._options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log = Lines(self.process.stdout, f"{self._log_path}.{self._starts}")
         try:
@@ -571,12 +573,19 @@ class Receiver:
         stop_process(self.process)
         self.log.join()
 
-    def kill_and_restart(self):
-        """As after a crash of panicd: no goodbye, the same port, the same directory."""
+    def kill(self):
+        """As in a crash of panicd: no goodbye."""
         self.process.kill()
         self.process.wait()
         self.log.join()
+
+    def restart(self):
+        """After a kill: the same port, the same directory."""
         self._start()
+
+    def kill_and_restart(self):
+        self.kill()
+        self.restart()
 
     def panicctl(self, *arguments):
         """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
