@@ -23,7 +23,7 @@ enum {
 };
 
 /* In which order the bytes of a GUID are printed. @source UEFI Specification 2.10, appendix A */
-static const uint8_t guid_order[PND_GPT_GUID_BYTES] = {3, 2, 1, 0, 5,  4,  7,  6,
+static const uint8_t guid_order[PND_GPT_GUID_BYTES] = {3, 2, 1,  0,  5,  4,  7,  6,
                                                        8, 9, 10, 11, 12, 13, 14, 15};
 
 void pnd_guid_format(const uint8_t guid[PND_GPT_GUID_BYTES], char ret[PND_GUID_TEXT_CAP])
@@ -89,10 +89,10 @@ int pnd_block_named(const char *root, const char *name, struct pnd_block *ret)
     if (!realpath(path, real))
         return PND_E_NOTFOUND;
     /* NVMe disks with several ways to them stand among the virtual ones */
-    block.virtual =
-        strstr(real, "/devices/virtual/") && !strstr(real, "/devices/virtual/nvme-subsystem/");
-    strcpy(block.name, name);
-    strcpy(block.disk, name);
+    block.virtual = strstr(real, "/devices/virtual/") &&
+                    !strstr(real, "/devices/virtual/nvme-subsystem/");
+    snprintf(block.name, sizeof(block.name), "%s", name);
+    snprintf(block.disk, sizeof(block.disk), "%s", name);
     if (attribute(root, name, "partition", &partition)) {
         last = strrchr(real, '/');
         *last = '\0'; /* the directory of a partition is in that of its disk */

@@ -66,8 +66,8 @@ static int disk_flush(void *ctx)
 /* How it is packed, its first bytes say. */
 static int begin(struct pnd_local_place *place, const uint8_t *head, size_t len)
 {
-    enum pnd_corefile_packing packing = pnd_gzip_is(head, len) ? PND_COREFILE_GZIP
-                                                               : PND_COREFILE_RAW;
+    enum pnd_corefile_packing packing =
+        pnd_gzip_is(head, len) ? PND_COREFILE_GZIP : PND_COREFILE_RAW;
 
     pnd_corefile_sink(&place->corefile, &place->inner);
     return pnd_corefile_begin(&place->corefile, file_name, packing);

@@ -37,6 +37,7 @@ DISK = ("virtio_blk",)
 @dataclasses.dataclass
 class Crash(lab.Crash):
     """Freed pages are zeros, which take no time."""
+    reserve: str = "96M"   # there is a file of 6 MiB in some
     pattern_mib: int = 1
     append: str = "init_on_free=1"
     hung: bool = False     # there is /pipe, which nobody writes to

@@ -97,8 +97,9 @@ static void mkfs_makes_what_is_known_here(void)
 
         setup();
         machine_disk(bus, "vda", DISK_BYTES, 512);
-        snprintf(command, sizeof(command), "PATH=$PATH:/sbin:/usr/sbin %s %s/dev/vda >/dev/null 2>&1",
-                 systems[i].make, tmp_path);
+        snprintf(command, sizeof(command),
+                 "PATH=$PATH:/sbin:/usr/sbin %s %s/dev/vda >/dev/null 2>&1", systems[i].make,
+                 tmp_path);
         if (system(command) != 0) {
             tmp_remove();
             SKIP("no mke2fs here");
@@ -123,8 +124,8 @@ static void what_is_somebodys_is_known_by_its_mark(void)
         {0, "LUKS\xba\xbe", "encrypted data (LUKS)"},
         {512, "EFI PART", "a partition table"},
         {4096, "\xfc\x4e\x2b\xa9", "a part of a RAID"},
-        {DISK_BYTES - 65536, "\xfc\x4e\x2b\xa9", "a part of a RAID"},  /* 0.90 */
-        {DISK_BYTES - 8192, "\xfc\x4e\x2b\xa9", "a part of a RAID"},   /* 1.0 */
+        {DISK_BYTES - 65536, "\xfc\x4e\x2b\xa9", "a part of a RAID"}, /* 0.90 */
+        {DISK_BYTES - 8192, "\xfc\x4e\x2b\xa9", "a part of a RAID"},  /* 1.0 */
         {510, "\x55\xaa", "a boot sector"},
     };
 
