@@ -242,6 +242,16 @@ def makedumpfile(core, path, *options):
         raise LabError(f"makedumpfile {' '.join(options)}: {why}")
 
 
+def unpacked(path, place):
+    """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
+    with open(place, "wb") as out:
+        result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.PIPE, timeout=120)
+    if result.returncode != 0:
+        raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
+    return place
+
+
 def facts_of(path, work):
     """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
     log = pathlib.Path(work) / "facts.log"
@@ -542,6 +552,41 @@ def free_udp_port():
                 continue
 
 
+class Watch:
+    """The events that `panicctl watch --json` shows: `events` is [(monotonic time, event)]."""
+
+    def __init__(self, receiver):
+        self.events = []
+        self.process = subprocess.Popen(
+            [binary("panicctl"), "--directory", receiver.directory, "watch", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Lines(self.process.stdout, f"{receiver.directory}.watch", self._take)
+
+    def _take(self, line):
+        try:
+            self.events.append((time.monotonic(), json.loads(line)))
+        except ValueError:   # what it says when its server is gone
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.output.join()
+
+    def known(self):
+        """When the cause of the panic was known, and how many bytes had come by the last progress
+        before: (time, bytes); None when it never was."""
+        have = 0
+        for at, event in self.events:
+            if event.get("event") == "progress":
+                have = max(have, event["transfer"]["bytes"])
+            elif event.get("event") == "cause":
+                return at, have
+        return None
+
+
 class Receiver:
     """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
 
@@ -592,6 +637,10 @@ class Receiver:
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=120)
+
+    def watch(self):
+        """What the server tells from now on; for a with block."""
+        return Watch(self)
 
     def dumps(self):
         """The catalog's entries of what came since the start."""

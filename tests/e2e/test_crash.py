@@ -5,12 +5,14 @@
     PND_BUILD=build tests/e2e/test_crash.py [SCENARIO...]      (all by default)
 """
 
+import filecmp
 import os
 import pathlib
 import re
 import shutil
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -18,6 +20,7 @@ import lab      # noqa: E402
 import oracle   # noqa: E402
 
 PAGES_MIN = 10000
+TEXT_MIN = 20 << 20   # bytes of a kernel's text and data, which are mapped twice
 # What the sender need not send does not cross a link that loses: freed pages become zeros.
 SMALL = "init_on_free=1"
 # 1 % lost each way; what is delayed is overtaken by what follows, and duplicates come late.
@@ -52,6 +55,7 @@ class Scenario:
         self.facts = facts   # what the dump must say of itself
         self.kernel = lab.guest_kernel(self.flavour)
         self.work = self.receiver = self.guest = self.dump = None
+        self.core = None   # the dump, unpacked by gzip
 
     def say(self, good, sentence, why=""):
         return self.tap.ok(good, f"{self.title}: {sentence}", why)
@@ -74,26 +78,48 @@ class Scenario:
                 self.say(False, "the lab runs to its end", error)
 
     def crash_and_receive(self):
-        with lab.Guest(self.crash, self.kernel, self.receiver.port, self.work,
-                       self.netdev()) as self.guest:
+        with self.receiver.watch() as watch, \
+                lab.Guest(self.crash, self.kernel, self.receiver.port, self.work,
+                          self.netdev()) as self.guest:
             self.guest.panic()
+            start = time.monotonic()
             self.while_sending()
             self.dump = self.receiver.wait_dump(self.guest)
+            self.check_known(watch, start)
             for line in self.guest.console.lines:
                 if line.startswith("panicdump: sent"):
                     self.tap.note(line)
             self.check_catalog()
             memory = self.guest.save_memory()
+        self.core = lab.unpacked(self.dump["path"], f"{self.work}/core")
         self.check_memory(memory)
+        self.check_unpacked()
         self.check_dmesg()
         if self.facts:
             self.check_facts()
+
+    def check_known(self, watch, start):
+        """The log comes first, so the reader of what arrives has it at once."""
+        known, size = watch.known(), self.dump["bytes"]
+        if known:
+            self.tap.note(f"known {known[0] - start:.1f} s after the panic, arrived after "
+                          f"{time.monotonic() - start:.1f} s, {size} bytes")
+        self.say(known and known[1] < size / 10,
+                 "why it panicked is known before a tenth of the dump has come",
+                 f"{known} of {size}\n{watch.output.tail()}")
+
+    def check_unpacked(self):
+        path = f"{self.work}/exported"
+        result = self.receiver.panicctl("export", "latest", "-d", "-o", path)
+        self.say(result.returncode == 0 and filecmp.cmp(path, self.core, shallow=False),
+                 "panicctl export -d unpacks the same as gzip does", result.stdout)
+        os.unlink(path)
 
     def check_catalog(self):
         self.say(self.dump["state"] == "complete", "the dump arrives and is listed as complete",
                  f"{self.dump}\n{self.guest.console.tail()}\n{self.receiver.log.tail()}")
         release = self.kernel.release.replace("-", "_")   # "-" parts the fields of a name
-        wanted = rf"core-linux-{re.escape(release)}-10\.0\.2\.15-{self.reason}-[0-9a-f]+"
+        wanted = rf"core-linux-{re.escape(release)}-10\.0\.2\.15-{self.reason}-[0-9a-f]+\.gz"
         self.say(re.fullmatch(wanted, self.dump["name"]),
                  f"its name says {self.reason}, the kernel's release and the machine's address",
                  self.dump["name"])
@@ -105,14 +131,19 @@ class Scenario:
         self.say(verify.returncode == 0, "panicctl verify latest says whole", verify.stdout)
 
     def check_memory(self, memory):
-        result = oracle.compare(self.dump["path"], memory)
+        result = oracle.compare(self.core, memory)
         self.tap.note(f"{result.equal} of {result.equal + result.different} pages equal, "
                       f"{result.zero} of them zero, in {result.segments} segments")
         self.say(result.different == 0 and result.equal > PAGES_MIN,
                  "every page of every PT_LOAD is the page that QEMU saw", result)
         self.say(result.size == result.size_expected,
                  "the file ends where its last segment ends", result)
-        found = oracle.pattern_pages(self.dump["path"])
+        self.say(result.shared > TEXT_MIN,
+                 "the kernel's text and data, which are two segments, are in the file once",
+                 result)
+        self.tap.note(f"{result.size} bytes, {result.shared} fewer than /proc/vmcore has, and "
+                      f"{self.dump['bytes']} when packed")
+        found = oracle.pattern_pages(self.core)
         wanted = self.crash.pattern_mib * 256
         self.say(found == set(range(wanted)), "every page that the guest marked is in the dump",
                  f"{len(found)} of {wanted}")
@@ -122,7 +153,7 @@ class Scenario:
                 "nmi": "Kernel panic - not syncing: NMI: Not continuing",
                 "module": "failover_init+0x"}[self.crash.trigger]
         try:
-            log = lab.vmcore_dmesg(self.dump["path"])
+            log = lab.vmcore_dmesg(self.core)
         except lab.Skip as why:
             self.tap.note(f"vmcore-dmesg cannot be had: {why}")
             return
@@ -131,7 +162,7 @@ class Scenario:
 
     def check_facts(self):
         """The same as other programs say, and the same from every form of the dump."""
-        core = self.dump["path"]
+        core = self.core
         said, log = lab.facts_of(core, self.work)
         facts = said["facts"]
         for key, pattern in self.facts.items():
@@ -145,9 +176,22 @@ class Scenario:
                  f"it has {self.crash.cpus} processors, and knows which one panicked",
                  facts["cpus"])
         self.say(len(facts.get("backtrace", [])) >= 5, "it has a backtrace", facts)
+        self.check_start(facts)
         self.check_log(core, log)
         self.check_registers(core, facts)
         self.check_forms(core, facts, log)
+
+    def check_start(self, facts):
+        """What stands in the first twentieth of the dump, as it crossed the wire."""
+        path = f"{self.work}/start"
+        with open(self.dump["path"], "rb") as dump:
+            pathlib.Path(path).write_bytes(dump.read(self.dump["bytes"] // 20))
+        said, _ = lab.facts_of(path, self.work)
+        early = {key: said["facts"].get(key) for key in ("panic", "trigger", "task", "kernel",
+                                                         "host", "backtrace", "cpus")}
+        self.say(said["verdict"] == "incomplete" and said["format"] == "gzip+elf"
+                 and early == {key: facts.get(key) for key in early},
+                 "its first twentieth is incomplete, and says all of the panic", said)
 
     def check_log(self, core, log):
         try:
@@ -359,6 +403,10 @@ class Unreachable(Scenario):
         self.say(any("no route" in line and "kdp_ip_addr=" in line for line in said),
                  "the console says that nobody answers for the server's address, and what to look "
                  "at", console.tail())
+        self.say(any("is given up after" in line for line in console.lines) and
+                 len([line for line in said if "no route" in line]) == 2,
+                 "it is tried twice in the six seconds of panicd_retry=, then given up",
+                 console.tail())
         self.say(any("reboot: Power down" in line for line in console.lines),
                  "the machine powers off as panicd_after=poweroff asks", console.tail())
         self.say(self.receiver.dumps() == [], "no dump is listed", self.receiver.dumps())
@@ -393,7 +441,8 @@ SCENARIOS = {
     "restart": lambda tap: Restarted(tap, "panicd killed and restarted",
                                      lab.Crash(append=SMALL), "panic"),
     "unreachable": lambda tap: Unreachable(tap, "no server",
-                                           lab.Crash(after="poweroff", append=SMALL), "panic"),
+                                           lab.Crash(after="poweroff", append=SMALL,
+                                                     options="panicd_retry=6"), "panic"),
 }
 
 
