@@ -68,26 +68,27 @@ static bool append_path(char *dst, size_t cap, const char *path)
 
 /* ---- devices ---- */
 
-/* "the logical volume vg-root (LVM)": what is not a disk by itself. */
+/* What is not a disk of its own, and why that is not for a crash kernel. */
 static const char *virtual_text(const char *root, const char *name)
 {
     static const struct {
         const char *start, *text;
     } by_uuid[] = {
-        {"LVM-", "a logical volume (LVM)"},
-        {"CRYPT-", "encrypted"},
-        {"mpath-", "a disk with several ways to it (multipath)"},
-        {"", "a mapped device"},
+        {"LVM-", "a logical volume (LVM), which a crash kernel does not put together"},
+        {"CRYPT-", "encrypted, and nobody types a passphrase into a crash kernel"},
+        {"mpath-", "a disk with several ways to it (multipath), which a crash kernel takes for "
+                   "several disks"},
+        {"", "a mapped device, which a crash kernel does not put together"},
     };
     static const struct {
         const char *start, *text;
     } by_name[] = {
-        {"md", "a RAID"},
+        {"md", "a RAID, which a crash kernel does not put together"},
         {"loop", "a file that is seen as a disk"},
-        {"zram", "in memory"},
-        {"ram", "in memory"},
+        {"zram", "in memory, and ends with this kernel"},
+        {"ram", "in memory, and ends with this kernel"},
         {"nbd", "on another machine"},
-        {"bcache", "behind a cache on another disk"},
+        {"bcache", "behind a cache on another disk, which a crash kernel does not put together"},
         {"", "not a disk of its own"},
     };
     char path[PATH_MAX], uuid[128] = "";
@@ -132,9 +133,7 @@ static int find_driver(const char *root, const struct pnd_block *block, struct p
 
     snprintf(path, sizeof(path), "%s/sys/class/block/%s/device", root, block->disk);
     if (block->virtual || !realpath(path, real))
-        return pnd_why(why, PND_E_ARG, 0,
-                       "it is %s, and a crash kernel has no programs for that: %s",
-                       virtual_text(root, block->disk), instead);
+        return pnd_why(why, PND_E_ARG, 0, "it is %s: %s", virtual_text(root, block->disk), instead);
     if (strstr(real, "/session"))
         return pnd_why(why, PND_E_ARG, 0, "it is on another machine (iSCSI): %s", instead);
     snprintf(local->sysfs, sizeof(local->sysfs), "%s", real);

@@ -206,11 +206,17 @@ static bool has_partuuid(const struct search *search, const struct pnd_block *bl
            memcmp(partition.guid, search->guid, sizeof(partition.guid)) == 0;
 }
 
+/* A floppy or CD drive: to look into it takes seconds, and it is not meant. */
+static bool is_slow(const char *name)
+{
+    return strncmp(name, "fd", 2) == 0 || strncmp(name, "sr", 2) == 0;
+}
+
 static void take(struct search *search, const char *name)
 {
     struct pnd_block block;
 
-    if (pnd_block_named(search->root, name, &block) != PND_OK || block.virtual ||
+    if (is_slow(name) || pnd_block_named(search->root, name, &block) != PND_OK || block.virtual ||
         !search->matches(search, &block))
         return;
     search->found++;
