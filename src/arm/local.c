@@ -352,7 +352,7 @@ static int find_device(const char *root, const struct pnd_block *block, struct p
 
 static int find(const char *root, const char *what, struct pnd_local *local, struct pnd_why *why)
 {
-    char real[PATH_MAX], whole[PATH_MAX];
+    char real[PATH_MAX], whole[2 * PATH_MAX];
     struct pnd_block block;
     struct stat st;
 
@@ -364,7 +364,7 @@ static int find(const char *root, const char *what, struct pnd_local *local, str
             errno == ENOENT && strncmp(what, "/dev/", 5) != 0 ? " (make it with mkdir -p)" : "");
     if (strncmp(real, "/dev/", 5) == 0 && pnd_block_named(root, real + 5, &block) == PND_OK)
         return find_device(root, &block, local, why);
-    snprintf(whole, sizeof(whole), "%.*s%s", PATH_MAX / 2, root, real);
+    snprintf(whole, sizeof(whole), "%.*s%s", PATH_MAX - 1, root, real);
     if (stat(whole, &st) != 0 || !S_ISDIR(st.st_mode))
         return pnd_why(why, PND_E_ARG, 0, "it is neither a directory nor a disk or partition");
     return find_directory(root, real, local, why);

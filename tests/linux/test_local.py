@@ -223,8 +223,9 @@ class Full(Scenario):
         for name in there:
             disks.copy_ext4(image, f"/var/crash/{name}", self.work / "part")
             head = (self.work / "part").read_bytes()
-            self.say(head[:4] == b"\x7fELF" and b"OSRELEASE=" in head[:65536],
-                     "which say of which kernel it is", head[:64])
+            self.say(head[:4] == b"\x7fELF" and b"OSRELEASE=" in head[:65536]
+                     and b"sysrq triggered crash" in head,
+                     "which say of which kernel it is, and why it died", head[:64])
         text = disks.run("dumpe2fs", "e2fsprogs", "-h", image)
         free, block = (int(re.search(rf"^{key}: +(\d+)", text, re.M)[1])
                        for key in ("Free blocks", "Block size"))
