@@ -32,6 +32,7 @@ FLOOR = KEPT = 16 * disks.MIB   # src/capture/local_file.h
 SAMPLE = "panicd_vmcore=/sample"
 SAMPLE_BYTES = 6 * disks.MIB    # more than the windows in which disks are written
 DISK = ("virtio_blk",)
+STEADY = "no_timer_check"   # which takes a host that is busy for a timer that does not work
 
 
 @dataclasses.dataclass
@@ -39,12 +40,12 @@ class Crash(lab.Crash):
     """Freed pages are zeros, which take no time."""
     reserve: str = "96M"   # there is a file of 6 MiB in some
     pattern_mib: int = 1
-    append: str = "init_on_free=1"
+    append: str = f"init_on_free=1 {STEADY}"
     hung: bool = False     # there is /pipe, which nobody writes to
     sample: bool = False   # there is /sample
 
     def capture_cmdline(self, port):
-        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+        return (f"console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll {STEADY} "
                 f"panicd_after={self.after} {self.options}").strip()
 
     def initramfs(self, kernel, port):
