@@ -27,6 +27,8 @@ import time
 GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
 SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
 QEMU = "qemu-system-x86_64"
+# Without the check, a kernel that QEMU makes wait for its first timer interrupt panics at once.
+EVERY_KERNEL = "console=ttyS0 panic=-1 no_timer_check"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net")
@@ -319,12 +321,12 @@ class Crash:
 
     def capture_cmdline(self, port):
         """What the crash kernel is told: panicd's boot-args, as a person would write them."""
-        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+        return (f"{EVERY_KERNEL} nr_cpus=1 reset_devices irqpoll "
                 f"_panicd_ip={SERVER_IP} kdp_ip_addr={GUEST_IP} kdp_match_name=eth0 "
                 f"panicd_port={port} debug=0xd44 panicd_after={self.after} {self.options}").strip()
 
     def cmdline(self):
-        return ("console=ttyS0 panic=-1 " + ("" if self.kaslr else "nokaslr ")
+        return (f"{EVERY_KERNEL} " + ("" if self.kaslr else "nokaslr ")
                 + f"crashkernel={self.reserve} lab_trigger={self.trigger} "
                 f"lab_pattern_mib={self.pattern_mib} {self.append}").strip()
 
