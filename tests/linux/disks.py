@@ -33,9 +33,9 @@ def _tool(name, package):
     return found
 
 
-def run(name, package, *arguments, **options):
+def run(name, package, *arguments):
     result = subprocess.run([_tool(name, package), *map(str, arguments)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, **options)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     text = result.stdout.decode(errors="replace")
     if result.returncode != 0:
         raise lab.LabError(f"{name} {' '.join(map(str, arguments))}: {text}")
