@@ -77,6 +77,7 @@ if [ "${1:-}" = quick ]; then
 fi
 suites "gcc" build --suite unit --suite sim --suite cut --suite fuzz
 suites "end to end" build --suite e2e
+suites "linux" build --suite linux
 suites "panicbox" build --suite panicbox
 
 for machine in i386 aarch64 s390x; do

@@ -23,6 +23,7 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum {
@@ -227,6 +228,7 @@ static void make_busy(void)
     if (read(pipes[0], &told, 1) != 1)
         die("hear from the host");
     printf("lab: the network is busy\n");
+    tcdrain(STDOUT_FILENO); /* what is still in the kernel when it dies is never seen */
 }
 
 /* Takes memory until there is none; its pages stay zeros, which need not be sent. */

@@ -63,13 +63,13 @@ CAUSES = {
     "null": ("module", "", {"panic": "BUG: kernel NULL pointer dereference, address: 0{15}8",
                             "trigger": "oops", "task": r"init \(pid 1\)"}),
     "nmi": ("nmi", "", {"panic": "NMI: Not continuing", "trigger": "nmi"}),
-    "hang": ("hang", "sysctl.kernel.hung_task_panic=1 "
-                     "sysctl.kernel.hung_task_timeout_secs=2",
-             {"panic": "hung_task: blocked tasks", "task": r"khungtaskd \(pid \d+\)"}),
+    "hang": ("hang", "sysctl.kernel.hung_task_panic=1 sysctl.kernel.hung_task_timeout_secs=2",
+             {"panic": "hung_task: blocked tasks", "trigger": "watchdog",
+              "task": r"khungtaskd \(pid \d+\)"}),
     "interrupt": ("interrupt", "sysrq_always_enabled",
                   {"panic": "sysrq triggered crash", "trigger": "panic"}),
     "oom": ("oom", "sysctl.vm.panic_on_oom=2",
-            {"panic": "Out of memory: compulsory panic_on_oom is enabled"}),
+            {"panic": "Out of memory: compulsory panic_on_oom is enabled", "trigger": "panic"}),
 }
 
 
@@ -113,7 +113,7 @@ class Row(Scenario):
         self.flavour = FLAVOURS[kernel]
         trigger, told, facts = CAUSES[self.cause]
         crash = lab.Crash(
-            trigger=trigger, memory_mib=512 if kaslr == "on" else 384, reserve="128M", cpus=cpus,
+            trigger=trigger, memory_mib=384 if kaslr == "on" else 288, reserve="100M", cpus=cpus,
             kaslr=kaslr == "on", pattern_mib=1, append=f"init_on_free=1 {told}".strip(),
             nic=drivers.NICS[self.nic], machine="q35" if self.nic == "e1000e" else "pc",
             nic_up=network == "busy", busy=network == "busy", victim=drivers.VICTIM,
@@ -130,14 +130,21 @@ class Row(Scenario):
             self.say(any(line == "lab: the network is busy" for line in self.guest.console.lines),
                      "packets went out and came in when it died", self.guest.console.tail())
 
+    def check_known(self, watch, start):
+        """How soon it is known is not asked of two guests on one machine: test_crash.py does."""
+
     def check_facts(self):
         said, log = lab.facts_of(self.core, self.work)
         facts = said["facts"]
         for key, pattern in self.facts.items():
             self.say(re.fullmatch(pattern, facts.get(key, "")), f"its {key} is /{pattern}/",
                      facts.get(key))
-        self.say((int(facts["slide"], 16) != 0) == self.crash.kaslr,
-                 "the slide is zero without KASLR, and only then", facts["slide"])
+        # The kernel may come to lie where it would lie without KASLR: once in 500 times.
+        offset = re.search(rb"^KERNELOFFSET=([0-9a-f]+)$", pathlib.Path(self.core).read_bytes(), re.M)
+        offset = int(offset[1], 16) if offset else -1
+        self.say(int(facts["slide"], 16) == offset and (self.crash.kaslr or offset == 0),
+                 "the slide is what the kernel says, and zero without KASLR",
+                 f"{facts['slide']} {offset:#x}")
         self.say(len(facts["cpus"]) == self.crash.cpus, f"it has {self.crash.cpus} processors",
                  facts["cpus"])
         self.check_log(self.core, log)
