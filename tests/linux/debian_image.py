@@ -279,7 +279,8 @@ class Guest:
     """One run of the machine, from power-on to the end of the with block. Has what lab.Receiver
     asks of a guest: alive(), console."""
 
-    def __init__(self, image_, disk, release, work, append="", memory_mib=512, cpus=1, tag="guest"):
+    def __init__(self, image_, disk, release, work, append="", memory_mib=512, cpus=1, tag="guest",
+                 devices=()):
         self.work, self.tag = pathlib.Path(work), tag
         self._command = [
             lab.QEMU, "-accel", "tcg", "-m", str(memory_mib), "-smp", str(cpus), "-display", "none",
@@ -290,7 +291,7 @@ class Guest:
             "-append", f"root=/dev/vda rw console=ttyS0 nokaslr panic=-1 net.ifnames=0 "
             f"systemd.show_status=0 {append}",
             "-drive", f"file={disk},if=virtio,format=raw,cache=unsafe",
-            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
+            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", *devices]
         self.process = self.shell = None
 
     def __enter__(self):
