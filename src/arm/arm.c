@@ -61,7 +61,7 @@ static void fill_options(struct pnd_arm *arm)
     o->watchdog_s = PND_CAPTURE_WATCHDOG_S;
     o->filter = q->filter;
     o->after = q->after;
-    strcpy(o->local, arm->local.word);
+    memcpy(o->local, arm->local.word, sizeof(o->local));
     o->own_ip = first->own_ip;
     o->prefix = first->prefix;
     o->vlan = first->vlan;

@@ -19,11 +19,11 @@ static void fill_state(const struct pnd_arm *arm, struct pnd_state *s)
     const struct pnd_route *r = &arm->routes[0];
 
     memset(s, 0, sizeof(*s));
-    strcpy(s->release, arm->kernel.release);
-    strcpy(s->kernel, arm->kernel.path);
-    strcpy(s->loader, arm->loader);
+    memcpy(s->release, arm->kernel.release, sizeof(s->release));
+    memcpy(s->kernel, arm->kernel.path, sizeof(s->kernel));
+    memcpy(s->loader, arm->loader, sizeof(s->loader));
     s->since_ms = now_ms();
-    strcpy(s->options, arm->options_text);
+    memcpy(s->options, arm->options_text, sizeof(s->options));
     memcpy(s->interface, r->interface, sizeof(s->interface));
     memcpy(s->port, r->port, sizeof(s->port));
     memcpy(s->driver, r->driver, sizeof(s->driver));

@@ -74,7 +74,7 @@ static int put_directory(struct writer *w, const char *name)
         return pnd_why(w->why, PND_E_RANGE, 0,
                        "the initramfs: %s: more than %d directories, or too long a name", name,
                        DIRECTORIES_MAX);
-    strcpy(w->directories[w->directory_count++], name);
+    snprintf(w->directories[w->directory_count++], NAME_CAP, "%s", name);
     return put(w, name, AE_IFDIR, 0755, NULL, 0);
 }
 

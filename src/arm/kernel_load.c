@@ -16,8 +16,6 @@
 #include "arm/kernel.h"
 #include "host/guard.h"
 
-extern char **environ;
-
 static long file_load(int kernel, int initramfs, const char *cmdline, unsigned long flags)
 {
 #ifdef SYS_kexec_file_load
@@ -164,7 +162,7 @@ int pnd_kernel_load(const struct pnd_kernel *kernel, int initramfs, const char *
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open %s", kernel->path);
     if (calls->file_load(fd, initramfs, cmdline, KEXEC_FILE_ON_CRASH) == 0) {
-        strcpy(ret_loader, "kexec_file_load");
+        snprintf(ret_loader, PND_KERNEL_LOADER_CAP, "kexec_file_load");
         return PND_OK;
     }
     err = errno;
@@ -172,7 +170,7 @@ int pnd_kernel_load(const struct pnd_kernel *kernel, int initramfs, const char *
         return pnd_why(why, PND_E_SYS, 0, "load %s: %s", kernel->path, pnd_kernel_load_text(err));
     err = load_by_tool(kernel, initramfs, cmdline, calls, pnd_kernel_load_text(err), why);
     if (!err)
-        strcpy(ret_loader, "kexec-tools");
+        snprintf(ret_loader, PND_KERNEL_LOADER_CAP, "kexec-tools");
     return err;
 }
 

@@ -295,7 +295,7 @@ static int device_path(const char *root, const char *sysfs, char ret[PATH_MAX], 
 bool pnd_modules_wanted(const char *root, const char *sysfs)
 {
     char path[PATH_MAX], name[NAME_MAX + 1];
-    size_t from;
+    size_t from = 0;
 
     if (device_path(root, sysfs, path, &from, NULL))
         return false;
@@ -322,7 +322,7 @@ static int add_by_alias(struct pnd_modules *modules, const char *device, struct 
 int pnd_modules_add_device(struct pnd_modules *modules, const char *sysfs, struct pnd_why *why)
 {
     char path[PATH_MAX], name[NAME_MAX + 1];
-    size_t from, len;
+    size_t from = 0, len;
     int err = device_path(modules->root, sysfs, path, &from, why);
 
     if (err)

@@ -178,11 +178,13 @@ uint32_t pnd_netlink_ipv4(struct pnd_netlink_attr attr)
 
 void pnd_netlink_text(struct pnd_netlink_attr attr, char *dst, size_t cap)
 {
-    size_t len = attr.data ? strnlen((const char *)attr.data, attr.len) : 0;
+    size_t len = 0;
 
-    len = len < cap ? len : cap - 1;
-    if (len)
+    if (attr.data) {
+        len = strnlen((const char *)attr.data, attr.len);
+        len = len < cap ? len : cap - 1;
         memcpy(dst, attr.data, len);
+    }
     dst[len] = '\0';
 }
 

@@ -161,15 +161,16 @@ static int go_below(struct descent *d)
 
 static int go_through_vlan(struct descent *d)
 {
-    char name[NAME_CAP];
+    char name[NAME_CAP], from[NAME_CAP];
 
     printable(name, d->at);
+    printable(from, d->from);
     if (d->at->service_tag)
         return refuse(d, "%s has a tag of 802.1ad, and the crash kernel sends those of 802.1Q only",
                       name);
     if (d->ret->vlan)
-        return refuse(d, "%s is a VLAN under another one, and the crash kernel sends one tag only",
-                      name);
+        return refuse(d, "%s is a VLAN on another one, %s, and the crash kernel sends one tag only",
+                      from, name);
     d->ret->vlan = d->at->vlan;
     return go_below(d);
 }

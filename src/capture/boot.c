@@ -85,27 +85,6 @@ void pnd_boot_modules(void)
     }
 }
 
-/* A shell that has the console as its terminal. @return it ended; false: there is none */
-static bool run_shell(void)
-{
-    pid_t pid;
-
-    if (access("/bin/sh", X_OK) < 0) {
-        pnd_complain(0, "there is no /bin/sh in this initramfs: standing still");
-        return false;
-    }
-    pid = fork();
-    if (pid == 0) {
-        setsid();
-        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
-        execl("/bin/sh", "sh", (char *)NULL);
-        _exit(127);
-    }
-    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-        ;
-    return pid > 0;
-}
-
 /* What is on its way to a disk gets there, unless it is the disk that hangs. */
 static void sync_for_a_while(void)
 {
@@ -126,6 +105,27 @@ void pnd_boot_end_now(enum pnd_after after)
     reboot(after == PND_AFTER_POWEROFF ? RB_POWER_OFF : RB_AUTOBOOT);
     for (;;)
         pause();
+}
+
+/* A shell that has the console as its terminal. @return it ended; false: there is none */
+static bool run_shell(void)
+{
+    pid_t pid;
+
+    if (access("/bin/sh", X_OK) < 0) {
+        pnd_complain(0, "there is no /bin/sh in this initramfs: standing still");
+        return false;
+    }
+    pid = fork();
+    if (pid == 0) {
+        setsid();
+        (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
+        execl("/bin/sh", "sh", (char *)NULL);
+        _exit(127);
+    }
+    while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    return pid > 0;
 }
 
 void pnd_boot_end(enum pnd_after after)

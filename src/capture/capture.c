@@ -12,11 +12,11 @@
 #include "capture/netif.h"
 #include "capture/target.h"
 #include "capture/vmcore_file.h"
+#include "capture/watchdog.h"
 #include "codec/gzip.h"
 #include "host/text.h"
 
 enum {
-    READ_BYTES = 256 * 1024,
     INTERFACE_WAIT_MS = 10000, /* its driver has just been loaded */
     TARGETS_MAX = PND_CAPTURE_SERVERS_MAX + 1,
 };
@@ -26,37 +26,20 @@ struct capture {
     uint32_t own_ip; /* 0: not known */
     struct pnd_vmcore_file file;
     struct pnd_target targets[TARGETS_MAX];
-    struct pnd_gzip gzip;
+    struct pnd_content content;
     struct pnd_delivery delivery;
     char name[PND_KDP_NAME_CAP];
-    uint8_t buf[READ_BYTES];
+    struct pnd_gzip gzip;
+    _Alignas(16) uint8_t gzip_memory[PND_GZIP_LARGE_MEMORY];
 };
 
-/* The file as it stands. */
-static int write_file(void *ctx, const struct pnd_sink *sink)
-{
-    struct capture *c = ctx;
-    uint64_t offset = 0;
-    int err = PND_OK;
-
-    while (!err && offset < c->file.bytes) {
-        uint64_t left = c->file.bytes - offset;
-        size_t len = left < sizeof(c->buf) ? (size_t)left : sizeof(c->buf);
-
-        err = pnd_vmcore_file_read(&c->file, offset, c->buf, len);
-        if (!err)
-            err = sink->write(sink->ctx, c->buf, len);
-        offset += len;
-    }
-    return err;
-}
-
+/* The content, from its start: what was counted in another attempt does not count. */
 static int write_content(void *ctx, const struct pnd_sink *sink)
 {
     struct capture *c = ctx;
 
-    c->file.unreadable_pages = 0; /* of this attempt */
-    return write_file(c, sink);
+    c->file.unreadable_pages = 0;
+    return c->content.write(c->content.ctx, sink);
 }
 
 static void say_reason(const struct capture *c, const struct pnd_why *why)
@@ -96,11 +79,24 @@ static int find_own_ip(struct capture *c, struct pnd_why *why)
 static size_t set_targets(struct capture *c, bool with_servers)
 {
     const struct pnd_capture_options *o = c->options;
+    struct pnd_why why;
     size_t count = 0;
 
     for (size_t i = 0; with_servers && i < o->server_count; i++)
         pnd_target_server(o, i, &c->targets[count++]);
+    if (o->local[0]) {
+        if (pnd_target_local(o, &c->targets[count], &why) == PND_OK)
+            count++;
+        else
+            pnd_complain(0, "%s", why.text);
+    }
     return count;
+}
+
+static void alive(void *ctx)
+{
+    (void)ctx;
+    pnd_watchdog_alive();
 }
 
 static void set_delivery(struct capture *c, size_t targets)
@@ -108,16 +104,18 @@ static void set_delivery(struct capture *c, size_t targets)
     struct pnd_delivery *d = &c->delivery;
     const struct pnd_capture_options *o = c->options;
 
+    pnd_content_elf(&c->file, &c->content);
     *d = (struct pnd_delivery){
         .targets = c->targets,
         .target_count = targets,
-        .content = {.ctx = c, .bytes = c->file.bytes, .write = write_content},
+        .content = {.ctx = c, .bytes = c->content.bytes, .write = write_content},
         .name = c->name,
         .name_is_whole = o->corename[0] != '\0',
         .retry_s = o->retry_s,
+        .alive = alive,
     };
     if (o->packing == PND_PACKING_GZIP) {
-        if (pnd_gzip_init(&c->gzip) == PND_OK)
+        if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)
             d->codec = &c->gzip.codec;
         else
             pnd_complain(0, "this zlib wants more memory than there is: sent unpacked");

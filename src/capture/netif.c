@@ -9,7 +9,6 @@
 #include <net/route.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
@@ -17,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/clock.h"
 #include "host/guard.h"
 
@@ -131,6 +131,7 @@ int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_
             return PND_OK;
         if (gone_ms >= wait_ms)
             break;
+        pnd_watchdog_alive();
         nanosleep(&pause, NULL);
     }
     if (errnum)
@@ -207,25 +208,4 @@ int pnd_netif_configure(const char *name, uint32_t own_ip, unsigned prefix, uint
         (router_ip && add_route(fd, device, server_ip, router_ip) < 0))
         return pnd_why(why, PND_E_SYS, errno, "set the route through %s", device);
     return PND_OK;
-}
-
-uint32_t pnd_netif_router(const char *name)
-{
-    PND_AUTO_FCLOSE FILE *routes = fopen("/proc/net/route", "re");
-    char line[256];
-
-    /* interface, destination, gateway: in network order, written as if they were in ours */
-    while (routes && fgets(line, sizeof(line), routes)) {
-        char *at = line + strcspn(line, "\t ");
-        unsigned long destination, gateway;
-
-        if (!*at)
-            continue;
-        *at++ = '\0';
-        destination = strtoul(at, &at, 16);
-        gateway = strtoul(at, &at, 16);
-        if (strcmp(line, name) == 0 && destination == 0 && gateway != 0)
-            return ntohl((uint32_t)gateway);
-    }
-    return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Network interfaces of this machine: which one, its address, the way out. */
+ * Network interfaces of this machine: which one, and its address. */
 #ifndef PND_CAPTURE_NETIF_H
 #define PND_CAPTURE_NETIF_H
 
@@ -28,8 +28,5 @@ int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why);
  *   @return PND_OK; PND_E_SYS */
 int pnd_netif_configure(const char *name, uint32_t own_ip, unsigned prefix, uint32_t router_ip,
                         uint32_t server_ip, struct pnd_why *why);
-
-/* The default router behind it; 0: none. */
-uint32_t pnd_netif_router(const char *name);
 
 #endif

@@ -60,7 +60,7 @@ struct pnd_capture_options {
     enum pnd_capture_packing packing;  /* panicd_compress=gzip|none */
     char local[PND_CAPTURE_LOCAL_CAP]; /* panicd_local: see target.h; "": none */
     uint32_t retry_s;     /* panicd_retry: seconds after the start until it is given up */
-    uint32_t watchdog_s;  /* panicd_watchdog: seconds without a byte; 0: none */
+    uint32_t watchdog_s;  /* panicd_watchdog: seconds without a sign of life; 0: none */
     enum pnd_after after; /* panicd_after=reboot|poweroff|halt|wait|shell, debug= */
 };
 

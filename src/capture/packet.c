@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/clock.h"
 #include "sender/stop.h"
 #include "wire/frame.h"
@@ -260,6 +261,7 @@ static bool packet_link_up(void *ctx)
 
     if (pnd_clock_us() - packet->heard_us < LINK_FRESH_US || has_link(packet))
         return true;
+    pnd_watchdog_alive();
     nanosleep(&pause, NULL);
     return pnd_stop_signal() != 0; /* which the next frame then meets */
 }

@@ -10,6 +10,7 @@
 #include "capture/netif.h"
 #include "capture/packet.h"
 #include "capture/target.h"
+#include "capture/watchdog.h"
 #include "sender/address.h"
 #include "sender/failure.h"
 #include "sender/udp.h"
@@ -27,8 +28,7 @@ enum {
 #define CARRIED_US    UINT64_C(4000000)
 #define ANSWER_US     UINT64_C(15000000)
 #define ANSWER_MIN_US UINT64_C(5000000)
-/* How long a link may be down in the middle: less than the watchdog's patience, which nobody calms
- * meanwhile. */
+/* How long a link may be down in the middle, until another target is tried. */
 #define LINK_DOWN_US UINT64_C(60000000)
 
 struct server {
@@ -95,6 +95,7 @@ static int way_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us,
     uint64_t now_us = way_now_us(w);
     int n;
 
+    pnd_watchdog_alive(); /* who waits for a packet does not hang */
     if (!w->heard) {
         if (now_us >= w->answer_by_us)
             return PND_E_NOROUTE;

@@ -31,8 +31,11 @@ static struct shared *shared;
 
 static void open_device(struct pnd_watchdog *w)
 {
-    int seconds = PND_WATCHDOG_HARDWARE_S;
+    int seconds = w->patience_s < 2 * PND_WATCHDOG_HARDWARE_S ? (int)w->patience_s / 2
+                                                              : PND_WATCHDOG_HARDWARE_S;
 
+    if (seconds < PND_WATCHDOG_HARDWARE_MIN_S)
+        seconds = PND_WATCHDOG_HARDWARE_MIN_S;
     w->fd = open(w->device, O_WRONLY | O_CLOEXEC);
     if (w->fd < 0)
         return;

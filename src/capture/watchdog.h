@@ -12,8 +12,10 @@
 #include "capture/boot.h"
 
 enum {
-    PND_WATCHDOG_KICK_MS = 1000,  /* how often the machine's watchdog is told that all is well */
-    PND_WATCHDOG_HARDWARE_S = 60, /* without that, it resets the machine */
+    PND_WATCHDOG_KICK_MS = 1000, /* how often the machine's watchdog is told that all is well */
+    /* without that, it resets the machine after half the patience, within these bounds */
+    PND_WATCHDOG_HARDWARE_S = 60,
+    PND_WATCHDOG_HARDWARE_MIN_S = 10,
 };
 
 /* Starts a process that ends this kernel as @p after says (PND_AFTER_WAIT and what else leaves it

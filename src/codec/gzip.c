@@ -8,18 +8,20 @@
 
 enum {
     LEVEL = 1,
-    WINDOW_BITS = 12,
+    APPLES_WINDOW_BITS = 12,
+    APPLES_MEM_LEVEL = 3,
+    LARGE_WINDOW_BITS = 15,
+    LARGE_MEM_LEVEL = 8,
     GZIP_HEADER = 16, /* added to the window bits: a gzip header and trailer around the data */
-    MEM_LEVEL = 3,
     ALIGN = 16,
 };
 
 static void *take(void *ctx, unsigned items, unsigned size)
 {
     struct pnd_gzip *gzip = ctx;
-    size_t left = sizeof(gzip->memory) - gzip->used;
+    size_t left = gzip->cap - gzip->used;
     uint64_t len = (uint64_t)items * size;
-    void *at = gzip->memory + gzip->used;
+    void *at = gzip->from + gzip->used;
 
     if (len > left)
         return NULL;
@@ -127,17 +129,32 @@ static int gzip_finish(void *ctx)
     return failed(gzip, err); /* it is over, whatever came of it */
 }
 
-int pnd_gzip_init(struct pnd_gzip *gzip)
+static int init(struct pnd_gzip *gzip, int window_bits, int mem_level)
 {
-    memset(gzip, 0, sizeof(*gzip));
     gzip->codec = (struct pnd_codec){
         .ctx = gzip, .begin = gzip_begin, .write = gzip_write, .finish = gzip_finish};
     gzip->z.zalloc = take;
     gzip->z.zfree = keep;
     gzip->z.opaque = gzip;
-    if (deflateInit2(&gzip->z, LEVEL, Z_DEFLATED, WINDOW_BITS + GZIP_HEADER, MEM_LEVEL,
+    if (deflateInit2(&gzip->z, LEVEL, Z_DEFLATED, window_bits + GZIP_HEADER, mem_level,
                      Z_DEFAULT_STRATEGY) != Z_OK)
         return PND_E_FULL;
     gzip->z.zalloc = refuse;
     return PND_OK;
+}
+
+int pnd_gzip_init(struct pnd_gzip *gzip)
+{
+    memset(gzip, 0, sizeof(*gzip));
+    gzip->from = gzip->memory;
+    gzip->cap = sizeof(gzip->memory);
+    return init(gzip, APPLES_WINDOW_BITS, APPLES_MEM_LEVEL);
+}
+
+int pnd_gzip_init_large(struct pnd_gzip *gzip, void *memory, size_t bytes)
+{
+    memset(gzip, 0, sizeof(*gzip));
+    gzip->from = memory;
+    gzip->cap = bytes;
+    return init(gzip, LARGE_WINDOW_BITS, LARGE_MEM_LEVEL);
 }

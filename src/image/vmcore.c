@@ -10,17 +10,10 @@ enum {
     PHDR_BYTES = 56,
     NHDR_BYTES = 12,
     ET_CORE = 4,
-    PT_LOAD = 1,
-    PT_NOTE = 4,
     NOTES_MAX = 16384, /* one or two for each CPU */
 };
 
 static const char vmcoreinfo[] = "VMCOREINFO";
-
-struct phdr {
-    uint32_t type;
-    struct pnd_vmcore_load load;
-};
 
 static int read_at(const struct pnd_vmcore *vm, uint64_t offset, void *buf, size_t len)
 {
@@ -50,23 +43,30 @@ static int read_ehdr(struct pnd_vmcore *vm)
     return PND_OK;
 }
 
-static int read_phdr(const struct pnd_vmcore *vm, uint32_t index, struct phdr *ret)
+int pnd_vmcore_segment(const struct pnd_vmcore *vmcore, uint32_t index,
+                       struct pnd_vmcore_segment *ret)
 {
+    struct pnd_vmcore_segment segment;
     uint8_t buf[PHDR_BYTES];
     struct pnd_rd rd;
-    int err = read_at(vm, vm->phdr_offset + (uint64_t)index * PHDR_BYTES, buf, sizeof(buf));
+    int err;
 
+    if (index >= vmcore->phdr_count)
+        return PND_E_NOTFOUND;
+    err = read_at(vmcore, vmcore->phdr_offset + (uint64_t)index * PHDR_BYTES, buf, sizeof(buf));
     if (err)
         return err;
     rd = pnd_rd(buf, sizeof(buf));
-    ret->type = pnd_rd_le32(&rd);
-    pnd_rd_le32(&rd); /* flags */
-    ret->load.offset = pnd_rd_le64(&rd);
-    ret->load.vaddr = pnd_rd_le64(&rd);
-    pnd_rd_le64(&rd); /* physical address */
-    ret->load.bytes = pnd_rd_le64(&rd);
-    if (ret->load.offset > UINT64_MAX - ret->load.bytes)
+    segment.type = pnd_rd_le32(&rd);
+    segment.flags = pnd_rd_le32(&rd);
+    segment.offset = pnd_rd_le64(&rd);
+    segment.vaddr = pnd_rd_le64(&rd);
+    segment.paddr = pnd_rd_le64(&rd);
+    segment.bytes = pnd_rd_le64(&rd);
+    segment.memory_bytes = pnd_rd_le64(&rd);
+    if (segment.offset > UINT64_MAX - segment.bytes)
         return PND_E_FORMAT;
+    *ret = segment;
     return PND_OK;
 }
 
@@ -76,7 +76,7 @@ static uint64_t round4(uint32_t n)
 }
 
 /* The VMCOREINFO note of one PT_NOTE segment. @return PND_OK; PND_E_NOTFOUND; as the source */
-static int read_notes(struct pnd_vmcore *vm, const struct pnd_vmcore_load *notes)
+static int read_notes(struct pnd_vmcore *vm, const struct pnd_vmcore_segment *notes)
 {
     uint64_t at = notes->offset, end = notes->offset + notes->bytes;
 
@@ -180,11 +180,11 @@ int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *s
     vmcore->source = *source;
     err = read_ehdr(vmcore);
     for (uint32_t i = 0; !err && found == PND_E_NOTFOUND && i < vmcore->phdr_count; i++) {
-        struct phdr phdr = {0};
+        struct pnd_vmcore_segment segment = {0};
 
-        err = read_phdr(vmcore, i, &phdr);
-        if (!err && phdr.type == PT_NOTE)
-            found = read_notes(vmcore, &phdr.load);
+        err = pnd_vmcore_segment(vmcore, i, &segment);
+        if (!err && segment.type == PND_VMCORE_NOTE)
+            found = read_notes(vmcore, &segment);
     }
     if (err || found)
         return err ? err : found;
@@ -204,7 +204,7 @@ void pnd_vmcore_attach(struct pnd_vmcore *vmcore, const void *info, size_t info_
     read_info(vmcore);
 }
 
-static bool covers(const struct pnd_vmcore_load *load, uint64_t vaddr, size_t len)
+static bool covers(const struct pnd_vmcore_segment *load, uint64_t vaddr, size_t len)
 {
     return vaddr >= load->vaddr && vaddr - load->vaddr < load->bytes &&
            len <= load->bytes - (vaddr - load->vaddr);
@@ -215,16 +215,13 @@ int pnd_vmcore_read(struct pnd_vmcore *vmcore, uint64_t vaddr, void *buf, size_t
     if (vmcore->memory.read)
         return vmcore->memory.read(vmcore->memory.ctx, vaddr, buf, len);
     for (uint32_t i = 0; !covers(&vmcore->last, vaddr, len); i++) {
-        struct phdr phdr = {0};
-        int err;
+        struct pnd_vmcore_segment segment = {0};
+        int err = pnd_vmcore_segment(vmcore, i, &segment);
 
-        if (i == vmcore->phdr_count)
-            return PND_E_NOTFOUND;
-        err = read_phdr(vmcore, i, &phdr);
         if (err)
             return err;
-        if (phdr.type == PT_LOAD)
-            vmcore->last = phdr.load;
+        if (segment.type == PND_VMCORE_LOAD)
+            vmcore->last = segment;
     }
     return read_at(vmcore, vmcore->last.offset + (vaddr - vmcore->last.vaddr), buf, len);
 }

@@ -27,8 +27,13 @@ struct pnd_vmcore_source {
     int (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
 };
 
-struct pnd_vmcore_load {
-    uint64_t vaddr, bytes, offset;
+enum { PND_VMCORE_LOAD = 1, PND_VMCORE_NOTE = 4 }; /* types of segments */
+
+/* A program header, as it stands in the core. offset + bytes does not overflow. */
+struct pnd_vmcore_segment {
+    uint32_t type, flags;
+    uint64_t offset, bytes; /* in the file */
+    uint64_t vaddr, paddr, memory_bytes;
 };
 
 struct pnd_vmcore {
@@ -37,7 +42,7 @@ struct pnd_vmcore {
     bool is32, big;                  /* size and order of the kernel's words */
     uint64_t phdr_offset;
     uint32_t phdr_count;
-    struct pnd_vmcore_load last; /* the segment of the last address */
+    struct pnd_vmcore_segment last; /* the segment of the last address */
     char release[PND_VMCORE_RELEASE_CAP];
     uint64_t crash_time_s; /* since 1970; 0: not told */
     size_t info_len;
@@ -54,6 +59,12 @@ int pnd_vmcore_open(struct pnd_vmcore *vmcore, const struct pnd_vmcore_source *s
  * PND_VMCORE_INFO_CAP bytes are kept), @p memory reads by virtual address. */
 void pnd_vmcore_attach(struct pnd_vmcore *vmcore, const void *info, size_t info_len, bool is32,
                        bool big, const struct pnd_vmcore_source *memory);
+
+/* Program header @p index of a core that was opened.
+ *   @return PND_OK; PND_E_NOTFOUND there are no more; PND_E_FORMAT its offset and size overflow;
+ *           what the source returned */
+int pnd_vmcore_segment(const struct pnd_vmcore *vmcore, uint32_t index,
+                       struct pnd_vmcore_segment *ret);
 
 /* The value of a line of VMCOREINFO: "OSRELEASE", "SYMBOL(prb)". @return false: not there */
 bool pnd_vmcore_info(const struct pnd_vmcore *vmcore, const char *key, const char **ret,

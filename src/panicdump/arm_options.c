@@ -244,7 +244,7 @@ int pnd_arm_options_persist(const struct pnd_arm_options *options)
         status = keep_text("--append", q->append, kept.append, sizeof(kept.append));
     if (status)
         return status;
-    strcpy(kept.after, after[q->after]);
+    snprintf(kept.after, sizeof(kept.after), "%s", after[q->after]);
     kept.filter = q->filter;
     kept.on_nmi = q->on_nmi;
     kept.force = q->force;

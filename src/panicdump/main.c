@@ -30,7 +30,7 @@ static const struct verb verbs[] = {
 static const char help[] =
     "panicdump - send kernel core dumps to a machine where panicd runs\n"
     "\n"
-    "  panicdump arm --server ADDRESS   a panic of this machine sends its memory there\n"
+    "  panicdump arm --server ADDRESS   when this machine panics, its memory goes there\n"
     "  panicdump status                 is it armed? would a dump arrive now?\n"
     "  panicdump test                   send a small dump, as the crash kernel would\n"
     "  panicdump test --crash           the whole of it: panics\n"

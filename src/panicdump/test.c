@@ -4,17 +4,20 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "host/clock.h"
-#include "capture/netif.h"
-#include "panicdump/panicdump.h"
+#include "arm/netdev.h"
+#include "arm/route.h"
 #include "capture/packet.h"
+#include "host/clock.h"
+#include "panicdump/panicdump.h"
 #include "panicdump/sender.h"
 #include "sender/test_dump.h"
 #include "wire/kdp.h"
 
 struct test {
     const char *server_text, *interface;
+    struct pnd_route route;
     struct pnd_sender sender;
     struct pnd_packet packet;
     struct pnd_nic nic;
@@ -68,43 +71,66 @@ static int parse_options(int argc, char **argv, struct test *t)
     return PND_EXIT_OK;
 }
 
-/* The path of a crash kernel: frames of our own, with ARP of our own. */
+/* The path of a crash kernel: frames of our own on the port, with ARP and the tag of our own. What
+ * this kernel stacks on the port is gone around. */
 static int open_interface(struct test *t)
 {
     struct pnd_stack_config config = {.server_ip = t->sender.server.ip};
     struct pnd_why why;
-    int err = pnd_netif_address(t->interface, &config.own_ip, &why);
+    int err = pnd_route_find(config.server_ip, t->interface, true, &t->route, &why);
 
+    if (err)
+        return pnd_complain(err == PND_E_NOROUTE ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why.text);
+    config.own_ip = t->route.own_ip;
+    config.router_ip = t->route.router_ip;
+    memcpy(config.gateway_mac, t->route.via, sizeof(config.gateway_mac));
+    err = pnd_packet_open(&t->packet, t->route.port, &t->nic, &why);
     if (!err)
-        err = pnd_packet_open(&t->packet, t->interface, &t->nic, &why);
+        err = pnd_packet_set_vlan(&t->packet, t->route.vlan, &why);
     if (!err)
         err = pnd_packet_hold_port(&t->packet, config.own_ip, &config.own_port, &why);
     if (err)
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
-    config.router_ip = pnd_netif_router(t->interface);
+    if (t->route.mtu < t->nic.mtu)
+        t->nic.mtu = t->route.mtu;
     err = pnd_stack_open(&t->stack, &t->nic, &config, &t->sender.link);
     if (err) {
         struct pnd_failure failure = {.err = err, .server = t->sender.server};
-        char text[PND_FAILURE_CAP];
+        char text[PND_FAILURE_CAP], name[PND_NETDEV_TEXT_CAP];
 
-        return pnd_complain(pnd_failure_exit(&failure), "%s: %s", t->interface,
-                            pnd_failure_text(text, &failure));
+        return pnd_complain(pnd_failure_exit(&failure), "%s: %s",
+                            pnd_netdev_text(name, t->route.port), pnd_failure_text(text, &failure));
     }
     return PND_EXIT_OK;
 }
 
-static void print_route(const struct test *t)
+static void print_frames(const struct test *t)
 {
     static const char *const who[] = {
         [PND_ROUTE_SERVER] = "the server (or a proxy)",
         [PND_ROUTE_ROUTER] = "the router",
         [PND_ROUTE_GATEWAY] = "the gateway",
     };
+    char name[PND_NETDEV_TEXT_CAP];
     uint8_t m[6];
     enum pnd_stack_route route = pnd_stack_route(&t->stack, m);
 
-    printf(", on %s by way of %s at %02x:%02x:%02x:%02x:%02x:%02x", t->interface, who[route], m[0],
-           m[1], m[2], m[3], m[4], m[5]);
+    printf(", on %s by way of %s at %02x:%02x:%02x:%02x:%02x:%02x",
+           pnd_netdev_text(name, t->route.port), who[route], m[0], m[1], m[2], m[3], m[4], m[5]);
+    if (t->route.vlan)
+        printf(", VLAN %u", t->route.vlan);
+}
+
+/* The socket's way: the kernel chose it, and can say so now that the neighbour is known. */
+static void print_chosen(struct test *t)
+{
+    char name[PND_NETDEV_TEXT_CAP], ip[PND_ADDRESS_CAP];
+
+    if (pnd_route_find(t->sender.server.ip, NULL, true, &t->route, NULL))
+        return; /* such as a server on this machine: the dump has arrived all the same */
+    printf(", over %s", pnd_netdev_text(name, t->route.interface));
+    if (t->route.router_ip)
+        printf(" by way of the router %s", pnd_address_format(ip, t->route.router_ip));
 }
 
 static int run(struct test *t)
@@ -124,8 +150,12 @@ static int run(struct test *t)
     if (stats.retransmissions)
         printf(", %" PRIu64 " retransmissions", stats.retransmissions);
     if (t->interface)
-        print_route(t);
+        print_frames(t);
+    else
+        print_chosen(t);
     putchar('\n');
+    if (t->interface && t->route.note[0])
+        printf("note: %s\n", t->route.note);
     return PND_EXIT_OK;
 }
 

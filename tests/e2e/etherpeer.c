@@ -3,6 +3,8 @@
  * The other end of a QEMU guest's cable (-netdev dgram over unix sockets, one Ethernet frame a
  * datagram): answers ARP for the server's address, relays UDP to a port of 127.0.0.1 and back, and
  * on the way drops, duplicates, delays (so reorders) and corrupts what it is told to, by a seed.
+ * It can be deaf to ARP, drop packets above an MTU, and speak only the frames of one VLAN; frames
+ * for another MAC are never taken.
  * Its stack is its own, so that an error in the sender's stack does not meet the same error here.
  */
 #include <arpa/inet.h>
@@ -25,12 +27,15 @@
 enum {
     FRAME_CAP = 2048,
     ETHER_BYTES = 14,
+    TAG_BYTES = 4,
+    MACS_BYTES = 12,
     FRAME_BYTES_MIN = 60, /* without FCS; shorter frames are padded, as a wire pads them */
     IP_BYTES = 20,
     UDP_BYTES = 8,
     LATE_CAP = 256, /* delayed frames; a full table delivers at once */
     ETHERTYPE_IP = 0x0800,
     ETHERTYPE_ARP = 0x0806,
+    ETHERTYPE_VLAN = 0x8100,
     PROTO_UDP = 17,
 };
 
@@ -57,12 +62,16 @@ struct peer {
     uint32_t server_ip, guest_ip;
     uint8_t guest_mac[6];
     uint16_t port, guest_port;
+    bool no_arp;
+    uint16_t vlan; /* 0: untagged */
+    size_t mtu;    /* bytes of IP packet from the guest; 0: any */
     double drop, duplicate, reorder, corrupt;
     uint64_t delay_us_max;
     uint64_t random;
     uint16_t ip_id;
     struct counters count[WAYS];
-    uint64_t arp, bad_checksum, foreign;
+    uint64_t arp, bad_checksum, foreign, oversized, other_mac, other_vlan;
+    size_t largest; /* IP packet from the guest */
     size_t late_count;
     struct late late[LATE_CAP];
 };
@@ -134,15 +143,22 @@ static uint16_t udp_checksum(uint32_t src, uint32_t dst, const uint8_t *udp, siz
 
 static void send_frame(struct peer *peer, const uint8_t *frame, size_t len)
 {
-    uint8_t padded[FRAME_BYTES_MIN] = {0};
+    uint8_t out[FRAME_CAP + TAG_BYTES] = {0};
+    size_t tag = peer->vlan ? TAG_BYTES : 0;
 
-    if (len < sizeof(padded)) {
-        memcpy(padded, frame, len);
-        frame = padded;
-        len = sizeof(padded);
+    memcpy(out, frame, MACS_BYTES);
+    if (tag) {
+        struct pnd_wr wr = pnd_wr(out + MACS_BYTES, TAG_BYTES);
+
+        pnd_wr_be16(&wr, ETHERTYPE_VLAN);
+        pnd_wr_be16(&wr, peer->vlan);
     }
+    memcpy(out + MACS_BYTES + tag, frame + MACS_BYTES, len - MACS_BYTES);
+    len += tag;
+    if (len < FRAME_BYTES_MIN)
+        len = FRAME_BYTES_MIN;
     /* a full queue is a lost frame, as on a wire */
-    (void)!sendto(peer->cable, frame, len, MSG_DONTWAIT, (struct sockaddr *)&peer->cable_to,
+    (void)!sendto(peer->cable, out, len, MSG_DONTWAIT, (struct sockaddr *)&peer->cable_to,
                   peer->cable_to_len);
 }
 
@@ -164,7 +180,8 @@ static void answer_arp(struct peer *peer, struct pnd_rd rd)
 
     pnd_rd_bytes(&rd, 6);
     uint32_t wanted = pnd_rd_be32(&rd);
-    if (!pnd_rd_ok(&rd) || kind != UINT64_C(0x000108000604) || op != 1 || wanted != peer->server_ip)
+    if (!pnd_rd_ok(&rd) || kind != UINT64_C(0x000108000604) || op != 1 ||
+        wanted != peer->server_ip || peer->no_arp)
         return;
     peer->arp++;
     memcpy(peer->guest_mac, mac, 6);
@@ -311,6 +328,43 @@ static void impair(struct peer *peer, enum way way, uint8_t *frame, size_t len)
         deliver(peer, way, frame, len);
 }
 
+/* Takes the tag of our VLAN out. @return bytes left; 0: the frame is of another */
+static size_t take_tag(struct peer *peer, uint8_t *frame, size_t len)
+{
+    struct pnd_rd rd = pnd_rd(frame, len);
+    uint16_t type, tag = 0;
+
+    pnd_rd_bytes(&rd, MACS_BYTES);
+    type = pnd_rd_be16(&rd);
+    if (type == ETHERTYPE_VLAN)
+        tag = pnd_rd_be16(&rd) & 0xfff;
+    if (tag != peer->vlan) {
+        peer->other_vlan++;
+        return 0;
+    }
+    if (type != ETHERTYPE_VLAN)
+        return len;
+    memmove(frame + MACS_BYTES, frame + MACS_BYTES + TAG_BYTES, len - MACS_BYTES - TAG_BYTES);
+    return len - TAG_BYTES;
+}
+
+static void from_guest_ip(struct peer *peer, uint8_t *frame, size_t len)
+{
+    struct pnd_rd rd = pnd_rd(frame + ETHER_BYTES, len - ETHER_BYTES);
+
+    pnd_rd_be16(&rd);
+    size_t total = pnd_rd_be16(&rd);
+
+    if (total > peer->largest)
+        peer->largest = total;
+    if (peer->mtu && total > peer->mtu) {
+        peer->oversized++;
+        return;
+    }
+    memcpy(peer->guest_mac, frame + 6, 6);
+    impair(peer, TO_SERVER, frame, len);
+}
+
 static void from_cable(struct peer *peer)
 {
     uint8_t frame[FRAME_CAP];
@@ -318,18 +372,26 @@ static void from_cable(struct peer *peer)
     ssize_t n = recvfrom(peer->cable, frame, sizeof(frame), MSG_DONTWAIT,
                          (struct sockaddr *)&peer->cable_to, &from_len);
 
-    if (n < ETHER_BYTES)
+    if (n < ETHER_BYTES + TAG_BYTES)
         return;
     peer->cable_to_len = from_len;
-    struct pnd_rd rd = pnd_rd(frame, (size_t)n);
+    size_t len = take_tag(peer, frame, (size_t)n);
 
-    pnd_rd_bytes(&rd, 12);
+    if (!len)
+        return;
+    if (!(frame[0] & 1) && memcmp(frame, server_mac, 6) != 0) {
+        peer->other_mac++;
+        return;
+    }
+    struct pnd_rd rd = pnd_rd(frame, len);
+
+    pnd_rd_bytes(&rd, MACS_BYTES);
     uint16_t type = pnd_rd_be16(&rd);
 
     if (type == ETHERTYPE_ARP)
         answer_arp(peer, rd);
-    else if (type == ETHERTYPE_IP && n > ETHER_BYTES + IP_BYTES)
-        impair(peer, TO_SERVER, frame, (size_t)n);
+    else if (type == ETHERTYPE_IP && len > ETHER_BYTES + IP_BYTES)
+        from_guest_ip(peer, frame, len);
     else
         peer->foreign++;
 }
@@ -396,11 +458,19 @@ static void open_udp(struct peer *peer)
 static void parse_options(struct peer *peer, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"cable", required_argument, NULL, 'c'},     {"server", required_argument, NULL, 's'},
-        {"port", required_argument, NULL, 'p'},      {"drop", required_argument, NULL, 'd'},
-        {"duplicate", required_argument, NULL, 'u'}, {"reorder", required_argument, NULL, 'r'},
-        {"corrupt", required_argument, NULL, 'x'},   {"delay-ms", required_argument, NULL, 'm'},
-        {"seed", required_argument, NULL, 'e'},      {NULL, 0, NULL, 0},
+        {"cable", required_argument, NULL, 'c'},
+        {"server", required_argument, NULL, 's'},
+        {"port", required_argument, NULL, 'p'},
+        {"drop", required_argument, NULL, 'd'},
+        {"duplicate", required_argument, NULL, 'u'},
+        {"reorder", required_argument, NULL, 'r'},
+        {"corrupt", required_argument, NULL, 'x'},
+        {"delay-ms", required_argument, NULL, 'm'},
+        {"seed", required_argument, NULL, 'e'},
+        {"mtu", required_argument, NULL, 't'},
+        {"vlan", required_argument, NULL, 'v'},
+        {"no-arp", no_argument, NULL, 'n'},
+        {NULL, 0, NULL, 0},
     };
     const char *cable = NULL;
     struct in_addr server = {0};
@@ -432,6 +502,15 @@ static void parse_options(struct peer *peer, int argc, char **argv)
         case 'm':
             peer->delay_us_max = strtoull(optarg, NULL, 10) * 1000;
             break;
+        case 't':
+            peer->mtu = strtoul(optarg, NULL, 10);
+            break;
+        case 'v':
+            peer->vlan = (uint16_t)strtoul(optarg, NULL, 10);
+            break;
+        case 'n':
+            peer->no_arp = true;
+            break;
         case 'e':
             peer->random += strtoull(optarg, NULL, 10);
             break;
@@ -442,7 +521,8 @@ static void parse_options(struct peer *peer, int argc, char **argv)
     peer->server_ip = ntohl(server.s_addr);
     if (!cable || !peer->server_ip || !peer->port || !peer->delay_us_max) {
         fprintf(stderr, "usage: etherpeer --cable PATH --server IP --port N [--drop P] "
-                        "[--duplicate P] [--reorder P] [--corrupt P] [--delay-ms N] [--seed N]\n");
+                        "[--duplicate P] [--reorder P] [--corrupt P] [--delay-ms N] [--seed N] "
+                        "[--mtu N] [--vlan N] [--no-arp]\n");
         exit(2);
     }
     open_cable(peer, cable);
@@ -459,8 +539,10 @@ static void report(const struct peer *peer)
                way_name[way], c->seen, c->dropped, c->duplicated, c->delayed, c->corrupted,
                c->delivered);
     }
-    printf("arp=%" PRIu64 " bad-checksum=%" PRIu64 " foreign=%" PRIu64 "\n", peer->arp,
-           peer->bad_checksum, peer->foreign);
+    printf("arp=%" PRIu64 " bad-checksum=%" PRIu64 " foreign=%" PRIu64 " oversized=%" PRIu64
+           " other-mac=%" PRIu64 " other-vlan=%" PRIu64 " largest=%zu\n",
+           peer->arp, peer->bad_checksum, peer->foreign, peer->oversized, peer->other_mac,
+           peer->other_vlan, peer->largest);
 }
 
 int main(int argc, char **argv)

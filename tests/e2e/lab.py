@@ -27,6 +27,8 @@ import time
 GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
 SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
 QEMU = "qemu-system-x86_64"
+# Without the check, a kernel that QEMU makes wait for its first timer interrupt panics at once.
+EVERY_KERNEL = "console=ttyS0 panic=-1 no_timer_check"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci",
            "failover", "net_failover", "virtio_net")
@@ -117,6 +119,7 @@ class Kernel:
     release: str
     vmlinuz: bytes
     modules: list   # (name, bytes), in load order
+    victims: list = dataclasses.field(default_factory=list)   # others, to break
 
 
 def _kernel_package(flavour, suffix=""):
@@ -171,11 +174,11 @@ def kernel_symbols(release, flavour="cloud-amd64"):
     return path
 
 
-def broken_module(kernel, code):
-    """The module "failover" of this kernel, with @p code in place of what it does when it is
-    loaded. Behind the five bytes of the call that function tracing patches; without its
-    signature, which would be wrong, and which Debian's kernels do not insist on."""
-    body = bytearray(next(body for name, body in kernel.modules if name == "failover.ko"))
+def _unsigned_module(kernel, name):
+    """A module without its signature, which would be wrong for what is made of it, and which
+    Debian's kernels do not insist on; and {section: (offset, bytes)}."""
+    body = bytearray(next(body for file, body in kernel.modules + kernel.victims
+                          if file == f"{name}.ko"))
     magic = b"~Module signature appended~\n"
     if body.endswith(magic):
         end = len(body) - len(magic)
@@ -184,21 +187,50 @@ def broken_module(kernel, code):
                                  for at, n in ((40, 8), (58, 2), (60, 2), (62, 2)))
     sections = [struct.unpack_from("<IIQQQQIIQQ", body, table + i * size) for i in range(count)]
 
-    def find(name):
-        for section in sections:
-            start = sections[names][4] + section[0]
-            if body[start:body.index(0, start)] == name:
-                return section[4], section[5]
-        raise LabError(f"failover.ko has no section {name.decode()}")
+    def title(section):
+        start = sections[names][4] + section[0]
+        return body[start:body.index(0, start)].decode()
+    return body, {title(section): (section[4], section[5]) for section in sections}
 
-    start, length = find(b".init.text")
+
+def broken_module(kernel, code, name="failover"):
+    """The module @p name of this kernel, with @p code in place of what it does when it is loaded.
+    Behind the five bytes of the call that function tracing patches."""
+    body, sections = _unsigned_module(kernel, name)
+    start, length = sections[".init.text"]
     if length < 5 + len(code):
-        raise LabError("the init function of failover.ko is too short")
+        raise LabError(f"the init function of {name}.ko is too short")
     body[start + 5:start + 5 + len(code)] = code
-    at, length = find(b".rela.init.text")
+    at, length = sections[".rela.init.text"]
     for entry in range(at, at + length, 24):
         if int.from_bytes(body[entry:entry + 8], "little") > 1:
             body[entry + 8:entry + 16] = bytes(8)   # no relocation
+    return bytes(body)
+
+
+def _versions(body, sections):
+    """{symbol: (offset, checksum)} of what a module wants from the kernel."""
+    start, length = sections["__versions"]
+    found = {}
+    for at in range(start, start + length, 64):
+        found[bytes(body[at + 8:at + 64]).split(b"\0")[0]] = at, bytes(body[at:at + 8])
+    return found
+
+
+def sleeping_module(kernel, name="veth", calls="rtnl_link_register"):
+    """The module @p name, which instead of the one function that it calls when it is loaded calls
+    msleep(), uninterruptible, with the low half of an address: more than a month. The kernel wants
+    the checksum of msleep; virtio_pci has it."""
+    body, sections = _unsigned_module(kernel, name)
+    checksum = _versions(*_unsigned_module(kernel, "virtio_pci"))[b"msleep"][1]
+    at, _ = _versions(body, sections)[calls.encode()]
+    body[at:at + 64] = checksum + b"msleep".ljust(56, b"\0")
+    start, length = sections[".strtab"]
+    symbol = b"\0" + calls.encode() + b"\0"
+    at = body.find(symbol, start, start + length)
+    if at < 0:
+        raise LabError(f"{name}.ko does not call {calls}")
+    body[at:at + len(symbol)] = b"\0msleep\0".ljust(len(symbol), b"\0")
     return bytes(body)
 
 
@@ -240,6 +272,16 @@ def makedumpfile(core, path, *options):
         raise Skip(f"{program} does not run: apt-get install makedumpfile")
     if result.returncode != 0:
         raise LabError(f"makedumpfile {' '.join(options)}: {why}")
+
+
+def unpacked(path, place):
+    """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
+    with open(place, "wb") as out:
+        result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
+                                stderr=subprocess.PIPE, timeout=120)
+    if result.returncode != 0:
+        raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
+    return place
 
 
 def facts_of(path, work):
@@ -305,18 +347,23 @@ class Crash:
     append: str = ""
     nic_up: bool = False  # load the NIC driver in the kernel that panics too
     module: bytes = b""   # the trigger "module": code that its init function is replaced with
+    victim: str = "failover"      # and which module; it must not be loaded yet
+    nic: str = "virtio-net-pci"   # as QEMU calls it
+    machine: str = "pc"           # e1000e wants "q35"
+    busy: bool = False    # with nic_up: packets go out and come in while it panics
     devices: tuple = ()   # more arguments for QEMU
 
     def capture_cmdline(self, port):
         """What the crash kernel is told: panicd's boot-args, as a person would write them."""
-        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+        return (f"{EVERY_KERNEL} nr_cpus=1 reset_devices irqpoll "
                 f"_panicd_ip={SERVER_IP} kdp_ip_addr={GUEST_IP} kdp_match_name=eth0 "
                 f"panicd_port={port} debug=0xd44 panicd_after={self.after} {self.options}").strip()
 
     def cmdline(self):
-        return ("console=ttyS0 panic=-1 " + ("" if self.kaslr else "nokaslr ")
+        return (f"{EVERY_KERNEL} " + ("" if self.kaslr else "nokaslr ")
                 + f"crashkernel={self.reserve} lab_trigger={self.trigger} "
-                f"lab_pattern_mib={self.pattern_mib} {self.append}").strip()
+                f"lab_pattern_mib={self.pattern_mib} {'lab_busy=yes ' if self.busy else ''}"
+                f"{self.append}").strip()
 
     def initramfs(self, kernel, port):
         modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
@@ -326,7 +373,9 @@ class Crash:
         files = {"init": binary("guest_init").read_bytes(), "vmlinuz": kernel.vmlinuz,
                  "capture.cpio": capture, "capture.cmdline": self.capture_cmdline(port) + "\n"}
         if self.module:
-            files["oops.ko"] = broken_module(kernel, self.module)
+            files["oops.ko"] = broken_module(kernel, self.module, self.victim)
+        if self.trigger == "hang":
+            files["oops.ko"] = sleeping_module(kernel)
         if self.nic_up:
             files.update({"modules": listing, **modules})
         return cpio(files)
@@ -446,14 +495,16 @@ class Guest:
         self.crash, self.work = crash, work
         (work / "vmlinuz").write_bytes(kernel.vmlinuz)
         (work / "guest.cpio").write_bytes(crash.initramfs(kernel, port))
-        command = [QEMU, "-accel", "tcg", "-m", str(crash.memory_mib), "-smp", str(crash.cpus),
+        command = [QEMU, "-accel", "tcg", "-M", crash.machine,
+                   "-m", str(crash.memory_mib), "-smp", str(crash.cpus),
                    "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot",
                    "-qmp", f"unix:{work}/qmp,server=on,wait=off",
                    "-kernel", work / "vmlinuz", "-initrd", work / "guest.cpio",
                    "-append", crash.cmdline(),
-                   "-netdev", netdev or "user,id=n0", "-device", "virtio-net-pci,netdev=n0",
+                   "-netdev", netdev or "user,id=n0", "-device", f"{crash.nic},netdev=n0",
                    *crash.devices]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        typed = subprocess.PIPE if crash.trigger == "interrupt" else subprocess.DEVNULL
+        self.process = subprocess.Popen(command, stdin=typed, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT)
         self.console = Lines(self.process.stdout, work / "console.log", on_line)
         self.qmp = None
@@ -481,7 +532,13 @@ class Guest:
         if self.crash.trigger == "nmi":
             self.console.wait(r"^lab: READY", patience, "the guest")
             self.qmp.execute("inject-nmi")
-        elif self.crash.trigger == "module":
+        elif self.crash.trigger == "interrupt":
+            self.console.wait(r"^lab: READY", patience, "the guest")
+            # on a serial console, a break and a letter are SysRq: read by the interrupt handler
+            self.qmp.execute("chardev-send-break", id="serial0")
+            self.process.stdin.write(b"c")
+            self.process.stdin.flush()
+        elif self.crash.trigger in ("module", "hang"):
             self.console.wait(r"^lab: panic by", patience, "the guest")
         else:
             self.console.wait(r"Kernel panic - not syncing", patience, "the guest")
@@ -542,10 +599,46 @@ def free_udp_port():
                 continue
 
 
+class Watch:
+    """The events that `panicctl watch --json` shows: `events` is [(monotonic time, event)]."""
+
+    def __init__(self, receiver):
+        self.events = []
+        self.process = subprocess.Popen(
+            [binary("panicctl"), "--directory", receiver.directory, "watch", "--json"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Lines(self.process.stdout, f"{receiver.directory}.watch", self._take)
+
+    def _take(self, line):
+        try:
+            self.events.append((time.monotonic(), json.loads(line)))
+        except ValueError:   # what it says when its server is gone
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        stop_process(self.process)
+        self.output.join()
+
+    def known(self):
+        """When the cause of the panic was known, and how many bytes had come by the last progress
+        before: (time, bytes); None when it never was."""
+        have = 0
+        for at, event in self.events:
+            if event.get("event") == "progress":
+                have = max(have, event["transfer"]["bytes"])
+            elif event.get("event") == "cause":
+                return at, have
+        return None
+
+
 class Receiver:
     """The real panicd on a free port of 127.0.0.1, and panicctl to look at what it has."""
 
-    def __init__(self, directory, log):
+    def __init__(self, directory, log, options=()):
+        self._options = options   # of panicd
         self.directory, self.port = pathlib.Path(directory), free_udp_port()
         self._log_path, self._starts = log, 0
         self._before = set()   # dumps of earlier runs in the same directory
@@ -553,7 +646,8 @@ class Receiver:
     def _start(self):
         self._starts += 1
         self.process = subprocess.Popen(
-            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port)],
+            [binary("panicd"), self.directory, "--address", "127.0.0.1", "--port", str(self.port),
+             *self._options],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log = Lines(self.process.stdout, f"{self._log_path}.{self._starts}")
         try:
@@ -571,18 +665,29 @@ class Receiver:
         stop_process(self.process)
         self.log.join()
 
-    def kill_and_restart(self):
-        """As after a crash of panicd: no goodbye, the same port, the same directory."""
+    def kill(self):
+        """As in a crash of panicd: no goodbye."""
         self.process.kill()
         self.process.wait()
         self.log.join()
+
+    def restart(self):
+        """After a kill: the same port, the same directory."""
         self._start()
+
+    def kill_and_restart(self):
+        self.kill()
+        self.restart()
 
     def panicctl(self, *arguments):
         """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=120)
+
+    def watch(self):
+        """What the server tells from now on; for a with block."""
+        return Watch(self)
 
     def dumps(self):
         """The catalog's entries of what came since the start."""

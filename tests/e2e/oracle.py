@@ -39,15 +39,25 @@ class Comparison:
     first: str = ""       # where the first difference is
     size: int = 0
     size_expected: int = 0
+    shared: int = 0       # bytes of the file that are more than one segment's
 
 
 def _pages(length):
     return -(-length // PAGE)
 
 
+def _shared(segments):
+    """Bytes of the file that are named again, by a segment that does not begin before."""
+    again = end = 0
+    for offset, _, length in sorted(segments):
+        again += max(0, min(end, offset + length) - offset)
+        end = max(end, offset + length)
+    return again
+
+
 def compare(core_path, memory_path):
-    """Every page of every PT_LOAD against the machine's memory; kernel text is in the file twice
-    and is compared twice. Nothing is skipped: equal + different is the number of all pages."""
+    """Every page of every PT_LOAD against the machine's memory; kernel text is in two segments and
+    is compared twice. Nothing is skipped: equal + different is the number of all pages."""
     result = Comparison()
     zero = bytes(PAGE)
     with open(core_path, "rb") as core_file, open(memory_path, "rb") as memory_file, \
@@ -56,6 +66,7 @@ def compare(core_path, memory_path):
         segments = load_segments(core)
         result.segments, result.size = len(segments), len(core)
         result.size_expected = max(offset + length for offset, _, length in segments)
+        result.shared = _shared(segments)
         for offset, paddr, length in segments:
             for at in range(0, length, STRIDE):
                 got = core[offset + at:offset + at + min(STRIDE, length - at)]

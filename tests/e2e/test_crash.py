@@ -14,188 +14,14 @@ import tempfile
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import lab      # noqa: E402
-import oracle   # noqa: E402
+import lab                           # noqa: E402
+from scenario import Scenario, Tap   # noqa: E402
 
-PAGES_MIN = 10000
 # What the sender need not send does not cross a link that loses: freed pages become zeros.
 SMALL = "init_on_free=1"
 # 1 % lost each way; what is delayed is overtaken by what follows, and duplicates come late.
-SPOILED = ("--drop", "0.01", "--reorder", "0.01", "--duplicate", "0.01", "--corrupt", "0.001",
+SPOILED = ("--drop", "0.01", "--reorder", "0.01", "--duplicate", "0.01", "--corrupt", "0.002",
            "--delay-ms", "30", "--seed", "1")
-
-
-class Tap:
-    def __init__(self):
-        self.count = self.failures = 0
-
-    def ok(self, good, sentence, why=""):
-        self.count += 1
-        self.failures += not good
-        print(f"{'' if good else 'not '}ok {self.count} - {sentence}", flush=True)
-        if not good:
-            self.note(why)
-        return good
-
-    def note(self, text):
-        for line in str(text).splitlines():
-            print("# " + line, flush=True)
-
-
-class Scenario:
-    """One crash from power-on to the comparison, and the sentences that must be true of it."""
-
-    flavour = "cloud-amd64"
-
-    def __init__(self, tap, title, crash, reason, facts=None):
-        self.tap, self.title, self.crash, self.reason = tap, title, crash, reason
-        self.facts = facts   # what the dump must say of itself
-        self.kernel = lab.guest_kernel(self.flavour)
-        self.work = self.receiver = self.guest = self.dump = None
-
-    def say(self, good, sentence, why=""):
-        return self.tap.ok(good, f"{self.title}: {sentence}", why)
-
-    def netdev(self):
-        """What the guest's cable is plugged into; None: QEMU's user network."""
-        return None
-
-    def while_sending(self):
-        """Called once the panic has happened."""
-
-    def run(self):
-        with tempfile.TemporaryDirectory(prefix="panicd-lab-") as work:
-            self.work = work
-            try:
-                self.receiver = lab.Receiver(f"{work}/dumps", f"{work}/panicd.log")
-                with self.receiver:
-                    self.crash_and_receive()
-            except lab.LabError as error:
-                self.say(False, "the lab runs to its end", error)
-
-    def crash_and_receive(self):
-        with lab.Guest(self.crash, self.kernel, self.receiver.port, self.work,
-                       self.netdev()) as self.guest:
-            self.guest.panic()
-            self.while_sending()
-            self.dump = self.receiver.wait_dump(self.guest)
-            for line in self.guest.console.lines:
-                if line.startswith("panicdump: sent"):
-                    self.tap.note(line)
-            self.check_catalog()
-            memory = self.guest.save_memory()
-        self.check_memory(memory)
-        self.check_dmesg()
-        if self.facts:
-            self.check_facts()
-
-    def check_catalog(self):
-        self.say(self.dump["state"] == "complete", "the dump arrives and is listed as complete",
-                 f"{self.dump}\n{self.guest.console.tail()}\n{self.receiver.log.tail()}")
-        release = self.kernel.release.replace("-", "_")   # "-" parts the fields of a name
-        wanted = rf"core-linux-{re.escape(release)}-10\.0\.2\.15-{self.reason}-[0-9a-f]+"
-        self.say(re.fullmatch(wanted, self.dump["name"]),
-                 f"its name says {self.reason}, the kernel's release and the machine's address",
-                 self.dump["name"])
-        info = self.receiver.panicctl("info", "latest")
-        self.say(info.returncode == 0 and self.dump["name"] in info.stdout
-                 and re.search(r"\bcomplete\b", info.stdout),
-                 "panicctl info latest says complete", info.stdout)
-        verify = self.receiver.panicctl("verify", "latest")
-        self.say(verify.returncode == 0, "panicctl verify latest says whole", verify.stdout)
-
-    def check_memory(self, memory):
-        result = oracle.compare(self.dump["path"], memory)
-        self.tap.note(f"{result.equal} of {result.equal + result.different} pages equal, "
-                      f"{result.zero} of them zero, in {result.segments} segments")
-        self.say(result.different == 0 and result.equal > PAGES_MIN,
-                 "every page of every PT_LOAD is the page that QEMU saw", result)
-        self.say(result.size == result.size_expected,
-                 "the file ends where its last segment ends", result)
-        found = oracle.pattern_pages(self.dump["path"])
-        wanted = self.crash.pattern_mib * 256
-        self.say(found == set(range(wanted)), "every page that the guest marked is in the dump",
-                 f"{len(found)} of {wanted}")
-
-    def check_dmesg(self):
-        line = {"sysrq": "Kernel panic - not syncing: sysrq triggered crash",
-                "nmi": "Kernel panic - not syncing: NMI: Not continuing",
-                "module": "failover_init+0x"}[self.crash.trigger]
-        try:
-            log = lab.vmcore_dmesg(self.dump["path"])
-        except lab.Skip as why:
-            self.tap.note(f"vmcore-dmesg cannot be had: {why}")
-            return
-        self.say(line in log, f"vmcore-dmesg finds \"{line}\" in it", log[-800:])
-
-
-    def check_facts(self):
-        """The same as other programs say, and the same from every form of the dump."""
-        core = self.dump["path"]
-        said, log = lab.facts_of(core, self.work)
-        facts = said["facts"]
-        for key, pattern in self.facts.items():
-            self.say(re.fullmatch(pattern, facts.get(key, "")), f"its {key} is /{pattern}/",
-                     facts.get(key))
-        self.say(facts["kernel"] == self.kernel.release, "the kernel is the guest's",
-                 facts["kernel"])
-        self.say((int(facts["slide"], 16) != 0) == self.crash.kaslr,
-                 "the slide is zero without KASLR, and only then", facts["slide"])
-        self.say(len(facts["cpus"]) == self.crash.cpus and facts["cpus"][0]["panicked"],
-                 f"it has {self.crash.cpus} processors, and knows which one panicked",
-                 facts["cpus"])
-        self.say(len(facts.get("backtrace", [])) >= 5, "it has a backtrace", facts)
-        self.check_log(core, log)
-        self.check_registers(core, facts)
-        self.check_forms(core, facts, log)
-
-    def check_log(self, core, log):
-        try:
-            wanted = lab.vmcore_dmesg_bytes(core)
-        except lab.Skip as why:
-            self.tap.note(f"vmcore-dmesg cannot be had: {why}")
-            return
-        self.say(log == wanted and len(log) > 10000,
-                 "its log is what vmcore-dmesg prints, byte for byte",
-                 f"{len(log)} and {len(wanted)} bytes")
-
-    def check_registers(self, core, facts):
-        names = ["rip", "rsp", "rax", "rbx", "rcx", "rdx", "rbp", "r8", "r15"]
-        try:
-            wanted = lab.gdb_registers(core, names)
-        except lab.Skip as why:
-            self.tap.note(why)
-            return
-        cpus = sorted(facts["cpus"], key=lambda cpu: cpu["cpu"])
-        ours = [{name: int(cpu["registers"][name], 16) for name in names} for cpu in cpus]
-        self.say(wanted and wanted[0] and
-                 all(theirs in (None, own) for theirs, own in zip(wanted, ours)),
-                 "the registers of the processors are those that gdb reads",
-                 f"{ours}\n{wanted}")
-
-    def check_forms(self, core, facts, log):
-        """makedumpfile's forms of the same dump say the same."""
-        different = ("memory",)
-        for options, form in ((("-c", "-d", "31"), "kdump"), (("-l", "-d", "1"), "kdump"),
-                              (("-F", "-c", "-d", "31"), "flattened"),
-                              (("-F", "-E", "-d", "31"), "flattened")):
-            path = f"{self.work}/other"
-            try:
-                lab.makedumpfile(core, path, *options)
-            except lab.Skip as why:
-                self.tap.note(why)
-                return
-            said, its_log = lab.facts_of(path, self.work)
-            same = {k: v for k, v in said["facts"].items() if k not in different} == {
-                k: v for k, v in facts.items() if k not in different}
-            self.say(said["verdict"] == "complete" and said["format"] == form and same
-                     and its_log == log, f"makedumpfile {' '.join(options)} of it says the same",
-                     said)
-        size = pathlib.Path(path).stat().st_size
-        os.truncate(path, size - 17)
-        said, _ = lab.facts_of(path, self.work)
-        self.say(said["verdict"] == "incomplete" and said["facts"]["panic"] == facts["panic"],
-                 "cut before its end, it is incomplete, and still says why the kernel died", said)
 
 
 class Generic(Scenario):
@@ -325,7 +151,13 @@ class Spoiled(Scenario):
 
 
 class Restarted(Scenario):
-    """panicd is killed in the middle of the dump, and started again on the same directory."""
+    """panicd is killed in the middle of the dump, and started again on the same directory. The
+    dump is not packed, so that its middle is long; zeros are skipped."""
+
+    packed = False
+
+    def check_known(self, watch, start):
+        """Who watches must begin again with each server."""
 
     def while_sending(self):
         for _ in range(3):
@@ -359,6 +191,10 @@ class Unreachable(Scenario):
         self.say(any("no route" in line and "kdp_ip_addr=" in line for line in said),
                  "the console says that nobody answers for the server's address, and what to look "
                  "at", console.tail())
+        self.say(any("is given up after" in line for line in console.lines) and
+                 len([line for line in said if "no route" in line]) == 2,
+                 "it is tried twice in the six seconds of panicd_retry=, then given up",
+                 console.tail())
         self.say(any("reboot: Power down" in line for line in console.lines),
                  "the machine powers off as panicd_after=poweroff asks", console.tail())
         self.say(self.receiver.dumps() == [], "no dump is listed", self.receiver.dumps())
@@ -388,12 +224,14 @@ SCENARIOS = {
         append=SMALL + " lab_crash_kernel=no panic=0"), "panic", {
             "panic": "sysrq triggered crash", "trigger": "panic", "slide": "0x[0-9a-f]+",
             "build_id": "[0-9a-f]{40}"}),
-    "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=1),
+    "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=8),
                                  "panic"),
     "restart": lambda tap: Restarted(tap, "panicd killed and restarted",
-                                     lab.Crash(append=SMALL), "panic"),
+                                     lab.Crash(append=SMALL, options="panicd_compress=none"),
+                                     "panic"),
     "unreachable": lambda tap: Unreachable(tap, "no server",
-                                           lab.Crash(after="poweroff", append=SMALL), "panic"),
+                                           lab.Crash(after="poweroff", append=SMALL,
+                                                     options="panicd_retry=6"), "panic"),
 }
 
 

@@ -17,14 +17,18 @@ PAGE = oracle.PAGE
 RAM_PAGES = 600   # more than one stride of the comparison
 
 
-def core_of(memory):
-    """A vmcore of `memory`, as Linux makes it: the first pages are in it twice, a hole follows."""
+def core_of(memory, shared=False):
+    """A vmcore of `memory`, as Linux makes it: the first pages are in it twice, a hole follows.
+    `shared`: as panicdump makes it, two segments name them, and the file has them once."""
     layout = [(0, 40), (0, 300), (310, RAM_PAGES)]
     header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 4, 62, 1, 0, 64, 0, 0, 64,
                          56, len(layout), 0, 0, 0)
     table, body, at = b"", b"", PAGE
     for first, end in layout:
         size = (end - first) * PAGE
+        if shared and (first, end) == (0, 40):
+            table += struct.pack("<IIQQQQQQ", 1, 7, at, 1 << 40, 0, size, size, 0)
+            continue
         table += struct.pack("<IIQQQQQQ", 1, 7, at, 0, first * PAGE, size, size, 0)
         body += memory[first * PAGE:end * PAGE]
         at += size
@@ -54,6 +58,11 @@ def main():
         say((result.equal, result.different, result.zero) == (630, 0, 20)
             and result.size == result.size_expected, "a right dump has every page equal")
         say(found == set(range(8)), "every marked page is found")
+        say(result.shared == 0, "its segments share nothing")
+        result, found = look(core_of(memory, True))
+        say((result.equal, result.different, result.shared) == (630, 0, 40 * PAGE)
+            and result.size == result.size_expected == len(right) - 40 * PAGE
+            and found == set(range(8)), "pages that two segments share are seen to be shared")
         wrong = bytearray(right)
         wrong[-1] ^= 1
         result, _ = look(wrong)

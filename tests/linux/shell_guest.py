@@ -21,6 +21,9 @@ NETWORK = ("drivers/virtio/", "drivers/net/virtio_net.", "drivers/net/net_failov
 WIRELESS = ("drivers/net/wireless/mac80211_hwsim.", "drivers/net/wireless/virtual/", "net/mac80211/",
             "net/wireless/", "net/rfkill/", "lib/crypto/libarc4.")
 
+APPLETS = {"cat", "cmp", "cp", "cpio", "dd", "grep", "head", "ip", "ls", "mkdir", "modprobe", "mount",
+           "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "sync", "uname", "wc"}
+
 INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
@@ -37,7 +40,7 @@ exec setsid sh -c 'stty -echo; PS1= exec sh -i' </dev/ttyS0 >/dev/ttyS0 2>&1
 
 
 def _pick(path):
-    if path.startswith("boot/vmlinuz-"):
+    if path.startswith(("boot/vmlinuz-", "boot/config-")):
         return path
     found = re.match(r"(?:usr/)?(lib/modules/[^/]+/)(.+)", path)
     if not found:
@@ -89,10 +92,6 @@ def initramfs(flavour, programs=(), files=None, init=INIT):
     content["bin/sh"] = pathlib.Path(busybox).read_bytes()
     content.update(files or {})
     return release, (tree / f"boot/vmlinuz-{release}").read_bytes(), lab.cpio(content)
-
-
-APPLETS = {"cat", "cp", "mkdir", "mount", "mv", "rm", "ls", "modprobe", "ip", "sleep", "stty", "sync",
-           "poweroff", "setsid", "find", "gzip", "cpio", "wc", "uname", "grep", "rmmod"}
 
 
 class ShellGuest:

@@ -195,10 +195,11 @@ static void nowhere_to_go_is_a_mistake(void)
 
 static void no_number_of_mistakes_overruns(void)
 {
+    static const char bad[] = "panicd_via=x,x,x,x,x,x,x,x _panicd_ip=y,y,y,y,y,y,y,y x=z ";
     char text[8192] = "";
 
-    for (int i = 0; i < 40; i++) {
-        strcat(text, "panicd_via=x,x,x,x,x,x,x,x _panicd_ip=y,y,y,y,y,y,y,y panicd_filter=z ");
+    for (size_t i = 0; i < 40; i++) {
+        memcpy(text + i * (sizeof(bad) - 1), bad, sizeof(bad));
         CHECK_EQ(parse(text), PND_E_ARG);
         CHECK(memchr(why.text, 0, sizeof(why.text)) != NULL);
     }

@@ -358,6 +358,25 @@ static void no_memory_is_taken_after_init(void)
            LZ4_sizeofState(), PND_LZ4_STATE);
 }
 
+static void with_more_memory_it_packs_better(void)
+{
+    static _Alignas(16) uint8_t memory[PND_GZIP_LARGE_MEMORY];
+    size_t apples;
+
+    CHECK_EQ(pnd_gzip_init(&gzip), PND_OK);
+    gzip_is_right(data, DATA_LEN, 4096);
+    apples = out.len;
+    for (size_t len = 0; len < sizeof(memory); len += 50000)
+        CHECK_EQ(pnd_gzip_init_large(&gzip, memory, len), PND_E_FULL);
+    CHECK_EQ(pnd_gzip_init_large(&gzip, memory, sizeof(memory)), PND_OK);
+    CHECK(gzip.used > 256 << 10 && gzip.used <= sizeof(memory));
+    gzip_is_right(data, DATA_LEN, 4096);
+    CHECK(out.len < apples);
+    gzip_is_right(data, DATA_LEN, 1000);
+    gzip_is_right(data, 0, 1);
+    CHECK(gzip.z.zalloc(gzip.z.opaque, 1, 1) == NULL);
+}
+
 int main(void)
 {
     data = malloc(DATA_LEN);
@@ -378,6 +397,7 @@ int main(void)
     RUN(the_sinks_error_comes_back_from_every_write);
     RUN(a_stream_that_has_ended_or_not_begun_takes_nothing);
     RUN(no_memory_is_taken_after_init);
+    RUN(with_more_memory_it_packs_better);
     free(data);
     free(packed);
     free(unpacked);

@@ -124,6 +124,9 @@ def tests(t, cable, tmp):
     ok = p.returncode == 0 and r.done and b"by way of the server" in p.stdout
     t.check("test --interface uses our own stack, and says whose MAC it found", ok, p.stdout,
             p.stderr)
+    t.check("and notes that a crash kernel has no such port",
+            re.search(rb"^note: forced: there is a cable between containers", p.stdout, re.M),
+            p.stdout)
     t.check("the kernel beside it answers nothing", cable.unreachables() == 0)
 
     ip("route", "add", "default", "via", SERVER, pid=cable.far.pid)
@@ -134,7 +137,17 @@ def tests(t, cable, tmp):
     p = cable.run(panicdump, "test", "--server", FAR, "--port", str(r.port), "--interface", "there")
     ok = p.returncode == 0 and r.done and b"by way of the router" in p.stdout
     t.check("a server that answers no ARP is reached through the router", ok, p.stdout, p.stderr)
+    r = t.Receiver(address=FAR)
+    p = cable.run(panicdump, "test", "--server", FAR, "--port", str(r.port))
+    t.check("the socket's test says which way the kernel chose", p.returncode == 0 and
+            f", over there by way of the router {SERVER}".encode() in p.stdout, p.stdout, p.stderr)
     ip("route", "del", "default", pid=cable.far.pid)
+    p = cable.run(panicdump, "test", "--server", FAR, "--interface", "there")
+    t.check("test --interface without a route over it says so", p.returncode == 1 and
+            b"no route to 10.88.0.9 over there" in p.stderr, p.stderr)
+    p = cable.run(panicdump, "test", "--server", FAR, "--interface", "nowhere")
+    t.check("an interface that is not there is told from those that are", p.returncode == 2 and
+            b"there is lo, " in p.stderr, p.stderr)
 
     p = cable.run(panicdump, "test", "--server", "10.77.0.99", "--interface", "there")
     ok = p.returncode == 1 and b"no route to 10.77.0.99 (no answer to ARP)" in p.stderr

@@ -4,6 +4,7 @@
  * logs. */
 #include "tap.h"
 
+#include "image/vmcore_layout.h"
 #include "image/vmcore_log.h"
 #include "unit/linux_log.h"
 
@@ -13,11 +14,24 @@ static uint8_t bytes[LOG_BYTES];
 static struct log_memory log_memory;
 static unsigned reads;
 static size_t readable = LOG_BYTES;
+static struct pnd_vmcore_range ranges[PND_LAYOUT_FIRST_MAX];
+static size_t range_count; /* 0: all memory can be read; else what lies in one of them */
+
+static bool in_a_range(uint64_t address, size_t len)
+{
+    for (size_t i = 0; i < range_count; i++)
+        if (address >= ranges[i].vaddr && address - ranges[i].vaddr <= ranges[i].bytes &&
+            len <= ranges[i].bytes - (address - ranges[i].vaddr))
+            return true;
+    return range_count == 0;
+}
 
 static int read_memory(void *ctx, uint64_t address, void *buf, size_t len)
 {
     (void)ctx;
     reads++;
+    if (!in_a_range(address, len))
+        return PND_E_NOTFOUND;
     if (address < log_memory.base || address - log_memory.base > readable ||
         len > readable - (address - log_memory.base))
         return PND_E_NOTFOUND;
@@ -29,6 +43,7 @@ static void start(void)
 {
     log_memory = (struct log_memory){.at = bytes, .base = base};
     readable = LOG_BYTES;
+    range_count = 0;
     reads = 0;
 }
 
@@ -283,6 +298,69 @@ static void what_comes_before_a_hole_in_memory_is_good(void)
     }
 }
 
+/* The log is read again, of which nothing but its ranges is there. */
+static void expect_of_ranges(size_t count)
+{
+    static char whole[65536], text[65536];
+    static struct pnd_vmcore vmcore;
+    uint64_t total = 0;
+    size_t found = 0;
+
+    CHECK_EQ(read_log(4096, whole, sizeof(whole)), PND_OK);
+    CHECK(strlen(whole) > 20);
+    attach(&vmcore);
+    CHECK_EQ(pnd_vmcore_log_ranges(&vmcore, ranges, &found), PND_OK);
+    CHECK_EQ(found, count);
+    for (size_t i = 0; i < found; i++) {
+        total += ranges[i].bytes;
+        CHECK(ranges[i].vaddr >= log_memory.base);
+    }
+    CHECK(total <= LOG_BYTES);
+    range_count = found;
+    CHECK_EQ(read_log(4096, text, sizeof(text)), PND_OK);
+    CHECK_STR(text, whole);
+}
+
+static void the_ranges_of_a_log_are_all_that_its_reader_needs(void)
+{
+    start();
+    log_make_ring(&log_memory);
+    for (unsigned i = 0; i < 60; i++)
+        log_line(&log_memory, i, "a line of the log");
+    expect_of_ranges(5); /* prb, the struct, descriptors, infos, text */
+    start();
+    log_memory.is32 = log_memory.big = true;
+    log_memory.base = UINT64_C(0xc0100000);
+    log_make_ring(&log_memory);
+    log_line(&log_memory, 0, "a line of a log of 32 bits");
+    expect_of_ranges(5);
+    start();
+    log_make_records(&log_memory, "printk_log", 960);
+    log_old_record(&log_memory, 0, "before the end", "");
+    log_old_record(&log_memory, 1000, "at the start again", "");
+    expect_of_ranges(2); /* the variables, which follow on each other; the buffer */
+    start();
+    log_make_characters(&log_memory, "<6>[    0.000000] hello, hello\n", 31);
+    expect_of_ranges(2);
+}
+
+static void a_dump_without_a_log_has_no_ranges_of_it(void)
+{
+    static struct pnd_vmcore vmcore;
+    size_t found = 77;
+
+    start();
+    strcpy(log_memory.info, "OSRELEASE=6.1.0\n");
+    attach(&vmcore);
+    CHECK_EQ(pnd_vmcore_log_ranges(&vmcore, ranges, &found), PND_E_NOTFOUND);
+    start();
+    log_make_ring(&log_memory);
+    readable = LOG_RING; /* prb points to what is not in the dump */
+    attach(&vmcore);
+    CHECK_EQ(pnd_vmcore_log_ranges(&vmcore, ranges, &found), PND_E_NOTFOUND);
+    CHECK_EQ(found, 77);
+}
+
 static void every_flipped_byte_ends_in_bounded_time(void)
 {
     static char text[1 << 20];
@@ -323,6 +401,8 @@ int main(void)
     RUN(characters_are_printed_as_they_stand);
     RUN(a_dump_that_tells_of_no_log_has_none);
     RUN(what_comes_before_a_hole_in_memory_is_good);
+    RUN(the_ranges_of_a_log_are_all_that_its_reader_needs);
+    RUN(a_dump_without_a_log_has_no_ranges_of_it);
     RUN(every_flipped_byte_ends_in_bounded_time);
     return tap_done();
 }
