@@ -103,7 +103,8 @@ class Sshd:
         return ["unshare", "--mount", "sh", "-c", mount, "sh", *command]
 
     def __enter__(self):
-        subprocess.run(self._chroot("sh", "-c", "mkdir -p /run/sshd /root/.ssh && ssh-keygen -q -A && "
+        subprocess.run(self._chroot("sh", "-c", "mkdir -p /run/sshd /root/.ssh && "
+                                    "ssh-keygen -q -A && "
                                     "ssh-keygen -q -t ed25519 -N '' -f /root/.ssh/key && "
                                     "cp /root/.ssh/key.pub /root/.ssh/authorized_keys"),
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -134,6 +134,11 @@ def _configure(root):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (pathlib.Path(root) / "usr/local/sbin/lab-shell").chmod(0o755)
+    # kdump-tools packs its initramfs when the system starts, unless it would be the same.
+    for path in pathlib.Path(root, "var/lib/kdump").glob("initrd.img-*"):
+        release = path.name.removeprefix("initrd.img-")
+        shutil.copy(pathlib.Path(root, "etc/kdump/sysctl.conf"),
+                    path.with_name(f"latest_sysctls-{release}"))
     settings = pathlib.Path(root) / "etc/default/kdump-tools"
     settings.write_text(re.sub(r"(?m)^USE_KDUMP=.*$", "USE_KDUMP=0", settings.read_text()))
     units = pathlib.Path(root) / "etc/systemd/system"
@@ -152,7 +157,7 @@ def _configure(root):
 
 
 class Image:
-    """`disk` is not to be written to: copy() makes one for a guest. `kernels` names the releases."""
+    """`disk` is not written to: copy() makes one for a guest. `kernels` names the releases."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -175,13 +180,14 @@ def _programs_digest():
     share = pathlib.Path(__file__).resolve().parent.parent.parent
     bodies += [path.read_bytes() for where in ("linux", "data")
                for path in sorted((share / where).rglob("*")) if path.is_file()]
+    bodies.append(pathlib.Path(__file__).read_bytes())
     return _digest(*(hashlib.sha256(body).hexdigest() for body in bodies))
 
 
 def image():
     """The disk with the system and our programs on it; made when it is not in the cache."""
     system = base()
-    name = f"disk-{_digest(system.name, FILES, IDLE, DISK_MIB, _programs_digest())}"
+    name = f"disk-{_digest(system.name, _programs_digest())}"
 
     def make(new):
         os.mkdir(new)
@@ -252,8 +258,8 @@ class Shell:
                     return before, match
                 left = deadline - time.monotonic()
                 if left <= 0 or self._ended:
-                    raise lab.LabError(f"the guest's shell: no /{pattern}/ in {patience} s; it said "
-                                       f"{self._text[-600:]!r}")
+                    raise lab.LabError(f"the guest's shell: no /{pattern}/ in {patience} s; it "
+                                       f"said {self._text[-600:]!r}")
                 self._changed.wait(left)
 
     def wait_ready(self, patience=180):
