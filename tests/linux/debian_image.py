@@ -2,7 +2,7 @@
 """A Debian system with systemd, two kernels, and the programs as `meson install` puts them, on a
 disk for QEMU; and the guest that runs it, with a shell on its second serial port.
 
-The packages are fetched once (mmdebstrap, about a minute and 300 MB of cache), and the disk is made
+The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk is made
 anew when they or the programs have changed. Root is needed, no loop device, no mount."""
 
 import contextlib
