@@ -62,6 +62,16 @@ def module_tree(flavour):
     return next(place.glob("boot/vmlinuz-*")).name.removeprefix("vmlinuz-"), place
 
 
+def _busybox():
+    """A static one, whatever is installed here."""
+    path = lab.cache_directory() / "busybox-static"
+    if not path.is_file():
+        lab._unpack("busybox-static", lambda p: path.name if p.endswith("bin/busybox") else None,
+                    lab.cache_directory())
+        path.chmod(0o755)
+    return path
+
+
 def _libraries(program):
     """What the dynamic linker loads for it, the linker included; none for a static program."""
     text = subprocess.run(["ldd", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -72,7 +82,7 @@ def _libraries(program):
 def initramfs(flavour, programs=(), files=None, init=INIT):
     """The machine, as a cpio: a shell, the kernel, its modules, panicdump, and what is asked for."""
     release, tree = module_tree(flavour)
-    busybox = lab._tool("busybox-static", "busybox")
+    busybox = _busybox()
     paths = {"usr/sbin/panicdump": lab.binary("panicdump"),
              "usr/sbin/panicdump-static": lab.binary("panicdump-static"),
              "bin/busybox": busybox, **dict(programs)}
