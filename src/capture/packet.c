@@ -60,8 +60,7 @@ static int packet_send(void *ctx, const void *frame, size_t len)
 {
     struct pnd_packet *packet = ctx;
 
-    if (pnd_stop_signal())
-        return PND_E_ABORTED;
+    /* Also when somebody asked to stop, which receiving tells: the server is to hear of it. */
     if (packet->vlan)
         frame = add_tag(packet, frame, &len);
     if (send(packet->fd, frame, len, 0) >= 0)
@@ -263,7 +262,7 @@ static bool packet_link_up(void *ctx)
         return true;
     pnd_watchdog_alive();
     nanosleep(&pause, NULL);
-    return pnd_stop_signal() != 0; /* which the next frame then meets */
+    return pnd_stop_signal() != 0; /* which receiving then meets */
 }
 
 void pnd_packet_watch_link(struct pnd_packet *packet, struct pnd_nic *nic)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture/watchdog.h"
 #include "host/io.h"
 #include "sender/address.h"
 #include "sender/stop.h"
@@ -89,6 +90,7 @@ int pnd_vmcore_file_read(struct pnd_vmcore_file *file, uint64_t offset, void *bu
 
         if (pnd_stop_signal())
             return PND_E_ABORTED;
+        pnd_watchdog_alive(); /* also where nothing is sent, because it is only looked at */
         if (page > len)
             page = len;
         n = read_some(file, offset, at, len);

@@ -365,11 +365,15 @@ class Crash:
                 f"lab_pattern_mib={self.pattern_mib} {'lab_busy=yes ' if self.busy else ''}"
                 f"{self.append}").strip()
 
+    def capture_files(self):
+        """More files of the crash kernel's initramfs: {path: bytes or str}."""
+        return {}
+
     def initramfs(self, kernel, port):
         modules = {f"lib/modules/{name}": body for name, body in kernel.modules}
         listing = "".join(f"/{path}\n" for path in modules)
         capture = cpio({"init": binary("panicdump-static").read_bytes(),
-                        "lib/panicd/modules": listing, **modules})
+                        "lib/panicd/modules": listing, **modules, **self.capture_files()})
         files = {"init": binary("guest_init").read_bytes(), "vmlinuz": kernel.vmlinuz,
                  "capture.cpio": capture, "capture.cmdline": self.capture_cmdline(port) + "\n"}
         if self.module:

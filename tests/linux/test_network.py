@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """A crash kernel and a bad network: servers that are late, gone, full or the second of a list; links
-that lose, or are down; MTUs, VLANs, and MACs that are no longer right. TAP on stdout.
+that lose, or are down; MTUs, VLANs, and MACs that are no longer right; and then the shell. TAP on
+stdout.
 
     PND_BUILD=build tests/linux/test_network.py [--jobs N] [--whole] [SCENARIO...]
 
@@ -35,14 +36,18 @@ WRONG_MAC = "52:55:0a:00:02:99"
 class Crash(lab.Crash):
     """With options of its own for the crash kernel; freed pages are zeros, which take no time."""
     pattern_mib: int = 1
-    append: str = "init_on_free=1"
+    append: str = "init_on_free=1 no_timer_check"   # of a machine that is busy, the timer is late
     servers: str = ""
+    shell: bool = False   # there is a /bin/sh: one that says what panicdump is, and ends
+
+    def capture_files(self):
+        return {"bin/sh": lab.binary("panicdump-static").read_bytes()} if self.shell else {}
 
     def capture_cmdline(self, port):
         servers = self.servers or f"{lab.SERVER_IP}:{port}"
-        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll "
+        return ("console=ttyS0 panic=-1 nr_cpus=1 reset_devices irqpoll no_timer_check "
                 f"_panicd_ip={servers} kdp_ip_addr={lab.GUEST_IP}/24 kdp_match_name=eth0 "
-                f"panicd_after=wait {self.options}").strip()
+                f"panicd_after={self.after} {self.options}").strip()
 
 
 class Scenario:
@@ -54,6 +59,7 @@ class Scenario:
     peer = None     # options of etherpeer; None: QEMU's user network
     devices = ()    # more arguments for QEMU
     receiver_options = ()
+    after, shell = "wait", False   # see Crash
 
     def __init__(self):
         self.lines, self.failures = [], 0
@@ -121,7 +127,8 @@ class Scenario:
 
     def crash(self):
         file = "" if self.whole else " panicd_vmcore=/init"
-        crash = Crash(options=self.options + file, servers=self.servers(), devices=self.devices)
+        crash = Crash(options=self.options + file, servers=self.servers(), devices=self.devices,
+                      after=self.after, shell=self.shell)
         with lab.Guest(crash, self.kernel, self.receiver.port, self.work,
                        self.wire and self.wire.netdev) as self.guest:
             self.guest.panic()
@@ -354,11 +361,32 @@ class NoArp(Scenario):
                  "costs nothing", said)
 
 
+class Shell(Scenario):
+    title, after, shell = "panicd_after=shell", "shell", True
+
+    def outcome(self):
+        self.guest.console.wait("^panicdump - send kernel core dumps", 30, "/bin/sh")
+        self.guest.wait_end(60)
+        self.say(any("reboot: Restarting system" in line for line in self.guest.console.lines),
+                 "/bin/sh runs on the console, and the machine restarts when it ends",
+                 self.guest.console.tail())
+
+
+class NoShell(Scenario):
+    title, after = "panicd_after=shell without a shell", "shell"
+
+    def outcome(self):
+        self.wait_line("there is no /bin/sh in this initramfs: standing still", 30)
+        time.sleep(2)
+        self.say(self.guest.alive(), "the machine stands still, and says so")
+
+
 # The longest first, so that they run beside the others.
 SCENARIOS = {
     "second": Second, "link": Link, "loss-10": Loss10, "late": Late, "killed": Killed,
     "loss-1": Loss, "full": Full, "mtu-576": Mtu576, "mtu-1500": Mtu, "mtu-9000": Mtu9000,
-    "mtu-narrow": Narrow, "vlan": Vlan, "stale-mac": StaleMac, "no-arp": NoArp,
+    "mtu-narrow": Narrow, "vlan": Vlan, "stale-mac": StaleMac, "no-arp": NoArp, "shell": Shell,
+    "no-shell": NoShell,
 }
 
 

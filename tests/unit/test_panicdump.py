@@ -41,8 +41,12 @@ class Receiver(threading.Thread):
         self.start()
 
     def ack(self, block, peer, features=0):
-        if self.random.random() >= self.lose:
+        if self.random.random() < self.lose:
+            return
+        try:
             self.reply.sendto(struct.pack(">HI", features << 8 | ACK, block), peer)
+        except OSError:
+            pass  # our link is down: it is lost, too
 
     def take(self, op, block, data):
         if op == DATA:

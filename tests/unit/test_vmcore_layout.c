@@ -503,6 +503,29 @@ static void there_are_only_so_many_segments(void)
     CHECK_EQ(lay_out(&first, 1), PND_E_RANGE);
 }
 
+/* Memory that is there twice is cut twice: there are fewer pieces than segments. */
+static void segments_of_the_same_memory_are_counted_each(void)
+{
+    for (uint32_t count = 1022; count <= 1023; count++) {
+        const struct pnd_vmcore_range first = {direct + 3 * PAGE + 1, 1};
+
+        start();
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t at = (uint64_t)i * 8 * PAGE, bytes = i == 0 ? 7 * PAGE : 16;
+
+            put_segment(direct + at, at, bytes);
+            put_segment(text + at, at, bytes);
+        }
+        CHECK_EQ(lay_out(NULL, 0), PND_OK);
+        CHECK_EQ(lay_out(&first, 1), count == 1022 ? PND_OK : PND_E_RANGE);
+        if (count == 1022) {
+            CHECK_EQ(layout.segment_count, 2048);
+            CHECK_EQ(layout.piece_count, 1024);
+            check_new();
+        }
+    }
+}
+
 static void more_ranges_than_are_kept_come_later(void)
 {
     static struct pnd_vmcore_range first[400];
@@ -589,6 +612,7 @@ int main(void)
     RUN(headers_that_cannot_be_are_refused);
     RUN(a_segment_may_end_where_addresses_end);
     RUN(there_are_only_so_many_segments);
+    RUN(segments_of_the_same_memory_are_counted_each);
     RUN(more_ranges_than_are_kept_come_later);
     RUN(memory_that_cannot_be_read_is_no_reason_to_give_up);
     RUN(the_head_is_the_same_in_parts_of_any_size);
