@@ -3,6 +3,7 @@
 """panicd beside Debian's kdump-tools over SSH, on the same guest, one after the other.
 
   arm       panicdump arm: a crash kernel of our own, all of the memory
+  arm-31    the same with --filter 31, which are the pages that the two below send
   drop-in   kdump-tools, its dump sent to panicd (linux/kdump-tools); makedumpfile -c -d 31
   ssh       kdump-tools as it comes, SSH= to an sshd of the same Debian; makedumpfile -c -d 31
 
@@ -12,7 +13,7 @@ anything), and bytes of Ethernet that the crash kernel sent for it. With --reser
 crashkernel= of which a dump arrives, found downwards in steps of --step MiB.
 QEMU without KVM: what counts is the ratio, and the run says how busy the machine was.
 
-  bench/kdump_tools.py [--ways arm,drop-in,ssh] [--memory MIB] [--reserve MIB] [--rounds N]
+  bench/kdump_tools.py [--ways arm,arm-31,drop-in,ssh] [--memory MIB] [--reserve MIB] [--rounds N]
                        [--reservation] [--step MIB] [--json]"""
 import argparse
 import contextlib
@@ -130,8 +131,9 @@ def prepare(way, guest, server):
     """Everything that is done before the panic."""
     address = f"{lab.SERVER_IP}:{server.port}"
     guest.run("systemctl start network-online.target")
-    if way == "arm":
-        code, output = guest.run(f"panicdump arm --server {address}")
+    if way in ("arm", "arm-31"):
+        level = "--filter 31" if way == "arm-31" else ""
+        code, output = guest.run(f"panicdump arm --server {address} {level}")
     elif way == "drop-in":
         test_kdump_tools.use_kdump_tools(guest, [f'PANICD="{address}"'])
         code, output = test_kdump_tools.put_drop_in(guest)
