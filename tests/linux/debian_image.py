@@ -2,7 +2,7 @@
 """A Debian system with systemd, two kernels, and the programs as `meson install` puts them, on a
 disk for QEMU; and the guest that runs it, with a shell on its second serial port.
 
-The packages are fetched once (mmdebstrap, about a minute and 300 MB of cache), and the disk is made
+The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk is made
 anew when they or the programs have changed. Root is needed, no loop device, no mount."""
 
 import contextlib
@@ -134,6 +134,11 @@ def _configure(root):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     (pathlib.Path(root) / "usr/local/sbin/lab-shell").chmod(0o755)
+    # kdump-tools packs its initramfs when the system starts, unless it would be the same.
+    for path in pathlib.Path(root, "var/lib/kdump").glob("initrd.img-*"):
+        release = path.name.removeprefix("initrd.img-")
+        shutil.copy(pathlib.Path(root, "etc/kdump/sysctl.conf"),
+                    path.with_name(f"latest_sysctls-{release}"))
     settings = pathlib.Path(root) / "etc/default/kdump-tools"
     settings.write_text(re.sub(r"(?m)^USE_KDUMP=.*$", "USE_KDUMP=0", settings.read_text()))
     units = pathlib.Path(root) / "etc/systemd/system"
@@ -152,7 +157,7 @@ def _configure(root):
 
 
 class Image:
-    """`disk` is not to be written to: copy() makes one for a guest. `kernels` names the releases."""
+    """`disk` is not written to: copy() makes one for a guest. `kernels` names the releases."""
 
     def __init__(self, directory):
         self.directory = pathlib.Path(directory)
@@ -175,13 +180,14 @@ def _programs_digest():
     share = pathlib.Path(__file__).resolve().parent.parent.parent
     bodies += [path.read_bytes() for where in ("linux", "data")
                for path in sorted((share / where).rglob("*")) if path.is_file()]
+    bodies.append(pathlib.Path(__file__).read_bytes())
     return _digest(*(hashlib.sha256(body).hexdigest() for body in bodies))
 
 
 def image():
     """The disk with the system and our programs on it; made when it is not in the cache."""
     system = base()
-    name = f"disk-{_digest(system.name, FILES, IDLE, DISK_MIB, _programs_digest())}"
+    name = f"disk-{_digest(system.name, _programs_digest())}"
 
     def make(new):
         os.mkdir(new)
@@ -252,8 +258,8 @@ class Shell:
                     return before, match
                 left = deadline - time.monotonic()
                 if left <= 0 or self._ended:
-                    raise lab.LabError(f"the guest's shell: no /{pattern}/ in {patience} s; it said "
-                                       f"{self._text[-600:]!r}")
+                    raise lab.LabError(f"the guest's shell: no /{pattern}/ in {patience} s; it "
+                                       f"said {self._text[-600:]!r}")
                 self._changed.wait(left)
 
     def wait_ready(self, patience=180):
@@ -279,7 +285,8 @@ class Guest:
     """One run of the machine, from power-on to the end of the with block. Has what lab.Receiver
     asks of a guest: alive(), console."""
 
-    def __init__(self, image_, disk, release, work, append="", memory_mib=512, cpus=1, tag="guest"):
+    def __init__(self, image_, disk, release, work, append="", memory_mib=512, cpus=1, tag="guest",
+                 devices=()):
         self.work, self.tag = pathlib.Path(work), tag
         self._command = [
             lab.QEMU, "-accel", "tcg", "-m", str(memory_mib), "-smp", str(cpus), "-display", "none",
@@ -290,7 +297,7 @@ class Guest:
             "-append", f"root=/dev/vda rw console=ttyS0 nokaslr panic=-1 net.ifnames=0 "
             f"systemd.show_status=0 {append}",
             "-drive", f"file={disk},if=virtio,format=raw,cache=unsafe",
-            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0"]
+            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", *devices]
         self.process = self.shell = None
 
     def __enter__(self):

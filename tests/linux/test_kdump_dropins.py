@@ -57,8 +57,9 @@ class Box:
         """The save script as kdump-tools' service runs it, with these settings."""
         file = self.work / "kdump-tools.default"
         file.write_text("USE_KDUMP=1\n" + settings)
-        return self.run(["/bin/sh", SAVE], PANICD_SETTINGS=str(file), PANICD_VMCORE=str(self.vmcore),
-                        PANICD_KDUMP_TOOLS=str(self.bin / "kdump-tools"), PANICD_REBOOT="reboot -f")
+        return self.run(["/bin/sh", SAVE], PANICD_SETTINGS=str(file),
+                        PANICD_VMCORE=str(self.vmcore), PANICD_REBOOT="reboot -f",
+                        PANICD_KDUMP_TOOLS=str(self.bin / "kdump-tools"))
 
 
 def kdump_tools(tap, work):
@@ -188,7 +189,8 @@ def dracut_image(tap, work):
                              "kdp_match_name=none0", "kdp_ip_addr=10.0.40.7", "/nowhere"],
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
                             stderr=subprocess.STDOUT, timeout=60)
-    tap.ok("panicdump" in result.stdout and "not found" not in result.stdout.split("makedumpfile")[0],
+    before = result.stdout.split("makedumpfile")[0]
+    tap.ok("panicdump" in before and "not found" not in before,
            "dracut: with nothing but the image, the collector starts what sends", result.stdout)
 
 

@@ -62,15 +62,16 @@ def run(tap, work):
         use_kdump_tools(guest, [f'PANICD="{lab.SERVER_IP}:{receiver.port}"'])
         code, output = put_drop_in(guest)
         tap.ok(code == 0, "the commands of the README run to their end", output)
-        code, output = guest.run("cat /sys/kernel/kexec_crash_loaded; systemctl is-active kdump-tools")
+        code, output = guest.run("cat /sys/kernel/kexec_crash_loaded; "
+                                 "systemctl is-active kdump-tools")
         tap.ok(output == "1\nactive\n", "kdump-tools loads its crash kernel as ever", output)
         guest.run("sync")
         guest.shell.send("echo c > /proc/sysrq-trigger")
         dump = receiver.wait_dump(guest, 400)
         tap.ok(dump["state"] == "complete", "its panic arrives at panicd, complete",
                f"{dump}\n{guest.console.tail(30)}")
-        tap.ok(re.fullmatch(rf"core-linux-{re.escape(release.replace('-', '_'))}-10\.0\.2\.15-panic-"
-                            "[0-9a-f]+", dump["name"]), "its name says kernel, machine and time",
+        wanted = rf"core-linux-{re.escape(release.replace('-', '_'))}-10\.0\.2\.15-panic-[0-9a-f]+"
+        tap.ok(re.fullmatch(wanted, dump["name"]), "its name says kernel, machine and time",
                dump["name"])
         info = receiver.panicctl("info", "latest").stdout
         tap.ok("sysrq triggered crash" in info, "panicctl info says why", info)

@@ -18,6 +18,7 @@ installkernel() {
     instmods af_packet
 }
 
+# shellcheck disable=SC2154 # moddir is set by dracut
 install() {
     inst_multiple panicdump-static sh
     inst_multiple -o makedumpfile
