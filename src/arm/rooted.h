@@ -12,8 +12,9 @@ enum { PND_ROOTED_CAP = 1024 }; /* of a path, with its root and its NUL */
 
 /* @p root and @p path, which is formatted. A path that does not fit is "", which exists nowhere.
  *   @return @p dst */
-__attribute__((format(printf, 3, 4))) const char *
-pnd_rooted_path(char dst[PND_ROOTED_CAP], const char *root, const char *fmt, ...);
+__attribute__((format(printf, 3, 4))) const char *pnd_rooted_path(char dst[PND_ROOTED_CAP],
+                                                                  const char *root, const char *fmt,
+                                                                  ...);
 
 bool pnd_rooted_exists(const char *root, const char *path);
 
