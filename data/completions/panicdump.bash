@@ -15,17 +15,33 @@ _panicdump()
         _known_hosts_real -- "$cur"
         return
         ;;
-    --port | --name | --cmdline)
+    --also-local | --kernel | --initramfs)
+        _filedir
+        return
+        ;;
+    --port | --name | --cmdline | --filter | --append)
         return
         ;;
     esac
 
     if ((cword == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W "send test capture --help --version" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W \
+            "arm disarm status test send capture --help --version" -- "$cur")
         return
     fi
 
     case ${words[1]} in
+    arm)
+        mapfile -t COMPREPLY < <(compgen -W "--server --port --interface --filter --on-nmi \
+            --reboot --poweroff --shell --also-local --persist --force --kernel --append \
+            --dry-run --initramfs --help" -- "$cur")
+        ;;
+    disarm)
+        mapfile -t COMPREPLY < <(compgen -W "--persist --force --help" -- "$cur")
+        ;;
+    status)
+        mapfile -t COMPREPLY < <(compgen -W "--json --help" -- "$cur")
+        ;;
     send)
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W \
@@ -35,7 +51,8 @@ _panicdump()
         fi
         ;;
     test)
-        mapfile -t COMPREPLY < <(compgen -W "--server --port --interface --help" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W \
+            "--server --port --interface --crash --yes-really --help" -- "$cur")
         ;;
     capture)
         mapfile -t COMPREPLY < <(compgen -W "--cmdline --help" -- "$cur")

@@ -43,7 +43,7 @@ static const char *resolve(const char *root, const char *path, char ret[PATH_MAX
     if (strncmp(ret, top, len) == 0 && (ret[len] == '/' || !ret[len]))
         memmove(ret, ret + len, strlen(ret + len) + 1);
     if (!ret[0])
-        strcpy(ret, "/");
+        memcpy(ret, "/", 2);
     return ret;
 }
 
@@ -68,23 +68,27 @@ static bool append_path(char *dst, size_t cap, const char *path)
 
 /* ---- devices ---- */
 
-/* "the logical volume vg-root (LVM)": what is not a disk by itself. */
+/* What is not a disk of its own, and why that is not for a crash kernel. */
 static const char *virtual_text(const char *root, const char *name)
 {
     static const struct {
         const char *start, *text;
     } by_uuid[] = {
-        {"LVM-", "a logical volume (LVM)"},
-        {"CRYPT-", "encrypted"},
-        {"mpath-", "a disk with several ways to it (multipath)"},
-        {"", "a mapped device"},
+        {"LVM-", "a logical volume (LVM), which a crash kernel does not put together"},
+        {"CRYPT-", "encrypted, and nobody types a passphrase into a crash kernel"},
+        {"mpath-", "a disk with several ways to it (multipath), which a crash kernel takes for "
+                   "several disks"},
+        {"", "a mapped device, which a crash kernel does not put together"},
     };
     static const struct {
         const char *start, *text;
     } by_name[] = {
-        {"md", "a RAID"},          {"loop", "a file that is seen as a disk"},
-        {"zram", "in memory"},     {"ram", "in memory"},
-        {"nbd", "on another machine"}, {"bcache", "behind a cache on another disk"},
+        {"md", "a RAID, which a crash kernel does not put together"},
+        {"loop", "a file that is seen as a disk"},
+        {"zram", "in memory, and ends with this kernel"},
+        {"ram", "in memory, and ends with this kernel"},
+        {"nbd", "on another machine"},
+        {"bcache", "behind a cache on another disk, which a crash kernel does not put together"},
         {"", "not a disk of its own"},
     };
     char path[PATH_MAX], uuid[128] = "";
@@ -129,8 +133,7 @@ static int find_driver(const char *root, const struct pnd_block *block, struct p
 
     snprintf(path, sizeof(path), "%s/sys/class/block/%s/device", root, block->disk);
     if (block->virtual || !realpath(path, real))
-        return pnd_why(why, PND_E_ARG, 0, "it is %s, and a crash kernel has no programs for that: %s",
-                       virtual_text(root, block->disk), instead);
+        return pnd_why(why, PND_E_ARG, 0, "it is %s: %s", virtual_text(root, block->disk), instead);
     if (strstr(real, "/session"))
         return pnd_why(why, PND_E_ARG, 0, "it is on another machine (iSCSI): %s", instead);
     snprintf(local->sysfs, sizeof(local->sysfs), "%s", real);
@@ -202,8 +205,8 @@ static int add_modules(struct pnd_local *local, const struct pnd_mount *mount, s
                    pnd_mount_kind(mount), instead);
 }
 
-static int find_uuid(const char *root, const struct pnd_block *block,
-                     const struct pnd_mount *mount, struct pnd_volume *ret, struct pnd_why *why)
+static int find_uuid(const char *root, const struct pnd_block *block, const struct pnd_mount *mount,
+                     struct pnd_volume *ret, struct pnd_why *why)
 {
     struct pnd_block found;
     uint64_t bytes = 0;
@@ -233,8 +236,10 @@ static int set_word(struct pnd_local *local, const struct pnd_mount *mount, cons
     fits = append_path(local->word, sizeof(local->word), top) &&
            append_path(local->word, sizeof(local->word), beyond[0] || top[0] ? beyond : "/");
     if (!fits)
-        return pnd_why(why, PND_E_ARG, 0, "its path in the file system is longer than the %d bytes "
-                       "that a word of boot-args takes", PND_CAPTURE_LOCAL_CAP - 1);
+        return pnd_why(why, PND_E_ARG, 0,
+                       "its path in the file system is longer than the %d bytes "
+                       "that a word of boot-args takes",
+                       PND_CAPTURE_LOCAL_CAP - 1);
     return PND_OK;
 }
 
@@ -258,7 +263,7 @@ static void describe_directory(const char *root, const char *dir, const struct p
 static int find_directory(const char *root, const char *dir, struct pnd_local *local,
                           struct pnd_why *why)
 {
-    struct pnd_volume volume;
+    struct pnd_volume volume = {.type = ""};
     struct pnd_mount mount;
     struct pnd_block block;
     int err = pnd_mount_of(root, dir, &mount, why);
@@ -288,9 +293,10 @@ static int check_use(const char *root, const struct pnd_block *block, struct pnd
     PND_AUTO_CLOSE int fd = -1;
 
     if (pnd_mount_uses(root, block->name))
-        return pnd_why(why, PND_E_BUSY, 0,
-                       "it is mounted, or swap space: what is in it would be lost; name a directory "
-                       "of it, or a partition that is for dumps");
+        return pnd_why(
+            why, PND_E_BUSY, 0,
+            "it is mounted, or swap space: what is in it would be lost; name a directory "
+            "of it, or a partition that is for dumps");
     fd = pnd_block_open(root, block, O_RDONLY | O_EXCL, &bytes);
     if (fd < 0 && errno == EBUSY)
         return pnd_why(why, PND_E_BUSY, 0, "it is in use, as a part of another device");
@@ -300,7 +306,7 @@ static int check_use(const char *root, const struct pnd_block *block, struct pnd
 static int check_content(const char *root, const struct pnd_block *block, struct pnd_local *local,
                          struct pnd_why *why)
 {
-    struct pnd_volume volume;
+    struct pnd_volume volume = {.type = ""};
     struct pnd_why refusal;
     int err = probe(root, block, &local->free_bytes, &volume, why);
 
@@ -346,20 +352,19 @@ static int find_device(const char *root, const struct pnd_block *block, struct p
 
 static int find(const char *root, const char *what, struct pnd_local *local, struct pnd_why *why)
 {
-    char real[PATH_MAX], whole[PATH_MAX];
+    char real[PATH_MAX], whole[2 * PATH_MAX];
     struct pnd_block block;
     struct stat st;
 
     if (what[0] != '/')
         return pnd_why(why, PND_E_NOTFOUND, 0, "say the whole path, from / on");
     if (!resolve(root, what, real))
-        return pnd_why(why, PND_E_NOTFOUND, errno, "no directory or device%s",
-                       errno == ENOENT && strncmp(what, "/dev/", 5) != 0
-                           ? " (make it with mkdir -p)"
-                           : "");
+        return pnd_why(
+            why, PND_E_NOTFOUND, errno, "no directory or device%s",
+            errno == ENOENT && strncmp(what, "/dev/", 5) != 0 ? " (make it with mkdir -p)" : "");
     if (strncmp(real, "/dev/", 5) == 0 && pnd_block_named(root, real + 5, &block) == PND_OK)
         return find_device(root, &block, local, why);
-    snprintf(whole, sizeof(whole), "%.*s%s", PATH_MAX / 2, root, real);
+    snprintf(whole, sizeof(whole), "%.*s%s", PATH_MAX - 1, root, real);
     if (stat(whole, &st) != 0 || !S_ISDIR(st.st_mode))
         return pnd_why(why, PND_E_ARG, 0, "it is neither a directory nor a disk or partition");
     return find_directory(root, real, local, why);

@@ -26,8 +26,8 @@ struct pnd_local_module {
 };
 
 struct pnd_local {
-    char word[PND_CAPTURE_LOCAL_CAP];  /* what panicd_local= is to say */
-    char sysfs[PND_LOCAL_SYSFS_CAP];   /* of the disk, for pnd_modules_add_device(); with the root */
+    char word[PND_CAPTURE_LOCAL_CAP]; /* what panicd_local= is to say */
+    char sysfs[PND_LOCAL_SYSFS_CAP];  /* of the disk, for pnd_modules_add_device(); with the root */
     struct pnd_local_module modules[PND_LOCAL_MODULES_MAX]; /* of the file system */
     size_t module_count;
     uint64_t free_bytes;           /* there now, of the file system or the partition */

@@ -18,28 +18,43 @@ enum pnd_machine_result { PND_MACHINE_OK, PND_MACHINE_WARNING, PND_MACHINE_FAILE
 struct pnd_machine_check {
     const char *name; /* "reservation", "lockdown", "kernel config", ... */
     enum pnd_machine_result result;
-    char text[PND_MACHINE_TEXT_CAP]; /* what is so */
+    char text[PND_MACHINE_TEXT_CAP]; /* what is so: whole sentences, safe to print */
     char fix[PND_MACHINE_TEXT_CAP];  /* what to type, a line or more; "": nothing */
 };
 
 struct pnd_machine {
     const char *root;        /* "" for the real one */
     uint64_t reserved_bytes; /* of the crash kernel; 0: none */
-    uint64_t needed_bytes;   /* see pnd_machine_needed() */
+    uint64_t needed_bytes;   /* see pnd_machine_needed(); 0: not known */
     struct pnd_machine_check checks[PND_MACHINE_CHECKS_MAX];
     size_t count;
 };
 
 /* Looks at: crashkernel= and what is reserved of it, the kernel's configuration, secure boot and
  * lockdown (with what that means for kexec_file_load), kexec_load_disabled, whether another crash
- * kernel (kdump-tools, kdump) is set up, what an NMI does.
- *   @param release     of the kernel that will be the crash kernel
- *   @param payload     bytes of its image and of the initramfs, unpacked; 0: not known yet
+ * kernel (kdump-tools, kdump) is set up, what an oops and an NMI do.
+ *   @param machine  root is the caller's; the rest is written
+ *   @param release  of the kernel that will be the crash kernel
+ *   @param needed   bytes that must be reserved: pnd_machine_needed(). 0: not known yet, then
+ *                   the image of @p release and an initramfs of PND_MACHINE_INITRAMFS_BYTES count
  *   @return PND_OK nothing FAILED; PND_E_NOTFOUND something did */
-int pnd_machine_check(struct pnd_machine *machine, const char *release, uint64_t payload);
+int pnd_machine_check(struct pnd_machine *machine, const char *release, uint64_t needed);
 
-/* What must be reserved, from what was measured for this kernel, driver and initramfs. In bytes, a
- * multiple of 1 MiB. */
+enum { PND_MACHINE_INITRAMFS_BYTES = 3 << 20 };
+
+/* What must be reserved, in bytes, a multiple of 1 MiB. The rule and what it was measured on stand
+ * in machine_needed.c.
+ *   @param image_bytes      memory that the kernel takes while it starts:
+ *                           pnd_machine_image_memory()
+ *   @param initramfs_bytes  unpacked
+ *   @param driver           of the network port; NULL: not known yet */
 uint64_t pnd_machine_needed(uint64_t image_bytes, uint64_t initramfs_bytes, const char *driver);
+
+/* How much memory the kernel in the file @p path takes until its init runs, as its header says;
+ * for images without such a header, a guess from the file's size.
+ *   @source the boot protocols in the kernel's documentation: init_size of x86 (2.10 and later),
+ *           image_size of arm64 and riscv
+ *   @return PND_OK; PND_E_SYS; PND_E_FORMAT smaller than any header */
+int pnd_machine_image_memory(const char *path, uint64_t *ret, struct pnd_why *why);
 
 #endif

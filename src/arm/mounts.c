@@ -47,17 +47,19 @@ static bool take(char **line, char *ret, size_t cap)
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
 static bool parse(char *line, struct pnd_mount *ret)
 {
-    char number[32], rest[PND_MOUNT_PATH_CAP];
+    char field[PND_MOUNT_PATH_CAP];
 
-    if (!take(&line, number, sizeof(number)) || !take(&line, number, sizeof(number)) ||
-        !take(&line, number, sizeof(number)) ||
-        sscanf(number, "%u:%u", &ret->major, &ret->minor) != 2 || /* NOLINT(cert-err34-c) */
+    for (int i = 0; i < 3; i++) { /* its number, its parent's, the device's */
+        if (!take(&line, field, sizeof(field)))
+            return false;
+    }
+    if (sscanf(field, "%u:%u", &ret->major, &ret->minor) != 2 || /* NOLINT(cert-err34-c) */
         !take(&line, ret->root, sizeof(ret->root)) || !take(&line, ret->point, sizeof(ret->point)))
         return false;
     do {
-        if (!take(&line, rest, sizeof(rest)))
+        if (!take(&line, field, sizeof(field)))
             return false;
-    } while (strcmp(rest, "-") != 0);
+    } while (strcmp(field, "-") != 0);
     return take(&line, ret->fstype, sizeof(ret->fstype)) &&
            take(&line, ret->source, sizeof(ret->source));
 }

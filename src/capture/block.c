@@ -23,7 +23,7 @@ enum {
 };
 
 /* In which order the bytes of a GUID are printed. @source UEFI Specification 2.10, appendix A */
-static const uint8_t guid_order[PND_GPT_GUID_BYTES] = {3, 2, 1, 0, 5,  4,  7,  6,
+static const uint8_t guid_order[PND_GPT_GUID_BYTES] = {3, 2, 1,  0,  5,  4,  7,  6,
                                                        8, 9, 10, 11, 12, 13, 14, 15};
 
 void pnd_guid_format(const uint8_t guid[PND_GPT_GUID_BYTES], char ret[PND_GUID_TEXT_CAP])
@@ -89,10 +89,10 @@ int pnd_block_named(const char *root, const char *name, struct pnd_block *ret)
     if (!realpath(path, real))
         return PND_E_NOTFOUND;
     /* NVMe disks with several ways to them stand among the virtual ones */
-    block.virtual =
-        strstr(real, "/devices/virtual/") && !strstr(real, "/devices/virtual/nvme-subsystem/");
-    strcpy(block.name, name);
-    strcpy(block.disk, name);
+    block.virtual = strstr(real, "/devices/virtual/") &&
+                    !strstr(real, "/devices/virtual/nvme-subsystem/");
+    snprintf(block.name, sizeof(block.name), "%s", name);
+    snprintf(block.disk, sizeof(block.disk), "%s", name);
     if (attribute(root, name, "partition", &partition)) {
         last = strrchr(real, '/');
         *last = '\0'; /* the directory of a partition is in that of its disk */
@@ -206,11 +206,17 @@ static bool has_partuuid(const struct search *search, const struct pnd_block *bl
            memcmp(partition.guid, search->guid, sizeof(partition.guid)) == 0;
 }
 
+/* A floppy or CD drive: to look into it takes seconds, and it is not meant. */
+static bool is_slow(const char *name)
+{
+    return strncmp(name, "fd", 2) == 0 || strncmp(name, "sr", 2) == 0;
+}
+
 static void take(struct search *search, const char *name)
 {
     struct pnd_block block;
 
-    if (pnd_block_named(search->root, name, &block) != PND_OK || block.virtual ||
+    if (is_slow(name) || pnd_block_named(search->root, name, &block) != PND_OK || block.virtual ||
         !search->matches(search, &block))
         return;
     search->found++;

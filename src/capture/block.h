@@ -36,8 +36,7 @@ int pnd_block_by_partuuid(const char *root, const char *guid, struct pnd_block *
                           struct pnd_why *why);
 
 /* @return a descriptor, and its size; -1 with errno */
-int pnd_block_open(const char *root, const struct pnd_block *block, int flags,
-                   uint64_t *ret_bytes);
+int pnd_block_open(const char *root, const struct pnd_block *block, int flags, uint64_t *ret_bytes);
 
 /* The partition's entry in the GPT of its disk.
  *   @return PND_OK; PND_E_NOTFOUND it is no partition, or there is no GPT; PND_E_SYS */

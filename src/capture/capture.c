@@ -27,6 +27,8 @@ struct capture {
     struct pnd_vmcore_file file;
     struct pnd_target targets[TARGETS_MAX];
     struct pnd_content content;
+    bool filtered, packs_itself; /* what the content is */
+    struct pnd_why why;          /* of the content: it may be told late */
     struct pnd_delivery delivery;
     char name[PND_KDP_NAME_CAP];
     struct pnd_gzip gzip;
@@ -40,6 +42,40 @@ static int write_content(void *ctx, const struct pnd_sink *sink)
 
     c->file.unreadable_pages = 0;
     return c->content.write(c->content.ctx, sink);
+}
+
+/* By makedumpfile, when this initramfs has it; else by our own selection. */
+static int choose_filtered(struct capture *c)
+{
+    unsigned level = c->options->filter;
+    int err = pnd_content_makedumpfile(&c->file, "makedumpfile", level, &c->content, &c->why);
+
+    c->packs_itself = !err;
+    if (err == PND_E_NOTFOUND)
+        err = pnd_content_filtered(&c->file, level, &c->content, &c->why);
+    if (!err)
+        printf("panicdump: filtered at level %u by %s\n", level,
+               c->packs_itself ? "makedumpfile" : "the kernel's own lists of pages");
+    return err;
+}
+
+static void choose_everything(struct capture *c)
+{
+    c->filtered = c->packs_itself = false;
+    pnd_content_elf(&c->file, &c->content);
+}
+
+/* Too much is better than nothing. */
+static void choose_content(struct capture *c)
+{
+    c->why.text[0] = '\0';
+    c->filtered = c->options->filter && choose_filtered(c) == PND_OK;
+    if (c->filtered)
+        return;
+    if (c->options->filter)
+        pnd_complain(0, "panicd_filter=%u cannot be done: %s: sending everything",
+                     c->options->filter, c->why.text);
+    choose_everything(c);
 }
 
 static void say_reason(const struct capture *c, const struct pnd_why *why)
@@ -104,7 +140,6 @@ static void set_delivery(struct capture *c, size_t targets)
     struct pnd_delivery *d = &c->delivery;
     const struct pnd_capture_options *o = c->options;
 
-    pnd_content_elf(&c->file, &c->content);
     *d = (struct pnd_delivery){
         .targets = c->targets,
         .target_count = targets,
@@ -114,7 +149,7 @@ static void set_delivery(struct capture *c, size_t targets)
         .retry_s = o->retry_s,
         .alive = alive,
     };
-    if (o->packing == PND_PACKING_GZIP) {
+    if (o->packing == PND_PACKING_GZIP && !c->packs_itself) {
         if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)
             d->codec = &c->gzip.codec;
         else
@@ -129,8 +164,15 @@ static void set_delivery(struct capture *c, size_t targets)
 static int deliver(struct capture *c)
 {
     int err = pnd_deliver(&c->delivery);
-    struct pnd_failure failure = {.err = err};
+    struct pnd_failure failure;
 
+    if (err == PND_E_SOURCE && c->filtered) {
+        pnd_complain(0, "the filtered dump failed: %s: sending everything", c->why.text);
+        choose_everything(c);
+        set_delivery(c, c->delivery.target_count);
+        err = pnd_deliver(&c->delivery);
+    }
+    failure = (struct pnd_failure){.err = err};
     if (!err && c->file.unreadable_pages)
         printf("panicdump: %" PRIu64 " pages could not be read and were sent as X\n",
                c->file.unreadable_pages);
@@ -152,6 +194,7 @@ static int run(struct capture *c)
     targets = set_targets(c, !err);
     if (targets == 0)
         return err ? PND_EXIT_CANNOT : pnd_complain(PND_EXIT_CANNOT, "the dump can go nowhere");
+    choose_content(c);
     set_delivery(c, targets);
     return deliver(c);
 }

@@ -28,8 +28,8 @@ void pnd_local_file_init(struct pnd_local_file *file)
 /* @return @p name with @p suffix, which fits: pick() has seen to it */
 static const char *with(char ret[PND_LOCAL_NAME_CAP], const char *name, const char *suffix)
 {
-    snprintf(ret, PND_LOCAL_NAME_CAP, "%.*s%s",
-             (int)(PND_LOCAL_NAME_CAP - sizeof(incomplete)), name, suffix);
+    snprintf(ret, PND_LOCAL_NAME_CAP, "%.*s%s", (int)(PND_LOCAL_NAME_CAP - sizeof(incomplete)),
+             name, suffix);
     return ret;
 }
 
@@ -95,8 +95,7 @@ static int refuse_errno(struct pnd_local_file *file, const char *what)
     return pnd_why(&file->why, PND_E_SYS, errno, "%s %s%s", what, file->name, part);
 }
 
-int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name,
-                        struct pnd_why *why)
+int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name, struct pnd_why *why)
 {
     char path[PND_LOCAL_NAME_CAP];
     int err;
@@ -294,10 +293,10 @@ void pnd_local_file_close(struct pnd_local_file *file, struct pnd_why *why)
         return;
     }
     if (settle(file, to) == 0) {
-        strcpy(file->left_behind, to);
+        memcpy(file->left_behind, to, sizeof(to));
         fsync(file->dir);
     } else {
-        strcpy(file->left_behind, from);
+        memcpy(file->left_behind, from, sizeof(from));
     }
     what = file->why.text[0] ? file->why : *why;
     pnd_why(why, PND_OK, 0, "%.300s; its first %s are kept as %s",

@@ -48,7 +48,8 @@ int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name,
                         struct pnd_why *why);
 
 /* The way in. write: PND_E_NOSPACE; PND_E_RANGE the file system has no files that long; PND_E_SYS.
- * end: PND_OK when the file, its name and its directory are on the disk. Runs of zeros are holes. */
+ * end: PND_OK when the file, its name and its directory are on the disk. Runs of zeros are holes.
+ */
 void pnd_local_file_sink(struct pnd_local_file *file, struct pnd_sink *ret);
 
 /* Ends what did not end: NAME.part becomes NAME.incomplete. After a success it does nothing.

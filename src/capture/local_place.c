@@ -66,8 +66,8 @@ static int disk_flush(void *ctx)
 /* How it is packed, its first bytes say. */
 static int begin(struct pnd_local_place *place, const uint8_t *head, size_t len)
 {
-    enum pnd_corefile_packing packing = pnd_gzip_is(head, len) ? PND_COREFILE_GZIP
-                                                               : PND_COREFILE_RAW;
+    enum pnd_corefile_packing packing =
+        pnd_gzip_is(head, len) ? PND_COREFILE_GZIP : PND_COREFILE_RAW;
 
     pnd_corefile_sink(&place->corefile, &place->inner);
     return pnd_corefile_begin(&place->corefile, file_name, packing);
@@ -89,20 +89,11 @@ static int take(void *ctx, const void *buf, size_t len)
     return err;
 }
 
-/* The log is for people, who know by it which dump this is: without it the dump is as whole. */
 static int end(void *ctx)
 {
     struct pnd_local_place *place = ctx;
-    int err = place->written == 0 ? PND_E_SHORT : place->inner.end(place->inner.ctx);
-    char log[PND_PLACE_NAME_CAP + 64];
-    int len;
 
-    if (err)
-        return err;
-    len = snprintf(log, sizeof(log), "panicdump: %s, %" PRIu64 " bytes\n", place->name,
-                   place->written);
-    (void)pnd_corefile_log(&place->corefile, NULL, 0, log, (size_t)len);
-    return PND_OK;
+    return place->written == 0 ? PND_E_SHORT : place->inner.end(place->inner.ctx);
 }
 
 static int check(struct pnd_local_place *place, const char *root, const struct pnd_block *block,
@@ -116,13 +107,12 @@ static int check(struct pnd_local_place *place, const char *root, const struct p
 }
 
 int pnd_local_place_open(struct pnd_local_place *place, const char *root,
-                         const struct pnd_block *block, const char *name, struct pnd_why *why)
+                         const struct pnd_block *block, struct pnd_why *why)
 {
     struct pnd_disk disk = {.ctx = place, .write = disk_write, .flush = disk_flush};
     int err;
 
     memset(place, 0, sizeof(*place));
-    snprintf(place->name, sizeof(place->name), "%s", name);
     /* O_EXCL without O_CREAT: nobody else may have the block device, neither as a file system nor
      * as swap space nor as a part of another */
     place->fd = pnd_block_open(root, block, O_RDWR | O_EXCL, &place->bytes);

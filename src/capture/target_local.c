@@ -92,7 +92,7 @@ int pnd_local_parse(const char *text, struct pnd_local_word *ret, struct pnd_why
         word.kind = PND_LOCAL_PARTUUID;
         good = pnd_guid_parse(text + sizeof(partuuid) - 1, guid) == PND_OK;
         if (good)
-            strcpy(word.id, text + sizeof(partuuid) - 1);
+            snprintf(word.id, sizeof(word.id), "%s", text + sizeof(partuuid) - 1);
     } else {
         size_t len = strlen(text);
 
@@ -101,7 +101,7 @@ int pnd_local_parse(const char *text, struct pnd_local_word *ret, struct pnd_why
                text[sizeof(dev) - 1] != '.' && !strchr(text + sizeof(dev) - 1, '/') &&
                len - (sizeof(dev) - 1) < PND_BLOCK_NAME_CAP;
         if (good)
-            strcpy(word.id, text + sizeof(dev) - 1);
+            snprintf(word.id, sizeof(word.id), "%s", text + sizeof(dev) - 1);
     }
     if (!good)
         return refuse_word(text, why);
@@ -136,8 +136,9 @@ static int look(struct pnd_local_target *target, struct pnd_why *why)
 
 static const char *kind_text(const struct pnd_local_word *word)
 {
-    return word->kind == PND_LOCAL_UUID ? "UUID=" : word->kind == PND_LOCAL_PARTUUID ? "PARTUUID="
-                                                                                     : "/dev/";
+    return word->kind == PND_LOCAL_UUID       ? "UUID="
+           : word->kind == PND_LOCAL_PARTUUID ? "PARTUUID="
+                                              : "/dev/";
 }
 
 /* Disks are found while this program already runs. */
@@ -156,12 +157,12 @@ static int find(struct pnd_local_target *target, struct pnd_why *why)
     }
     if (!err)
         return PND_OK;
-    return pnd_why_add(why, err, "%s%s%s", kind_text(&target->word),
-                       pnd_text_escape(safe, sizeof(safe), target->word.id,
-                                       strlen(target->word.id)),
-                       err == PND_E_NOTFOUND ? ": not among the disks of this kernel (is the "
-                                               "driver's module in its initramfs?)"
-                                             : "");
+    return pnd_why_add(
+        why, err, "%s%s%s", kind_text(&target->word),
+        pnd_text_escape(safe, sizeof(safe), target->word.id, strlen(target->word.id)),
+        err == PND_E_NOTFOUND ? ": not among the disks of this kernel (is the "
+                                "driver's module in its initramfs?)"
+                              : "");
 }
 
 /* ---- a directory ---- */
@@ -260,7 +261,7 @@ static int open_target(void *ctx, const char *name, struct pnd_sink *ret, struct
         return err;
     if (target->word.kind == PND_LOCAL_UUID)
         return open_file(target, name, ret, why);
-    err = pnd_local_place_open(&target->place, target->root, &target->block, name, why);
+    err = pnd_local_place_open(&target->place, target->root, &target->block, why);
     if (!err)
         pnd_local_place_sink(&target->place, ret);
     return err;

@@ -178,7 +178,8 @@ static bool is_corefile(const uint8_t *head, size_t len, uint64_t bytes, struct 
     int err = pnd_corefile_read(head, len, bytes, &header);
 
     /* of a version that is not known, or damaged: its first bytes say that it is one */
-    if (err && (len < SIGNATURE || pnd_corefile_read(head, SIGNATURE, bytes, &header) != PND_E_SHORT))
+    if (err &&
+        (len < SIGNATURE || pnd_corefile_read(head, SIGNATURE, bytes, &header) != PND_E_SHORT))
         return false;
     volume->kind = PND_VOLUME_COREFILE;
     volume->type = "a dump";

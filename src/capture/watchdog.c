@@ -39,7 +39,8 @@ static void open_device(struct pnd_watchdog *w)
     w->fd = open(w->device, O_WRONLY | O_CLOEXEC);
     if (w->fd < 0)
         return;
-    if (ioctl(w->fd, WDIOC_SETTIMEOUT, &seconds) < 0 && ioctl(w->fd, WDIOC_GETTIMEOUT, &seconds) < 0)
+    if (ioctl(w->fd, WDIOC_SETTIMEOUT, &seconds) < 0 &&
+        ioctl(w->fd, WDIOC_GETTIMEOUT, &seconds) < 0)
         seconds = 0; /* the driver keeps its time to itself */
     printf("panicdump: the machine's watchdog resets it when this kernel hangs");
     if (seconds > 0)
@@ -112,8 +113,8 @@ __attribute__((noreturn)) static void keep_watch(struct pnd_watchdog *w, enum pn
     prctl(PR_SET_NAME, "watchdog");
     not_when_memory_runs_out();
     w->count_ms = pnd_clock_ms();
-    while (!pnd_watchdog_turn(w, __atomic_load_n(&shared->count, __ATOMIC_RELAXED),
-                              pnd_clock_ms())) {
+    while (
+        !pnd_watchdog_turn(w, __atomic_load_n(&shared->count, __ATOMIC_RELAXED), pnd_clock_ms())) {
         if (__atomic_load_n(&shared->stop, __ATOMIC_RELAXED))
             stay_awake(w);
         pause_ms(PND_WATCHDOG_KICK_MS);

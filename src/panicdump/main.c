@@ -17,32 +17,35 @@ struct verb {
 };
 
 static const struct verb verbs[] = {
-    {"send", pnd_verb_send},
+#ifdef PND_ONLY_CAPTURE
     {"test", pnd_verb_test},
+#else
+    {"arm", pnd_verb_arm},       {"disarm", pnd_verb_disarm},
+    {"status", pnd_verb_status}, {"test", pnd_verb_test_armed},
+#endif
+    {"send", pnd_verb_send},
     {"capture", pnd_verb_capture},
 };
 
 static const char help[] =
     "panicdump - send kernel core dumps to a machine where panicd runs\n"
     "\n"
-    "  panicdump test --server ADDRESS       does the way to the server work?\n"
+    "  panicdump arm --server ADDRESS   a panic sends this machine's memory there\n"
+    "  panicdump status                 is it armed? would a dump arrive now?\n"
+    "  panicdump test                   send a small dump, as the crash kernel would\n"
+    "  panicdump test --crash           the whole of it: panics\n"
+    "  panicdump disarm                 take it back\n"
+    "\n"
+    "  panicdump test --server ADDRESS       does the way to a server work?\n"
     "  panicdump send --server ADDRESS FILE  send a file; - is standard input\n"
     "  panicdump capture                     in a crash kernel: send /proc/vmcore\n"
     "\n"
-    "test:    --port N          the server's UDP port (1069)\n"
-    "         --interface NAME  the crash kernel's packet path: raw Ethernet (root)\n"
-    "send:    --port N          the server's UDP port (1069)\n"
-    "         --name NAME       the dump's name there (the file's)\n"
-    "         --gzip            compress on the way, and add .gz to the name\n"
-    "         --no-sparse       send pages of zeros instead of skipping them\n"
-    "         -q, --quiet       no progress\n"
-    "capture: --cmdline TEXT    options from TEXT instead of /proc/cmdline:\n"
-    "                           _panicd_ip= _router_ip= kdp_ip_addr= kdp_match_name=\n"
-    "                           kdp_match_mac= panicd_port= debug= panicd_after=\n"
-    "                           _panicd_corename= panicd_vmcore=\n"
+    "panicdump VERB --help tells the options of each. panicdump-static, which runs\n"
+    "in the crash kernel, has test, send and capture only.\n"
     "\n"
-    "Exit status: 0 the server holds the dump; 1 it refused, or never answered;\n"
-    "2 wrong usage or an unreadable file; 130, 143 interrupted. See panicdump(8).\n";
+    "Exit status: 0 done, and the server holds the dump; 1 it refused, or never\n"
+    "answered, or nothing is armed; 2 wrong usage, or it could not; 130, 143\n"
+    "interrupted. See panicdump(8).\n";
 
 /* The kernel starts /init with those words of its command line that it does not know itself: they
  * are not for us. A container's first process has another name. */
@@ -73,8 +76,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
-    return pnd_complain(PND_EXIT_CANNOT,
-                        "there is no \"%s\": say test, send or capture; panicdump "
-                        "--help tells more",
+    return pnd_complain(PND_EXIT_CANNOT, "there is no \"%s\": panicdump --help tells what there is",
                         argv[1]);
 }

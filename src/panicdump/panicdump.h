@@ -20,4 +20,10 @@ int pnd_verb_send(int argc, char **argv);
 int pnd_verb_test(int argc, char **argv);
 int pnd_verb_capture(int argc, char **argv);
 
+/* Of the program on the running system; the static one, for the initramfs, has none of them. */
+int pnd_verb_arm(int argc, char **argv);
+int pnd_verb_disarm(int argc, char **argv);
+int pnd_verb_status(int argc, char **argv);
+int pnd_verb_test_armed(int argc, char **argv); /* with --server: pnd_verb_test() */
+
 #endif

@@ -48,8 +48,16 @@ struct send {
 static struct send send_state; /* too large for the stack */
 
 static const char usage[] =
-    "usage: panicdump send --server ADDRESS [--port N] [--name NAME] [--gzip] [--no-sparse] [-q] "
-    "FILE|-\n";
+    "usage: panicdump send --server ADDRESS [OPTION...] FILE|-\n"
+    "\n"
+    "  --port N         the server's UDP port (1069)\n"
+    "  --name NAME      the dump's name there (the file's)\n"
+    "  --gzip           compress on the way, and add .gz to the name\n"
+    "  --no-sparse      send pages of zeros instead of skipping them\n"
+    "  -q, --quiet      no progress\n"
+    "\n"
+    "Exit status: 0 the server holds the dump; 1 it refused, or never answered;\n"
+    "2 wrong usage or an unreadable file; 130, 143 interrupted.\n";
 
 static int parse_options(int argc, char **argv, struct send_options *ret)
 {

@@ -455,6 +455,18 @@ static void open_udp(struct peer *peer)
         die("connect to the server");
 }
 
+static void start(struct peer *peer, const char *cable)
+{
+    if (!cable || !peer->server_ip || !peer->port || !peer->delay_us_max) {
+        fprintf(stderr, "usage: etherpeer --cable PATH --server IP --port N [--drop P] "
+                        "[--duplicate P] [--reorder P] [--corrupt P] [--delay-ms N] [--seed N] "
+                        "[--mtu N] [--vlan N] [--no-arp]\n");
+        exit(2);
+    }
+    open_cable(peer, cable);
+    open_udp(peer);
+}
+
 static void parse_options(struct peer *peer, int argc, char **argv)
 {
     static const struct option options[] = {
@@ -519,14 +531,7 @@ static void parse_options(struct peer *peer, int argc, char **argv)
         }
     }
     peer->server_ip = ntohl(server.s_addr);
-    if (!cable || !peer->server_ip || !peer->port || !peer->delay_us_max) {
-        fprintf(stderr, "usage: etherpeer --cable PATH --server IP --port N [--drop P] "
-                        "[--duplicate P] [--reorder P] [--corrupt P] [--delay-ms N] [--seed N] "
-                        "[--mtu N] [--vlan N] [--no-arp]\n");
-        exit(2);
-    }
-    open_cable(peer, cable);
-    open_udp(peer);
+    start(peer, cable);
 }
 
 static void report(const struct peer *peer)

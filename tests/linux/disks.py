@@ -23,7 +23,7 @@ LINUX_FILES = uuid.UUID("0FC63DAF-8483-4772-8E79-3D69D8477DE4")
 BUSES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci")
 WANTED = set(BUSES) | {"virtio_blk", "failover", "net_failover", "virtio_net", "ext4", "jbd2",
                        "mbcache", "crc16", "crc32c_generic", "fat", "vfat", "nls_cp437",
-                       "nls_ascii", "nls_utf8", "xfs", "libcrc32c", "i6300esb"}
+                       "nls_ascii", "nls_utf8", "watchdog", "i6300esb"}
 
 
 def _tool(name, package):
@@ -33,9 +33,9 @@ def _tool(name, package):
     return found
 
 
-def run(name, package, *arguments, **options):
+def run(name, package, *arguments):
     result = subprocess.run([_tool(name, package), *map(str, arguments)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, **options)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     text = result.stdout.decode(errors="replace")
     if result.returncode != 0:
         raise lab.LabError(f"{name} {' '.join(map(str, arguments))}: {text}")

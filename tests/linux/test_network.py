@@ -361,6 +361,29 @@ class NoArp(Scenario):
                  "costs nothing", said)
 
 
+class Filter(Scenario):
+    title, options, whole = "panicd_filter=31", "panicd_filter=31", True
+
+    def compare(self, dump):
+        said, _ = lab.facts_of(dump["path"], self.work)
+        self.say(dump["state"] == said["verdict"] == "complete" and said["format"] == "gzip+kdump"
+                 and said["facts"].get("panic") == "sysrq triggered crash",
+                 "a kdump-compressed file arrives, and says why the kernel died", said)
+        self.say(dump["name"].endswith(".gz")
+                 and any("filtered at level 31" in line for line in self.console()),
+                 "and the console says that it is filtered", "\n".join(self.console()))
+
+
+class NoFilter(Scenario):
+    """What is sent has no lists of pages."""
+    title, options = "a filter that cannot be", "panicd_filter=31"
+
+    def outcome(self):
+        said = "\n".join(self.console())
+        self.say("panicd_filter=31 cannot be done: " in said and "sending everything" in said,
+                 "everything is sent, and the console says why", said)
+
+
 class Shell(Scenario):
     title, after, shell = "panicd_after=shell", "shell", True
 
@@ -385,7 +408,8 @@ class NoShell(Scenario):
 SCENARIOS = {
     "second": Second, "link": Link, "loss-10": Loss10, "late": Late, "killed": Killed,
     "loss-1": Loss, "full": Full, "mtu-576": Mtu576, "mtu-1500": Mtu, "mtu-9000": Mtu9000,
-    "mtu-narrow": Narrow, "vlan": Vlan, "stale-mac": StaleMac, "no-arp": NoArp, "shell": Shell,
+    "mtu-narrow": Narrow, "vlan": Vlan, "stale-mac": StaleMac, "no-arp": NoArp, "filter": Filter,
+    "no-filter": NoFilter, "shell": Shell,
     "no-shell": NoShell,
 }
 

@@ -19,8 +19,9 @@ enum { DISK_BYTES = 8 * MACHINE_MIB, PART_BYTES = 2 * MACHINE_MIB };
 
 static void mounted(const char *line)
 {
-    strcat(mounts, line);
-    strcat(mounts, "\n");
+    size_t len = strlen(mounts);
+
+    snprintf(mounts + len, sizeof(mounts) - len, "%s\n", line);
     machine_file("proc/self/mountinfo", "%s", mounts);
 }
 
@@ -41,7 +42,8 @@ static void number(unsigned minor, const char *name)
     machine_link(to, path);
 }
 
-/* A machine as Debian installs it: one disk, ext4 at /, a partition for dumps; 128 MiB of memory. */
+/* A machine as Debian installs it: one disk, ext4 at /, a partition for dumps; 128 MiB of memory.
+ */
 static void setup(void)
 {
     const struct machine_entry entries[] = {
@@ -81,10 +83,10 @@ static int find(const char *what)
 /* The crash kernel understands the word. */
 static void check_word(const char *wanted)
 {
-    struct pnd_why not;
+    struct pnd_why not ;
 
     CHECK_STR(local.word, wanted);
-    CHECK_EQ(pnd_local_parse(local.word, &word, &not), PND_OK);
+    CHECK_EQ(pnd_local_parse(local.word, &word, &not ), PND_OK);
 }
 
 static bool refused(const char *what, int err, const char *reason)
@@ -208,7 +210,7 @@ static void disks_made_of_other_disks_are_refused_with_the_reason(void)
         if (cases[i].uuid) {
             snprintf(path, sizeof(path), "sys/devices/virtual/block/%s/dm", cases[i].name);
             machine_mkdirs(path);
-            strcat(path, "/uuid");
+            snprintf(path, sizeof(path), "sys/devices/virtual/block/%s/dm/uuid", cases[i].name);
             machine_file(path, "%s\n", cases[i].uuid);
         }
         number(9, cases[i].name);

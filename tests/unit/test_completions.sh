@@ -65,6 +65,8 @@ if [ -r $framework ]; then
     . $framework
     . "$completions/panicdump.bash"
     offers "panicdump: a verb" "capture" _panicdump panicdump ca
+    offers "panicdump: the options of arm" "--persist --port --poweroff" _panicdump panicdump arm --p
+    offers "panicdump: the options of status" "--help --json" _panicdump panicdump status --
     offers "panicdump: a verb's options" "--name --no-sparse" _panicdump panicdump send --n
     offers "panicdump: a file" "$dumps/core-a $dumps/core-b" _panicdump panicdump send "$dumps/co"
 else

@@ -81,7 +81,7 @@ static void one_that_cannot_be_put_to_sleep_wants_to_be_told_on(void)
     CHECK(pnd_watchdog_disarm(&w)); /* there is none */
     tmp_write("watchdog", "", 0);
     CHECK(!pnd_watchdog_turn(&w, 1, 0));
-    CHECK(!pnd_watchdog_disarm(&w)); /* a file knows no such thing */
+    CHECK(!pnd_watchdog_disarm(&w));  /* a file knows no such thing */
     CHECK(w.fd >= 0 && kicks() == 1); /* not even the V that would end it */
     close(w.fd);
     tmp_remove();

@@ -1,0 +1,285 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""panicdump arm, typed into a shell of a machine in QEMU that then panics. TAP on stdout.
+
+    PND_BUILD=build tests/linux/test_arm.py [SCENARIO...]      (all by default)
+"""
+
+import json
+import pathlib
+import re
+import struct
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True   # the source tree stays as it is
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import shell_guest   # noqa: E402
+import lab           # noqa: E402
+import oracle        # noqa: E402
+
+INITRAMFS_MAX = 3 << 20
+XLOADFLAGS_AT, XLF_KERNEL_64 = 0x236, 1   # Linux Documentation/arch/x86/boot.rst
+
+
+class Tap:
+    def __init__(self):
+        self.count = self.failures = 0
+
+    def ok(self, good, sentence, why=""):
+        self.count += 1
+        self.failures += not good
+        print(f"{'' if good else 'not '}ok {self.count} - {sentence}", flush=True)
+        if not good:
+            self.note(why)
+        return good
+
+    def note(self, text):
+        for line in str(text).splitlines():
+            print("# " + line, flush=True)
+
+
+class Typed:
+    """A guest, and sentences about what its programs answer."""
+
+    def __init__(self, tap, title, guest):
+        self.tap, self.title, self.guest = tap, title, guest
+
+    def ok(self, good, sentence, why=""):
+        return self.tap.ok(good, f"{self.title}: {sentence}", why)
+
+    def says(self, sentence, command, status, *patterns):
+        """The command exits so, and each pattern is in what it prints, wherever its lines end."""
+        code, text = self.guest.run(command)
+        flat = " ".join(text.split())
+        missing = [p for p in patterns if not re.search(p, flat)]
+        self.ok(code == status and not missing, sentence,
+                f"$ {command}\nexit {code}, not {status}; not found: {missing}\n{text}")
+        return flat
+
+    def value(self, path):
+        return self.guest.run(f"cat {path}")[1].strip()
+
+    def initramfs_is_small(self, text, driver):
+        """Of the page that arm shows."""
+        size = re.search(r"initramfs ([\d.]+) (\w+): panicdump, (.*?) memory ", text)
+        units = {"KiB": 1 << 10, "MiB": 1 << 20}
+        small = size and float(size[1]) * units[size[2]] < INITRAMFS_MAX
+        self.ok(small and driver in size[3].split(),
+                f"the initramfs with {driver} has less than 3 MiB: "
+                + (f"{size[1]} {size[2]}, {len(size[3].split())} modules" if size else "?"), text)
+
+
+def arm_line(receiver, options=""):
+    return f"panicdump arm --server {lab.SERVER_IP}:{receiver.port} {options}".strip()
+
+
+def test_dumps(receiver):
+    return [d for d in receiver.dumps() if d["name"].startswith("panicd-test-")]
+
+
+def real_dump(receiver, guest, patience=300):
+    """The dump that is none of `panicdump test`, once it is no longer arriving."""
+    class Real:
+        def __getattr__(self, name):
+            return getattr(receiver, name)
+
+        def dumps(self):
+            return [d for d in receiver.dumps() if not d["name"].startswith("panicd-test-")]
+
+    return lab.Receiver.wait_dump(Real(), guest, patience)
+
+
+def judge_dump(t, dump, title):
+    t.ok(dump["state"] == "complete", "the dump is complete", dump)
+    t.ok(re.search(title, dump.get("title") or ""), f"it says why: {title}", dump)
+
+
+# ---------------------------------------------------------------- scenarios
+
+def mistakes(t, receiver):
+    """What cannot be armed says so, and leaves nothing behind."""
+    t.says("nothing is armed yet", "panicdump status", 1, "^armed no", "panicdump arm --server")
+    t.says("disarm says that there is nothing to take back", "panicdump disarm", 1,
+           "nothing is armed")
+    t.says("test says so as well", "panicdump test", 1, "nothing is armed")
+    t.says("an interface that is not there is named", arm_line(receiver, "--interface wan7"), 2,
+           "wan7")
+    t.says("the machine itself is no server", "panicdump arm --server 10.0.2.15", 1)
+    t.guest.run("ip route del default")
+    t.says("without a route it exits 1: a boot tries again", "panicdump arm --server 192.0.2.9", 1,
+           "192.0.2.9")
+    t.guest.run("ip route add default via 10.0.2.2")
+    t.says("another kernel than the running one is refused",
+           "head -c 4096 /boot/vmlinuz-$(uname -r) >/other; printf 'x' | dd of=/other bs=1 "
+           "seek=$((0x200+$(dd if=/other bs=1 skip=526 count=2 2>/dev/null | od -An -tu2)))"
+           " conv=notrunc 2>/dev/null; " + arm_line(receiver, "--kernel /other"), 2,
+           "is a kernel of release x")
+    file = "/lib/modules/$(uname -r)/kernel/drivers/net/virtio_net.ko"
+    t.guest.run(f"mv {file} /away.ko")
+    t.says("a module whose file is gone is named", arm_line(receiver), 2, "virtio_net.ko")
+    t.guest.run(f"mv /away.ko {file}")
+    t.guest.run("mv /usr/sbin/panicdump-static /away")
+    t.says("so is the program for the crash kernel", arm_line(receiver), 2, "panicdump-static")
+    t.guest.run("mv /away /usr/sbin/panicdump-static")
+    t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "0", "none of these loaded anything")
+
+
+def looking(t, receiver):
+    text = t.says("--dry-run shows everything", arm_line(receiver, "--dry-run"), 0,
+                  "Nothing was loaded", r"eth0, 52:54:00:12:34:56 \(virtio_net\)",
+                  "from 10.0.2.15/24", "nr_cpus=1", "kdp_match_mac=525400123456")
+    t.initramfs_is_small(text, "virtio_net")
+    t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "0", "and loads nothing")
+    t.says("--initramfs writes it, twice the same bytes",
+           arm_line(receiver, "--initramfs /a >/dev/null") + " && "
+           + arm_line(receiver, "--initramfs /b >/dev/null") + " && cmp /a /b && cpio -t </a", 0,
+           r"\binit\b", "lib/panicd/modules", "lib/panicd/options", "lib/modules/virtio_net.ko")
+    t.guest.run("rm -f /a /b")
+
+
+def armed(t, receiver):
+    t.says("arm loads it, and says how",
+           arm_line(receiver, "--on-nmi"), 0, "^Armed: when this kernel panics",
+           "loaded by kexec_file_load", r"kernel.unknown_nmi_panic=1 \(was 0\)")
+    t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "1", "a crash kernel is loaded")
+    t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "1", "an NMI panics now")
+    t.says("status says so", "panicdump status", 0, "^armed for kernel 6", "open, next hop",
+           "nmi panics")
+    status = json.loads(t.guest.run("panicdump status --json")[1])
+    t.ok(status["armed"] and status["loaded"] and status["open"] and status["on_nmi"]
+         and status["servers"][0] | {"way": ""} == {"address": lab.SERVER_IP, "open": True,
+                                                   "port": receiver.port, "way": ""}
+         and status["initramfs_bytes"] < INITRAMFS_MAX, "status --json says the same", status)
+    t.says("test reaches the server as the crash kernel would", "panicdump test", 0,
+           "ok: 10.0.2.2:.* on eth0 by way of 52:55:0a:00:02:02")
+    t.ok([d["state"] for d in test_dumps(receiver)] == ["complete"], "the server holds that dump",
+         receiver.dumps())
+    t.says("a panic that nobody can be asked about is refused", "panicdump test --crash </dev/null",
+           2, "--yes-really")
+    t.guest.run("ip link set eth0 down")
+    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* no:|nobody")
+    t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
+    t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
+           r"unknown_nmi_panic=1 \(was 0\)")
+    t.says("disarm takes it back", "panicdump disarm", 0, "^Disarmed", "NMI")
+    t.ok((t.value("/sys/kernel/kexec_crash_loaded"), t.value("/proc/sys/kernel/unknown_nmi_panic"))
+         == ("0", "0"), "no crash kernel is loaded, and an NMI is as it was")
+    t.says("status knows", "panicdump status", 1, "^armed no")
+
+
+def crashed_to_a_shell(t, receiver, guest, work):
+    t.says("arm --shell takes a shell along", arm_line(receiver, "--shell"), 0, "a shell on the")
+    guest.type("panicdump test --crash --yes-really")
+    judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+    guest.wait_shell()
+    t.ok(t.value("/proc/1/comm") == "init" and "nr_cpus=1" in t.value("/proc/cmdline"),
+         "then there is a shell in the crash kernel")
+    memory = guest.save_memory()
+    dump = next(d for d in receiver.dumps() if d["name"].startswith("core-linux-"))
+    out = receiver.panicctl("export", "--decompress", "-o", f"{work}/core", str(dump["id"]))
+    t.ok(out.returncode == 0, "the dump can be had", out.stdout)
+    found = oracle.compare(f"{work}/core", memory)
+    t.ok(found.equal > 10000 and found.different == 0,
+         f"every page is that of the machine: {found.equal} of them", found)
+
+
+def arm(tap):
+    image = shell_guest.initramfs("cloud-amd64")
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="88M",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "arm", guest)
+        mistakes(t, receiver)
+        looking(t, receiver)
+        armed(t, receiver)
+        crashed_to_a_shell(t, receiver, guest, work)
+
+
+def without_64_bit_entry(vmlinuz):
+    """The kernel, as one that kexec_file_load does not understand."""
+    image = bytearray(vmlinuz)
+    flags, = struct.unpack_from("<H", image, XLOADFLAGS_AT)
+    struct.pack_into("<H", image, XLOADFLAGS_AT, flags & ~XLF_KERNEL_64)
+    return bytes(image)
+
+
+def tool(tap):
+    """kexec_file_load refuses the image; kexec-tools loads it. An NMI is what it dies of."""
+    release, vmlinuz, _ = shell_guest.initramfs("cloud-amd64")
+    place = f"boot/vmlinuz-{release}"
+    image = shell_guest.initramfs(
+        "cloud-amd64", {"sbin/kexec": lab._tool("kexec-tools", "kexec")},
+        {place: without_64_bit_entry(vmlinuz)})
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="96M",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "tool", guest)
+        guest.run("mv /sbin/kexec /away")
+        t.says("without kexec-tools it says which package is missing", arm_line(receiver), 2,
+               "form", "install the package kexec-tools")
+        guest.run("mv /away /sbin/kexec")
+        t.says("arm falls back to kexec-tools, and says so",
+               arm_line(receiver, "--on-nmi --poweroff"), 0, "loaded by kexec-tools",
+               "the machine is switched off")
+        t.says("status knows by what", "panicdump status", 0, "by kexec-tools")
+        guest.qmp.execute("inject-nmi")
+        judge_dump(t, real_dump(receiver, guest), "NMI")
+        guest.process.wait(60)
+        t.ok(True, "the machine is switched off then")
+
+
+def nics(tap):
+    """Other cards, of the generic kernel; and a machine that has nothing reserved."""
+    image = shell_guest.initramfs("amd64")
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver:
+        with shell_guest.ShellGuest(work, image, memory_mib=512, reserve=None, nic="e1000",
+                                    modules="e1000 mac80211_hwsim") as guest:
+            t = Typed(tap, "e1000", guest)
+            text = t.says("--dry-run works where nothing is reserved",
+                          arm_line(receiver, "--dry-run"), 0, r"\(e1000\)")
+            t.initramfs_is_small(text, "e1000")
+            t.says("arm refuses, with what to add", arm_line(receiver), 2, "crashkernel=",
+                   "nothing was changed")
+            t.says("status has the number", "panicdump status", 1, "memory 0 B reserved")
+            if guest.run("ls /sys/class/net/wlan0")[0] == 0:
+                guest.run("ip link set wlan0 up; ip addr add 192.0.2.1/24 dev wlan0")
+                t.says("a wireless interface is refused as such",
+                       "panicdump arm --server 192.0.2.9 --interface wlan0", 2, "wireless")
+        with shell_guest.ShellGuest(work, image, memory_mib=512, reserve="128M", nic="e1000e",
+                                    machine="q35", modules="e1000e",
+                                    append="init_on_free=1") as guest:
+            t = Typed(tap, "e1000e", guest)
+            text = t.says("arm finds its module", arm_line(receiver), 0, r"\(e1000e\)")
+            t.initramfs_is_small(text, "e1000e")
+            t.says("test reaches the server", "panicdump test", 0, "ok: ")
+            guest.type("panicdump test --crash --yes-really")
+            judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+
+
+SCENARIOS = {"arm": arm, "tool": tool, "nics": nics}
+
+
+def main():
+    tap = Tap()
+    lab.end_cleanly_on_sigterm()
+    names = sys.argv[1:] or list(SCENARIOS)
+    try:
+        lab.need_qemu()
+        for name in names:
+            try:
+                SCENARIOS[name](tap)
+            except lab.LabError as error:
+                tap.ok(False, f"{name}: runs to its end", error)
+    except lab.Skip as why:
+        print(f"1..0 # SKIP {why}")
+        return 0
+    print(f"1..{tap.count}")
+    return 1 if tap.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
