@@ -117,7 +117,7 @@ __attribute__((noreturn)) static void keep_watch(struct pnd_watchdog *w, enum pn
         !pnd_watchdog_turn(w, __atomic_load_n(&shared->count, __ATOMIC_RELAXED), pnd_clock_ms())) {
         if (__atomic_load_n(&shared->stop, __ATOMIC_RELAXED))
             stay_awake(w);
-        pause_ms(PND_WATCHDOG_KICK_MS);
+        pause_ms(w->fd < 0 ? PND_WATCHDOG_LOOK_MS : PND_WATCHDOG_KICK_MS);
     }
     pnd_complain(0, "nothing has moved for %" PRIu32 " s: the capture hangs, and the machine %s",
                  w->patience_s, after == PND_AFTER_POWEROFF ? "is switched off" : "starts again");

@@ -13,6 +13,7 @@
 
 enum {
     PND_WATCHDOG_KICK_MS = 1000, /* how often the machine's watchdog is told that all is well */
+    PND_WATCHDOG_LOOK_MS = 100,  /* and looked for, as long as its driver has not come */
     /* without that, it resets the machine after half the patience, within these bounds */
     PND_WATCHDOG_HARDWARE_S = 60,
     PND_WATCHDOG_HARDWARE_MIN_S = 10,
@@ -41,8 +42,8 @@ struct pnd_watchdog {
     uint64_t count_ms;
 };
 
-/* One turn, every PND_WATCHDOG_KICK_MS. @param count of calls so far. @return true: the program
- * hangs */
+/* One turn, every PND_WATCHDOG_KICK_MS or _LOOK_MS. @param count of calls so far. @return true: the
+ * program hangs */
 bool pnd_watchdog_turn(struct pnd_watchdog *watchdog, uint64_t count, uint64_t now_ms);
 
 /* @return true: the machine's watchdog sleeps, or there is none; false: it goes on, and wants to be

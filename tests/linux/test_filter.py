@@ -56,7 +56,8 @@ class UsedMemory(lab.Crash):
 def crash_a_guest(work):
     """The path of its core, an ELF file; and the lines that its crash kernel said of filters."""
     receiver = lab.Receiver(f"{work}/dumps", f"{work}/panicd.log")
-    with receiver, lab.Guest(UsedMemory(), lab.guest_kernel(), receiver.port, work) as guest:
+    crash = UsedMemory(options="panicd_compress=none")
+    with receiver, lab.Guest(crash, lab.guest_kernel(), receiver.port, work) as guest:
         guest.panic()
         path = receiver.wait_dump(guest)["path"]
         failed = [line for line in guest.console.lines
