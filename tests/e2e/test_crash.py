@@ -67,8 +67,12 @@ class Debugged(Scenario):
         agreed = [(name, at) for name, at in frames if name.removesuffix(".cold") in by_drgn]
         # panic() has gone on since it wrote its trace, to where it starts the crash kernel; and
         # behind the way in, crash shows what earlier calls left on the stack
-        below = agreed[[name for name, _ in agreed].index("panic") + 1:]
-        below = below[:[name for name, _ in below].index("do_syscall_64") + 1]
+        names = [name for name, _ in agreed]
+        if not self.say("panic" in names and "do_syscall_64" in names,
+                        "crash and drgn agree on the way from the system call to panic()",
+                        f"{frames}\n{by_drgn}"):
+            return
+        below = agreed[names.index("panic") + 1:names.index("do_syscall_64") + 1]
         text = self.receiver.panicctl("log", "latest", "--symbols", symbols).stdout
         ours = [(name, int(at, 16)) for name, at in
                 re.findall(r"-> (\S+) \+ 0x[0-9a-f]+ \(.*\)  \[0x([0-9a-f]+)\]", text)]
@@ -76,7 +80,7 @@ class Debugged(Scenario):
                  "the frames on which crash and drgn agree are those of panicctl log --symbols, "
                  "to the address", f"{agreed}\n{by_drgn}\n{ours}")
         log = self.receiver.panicctl("log", "latest").stdout
-        # crash ends each record where it ends, we (as vmcore-dmesg) also show what cannot be seen
+        # but for blanks at the end of a line
         theirs, lines = ([line.rstrip() for line in text.splitlines()
                           if re.match(r"\[ *\d+\.\d+\] ", line)] for text in (crash, log))
         self.say(len(theirs) > 100 and theirs == lines, "and crash prints the same log",
@@ -240,12 +244,12 @@ def main(names):
     lab.end_cleanly_on_sigterm()
     try:
         lab.need_qemu()
-        lab.guest_kernel()
+        scenarios = [SCENARIOS[name](tap) for name in names or SCENARIOS]
     except lab.Skip as why:
         print(f"1..0 # SKIP {why}")
         return 0
-    for name in names or SCENARIOS:
-        SCENARIOS[name](tap).run()
+    for scenario in scenarios:
+        scenario.run()
     print(f"1..{tap.count}")
     return 1 if tap.failures else 0
 
