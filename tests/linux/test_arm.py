@@ -144,12 +144,28 @@ def armed(t, receiver):
            "loaded by kexec_file_load", r"kernel.unknown_nmi_panic=1 \(was 0\)")
     t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "1", "a crash kernel is loaded")
     t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "1", "an NMI panics now")
-    t.says("status says so", "panicdump status", 0, "^armed for kernel 6", "open, next hop",
+    t.says("status says so, and that the server answers", "panicdump status", 0,
+           "^armed for kernel 6", r"open: it answers in [\d.]+ ms, by way of 52:55:0a:00:02:02",
            "nmi panics")
+    t.ok(receiver.dumps() == [], "which left nothing on the server", receiver.dumps())
+    somewhere = lab.free_udp_port()
+    t.says("where nobody listens it says so",
+           f"panicdump arm --server {lab.SERVER_IP}:{somewhere} >/dev/null; panicdump status", 1,
+           "armed for kernel 6", f"10.0.2.2:{somewhere}: (nobody listens|the next hop)")
+    t.says("of two servers one is enough", arm_line(receiver, f"--on-nmi --server 10.0.2.99")
+           + ",10.0.2.2:{0} >/dev/null; panicdump status".format(somewhere), 0,
+           r"10.0.2.2:\d+: open: it answers", "10.0.2.99:1069: (nobody answers ARP|the next hop)")
+    t.guest.run(arm_line(receiver, "--on-nmi"))
+    t.guest.run("echo 0 >/proc/sys/kernel/unknown_nmi_panic")
+    t.says("an NMI that something has set back shows", "panicdump status", 0,
+           "nmi does not panic", "arm again with --on-nmi")
+    t.guest.run("echo 1 >/proc/sys/kernel/unknown_nmi_panic")
     status = json.loads(t.guest.run("panicdump status --json")[1])
     t.ok(status["armed"] and status["loaded"] and status["open"] and status["on_nmi"]
+         and status["nmi_panics"]
          and status["servers"][0] | {"way": ""} == {"address": lab.SERVER_IP, "open": True,
-                                                   "port": receiver.port, "way": ""}
+                                                   "by_frames": True, "port": receiver.port,
+                                                   "way": ""}
          and status["initramfs_bytes"] < INITRAMFS_MAX, "status --json says the same", status)
     t.says("test reaches the server as the crash kernel would", "panicdump test", 0,
            "ok: 10.0.2.2:.* on eth0 by way of 52:55:0a:00:02:02")
@@ -158,7 +174,7 @@ def armed(t, receiver):
     t.says("a panic that nobody can be asked about is refused", "panicdump test --crash </dev/null",
            2, "--yes-really")
     t.guest.run("ip link set eth0 down")
-    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* no:|nobody")
+    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* closed:|nobody")
     t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
     t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
            r"unknown_nmi_panic=1 \(was 0\)")
