@@ -136,7 +136,7 @@ static int put_program(struct writer *w, const char *name, const char *path)
     return err;
 }
 
-static int put_unpacked(struct writer *w, const char *name, const char *path)
+static int put_unpacked(struct writer *w, const char *name, unsigned mode, const char *path)
 {
     void *bytes;
     size_t len;
@@ -144,7 +144,7 @@ static int put_unpacked(struct writer *w, const char *name, const char *path)
 
     if (err)
         return err;
-    err = put_file(w, name, 0644, bytes, len);
+    err = put_file(w, name, mode, bytes, len);
     free(bytes);
     return err;
 }
@@ -174,11 +174,11 @@ static int put_modules(struct writer *w, const struct pnd_modules *modules)
 
     for (size_t i = 0; i < modules->count && !err; i++) {
         snprintf(name, sizeof(name), "lib/modules/%s.ko", modules->list[i].name);
-        err = put_unpacked(w, name, modules->list[i].path);
+        err = put_unpacked(w, name, 0644, modules->list[i].path);
     }
     for (size_t i = 0; i < modules->firmware_count && !err; i++) {
         snprintf(name, sizeof(name), "lib/firmware/%s", modules->firmware[i].name);
-        err = put_unpacked(w, name, modules->firmware[i].path);
+        err = put_unpacked(w, name, 0644, modules->firmware[i].path);
     }
     return err;
 }
@@ -204,8 +204,12 @@ static int put_everything(struct writer *w, const struct pnd_initramfs *initramf
         err = put_options(w, initramfs->options);
     if (!err && initramfs->modules)
         err = put_modules(w, initramfs->modules);
-    for (size_t i = 0; i < initramfs->file_count && !err; i++)
-        err = put_program(w, initramfs->files[i].name, initramfs->files[i].path);
+    for (size_t i = 0; i < initramfs->file_count && !err; i++) {
+        const struct pnd_initramfs_file *file = &initramfs->files[i];
+
+        err = file->linked ? put_unpacked(w, file->name, 0755, file->path)
+                           : put_program(w, file->name, file->path);
+    }
     return err;
 }
 

@@ -22,6 +22,7 @@ struct pnd_persist {
     char interface[IFNAMSIZ];
     char after[16];  /* "reboot", "poweroff", "shell" */
     uint64_t filter; /* 0 to 31 */
+    bool makedumpfile;
     bool on_nmi;
     bool force;
     char also_local[PND_PERSIST_WORD_CAP]; /* absolute */

@@ -8,6 +8,7 @@
 import json
 import pathlib
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -375,7 +376,39 @@ def also_local(tap):
             judge_dump(t, new[0] if new else {"state": "none"}, "sysrq triggered crash")
 
 
-SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local}
+def makedumpfile(tap):
+    """Who wants that program to filter gets it, with its libraries, and is told what it costs."""
+    program = shutil.which("makedumpfile")
+    if not program:
+        raise lab.Skip("makedumpfile is not installed: apt-get install makedumpfile")
+    image = shell_guest.initramfs("cloud-amd64", {"usr/bin/makedumpfile": program})
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="88M",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "makedumpfile", guest)
+        text = t.says("--filter alone takes no program along",
+                      arm_line(receiver, "--filter 31 --dry-run"), 0)
+        t.initramfs_is_small(text, "virtio_net")
+        t.says("it has to be told what to leave out", arm_line(receiver, "--makedumpfile"), 2,
+               "--filter 31")
+        guest.run("mv /usr/bin/makedumpfile /away")
+        t.says("it has to be there", arm_line(receiver, "--filter 31 --makedumpfile"), 2,
+               "makedumpfile is not installed", "selects the same pages")
+        guest.run("mv /away /usr/bin/makedumpfile")
+        text = t.says("then it is taken along, and no memory is missing",
+                      arm_line(receiver, "--filter 31 --makedumpfile"), 0,
+                      "panicdump, makedumpfile and its libraries,")
+        tap.note(re.search("initramfs .*? needed", text)[0])
+        t.ok("warning reservation" not in text, "what is reserved is enough for it", text)
+        guest.type("panicdump test --crash --yes-really")
+        judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+        t.ok(any("filtered at level 31 by makedumpfile" in line for line in guest.console.lines),
+             "it has filtered", guest.console.tail())
+
+
+SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local,
+             "makedumpfile": makedumpfile}
 
 
 def main():

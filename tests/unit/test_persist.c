@@ -49,6 +49,7 @@ static const struct pnd_persist full = {.server = "10.0.40.2, 10.0.40.3:1070",
                                         .after = "poweroff",
                                         .filter = 31,
                                         .on_nmi = true,
+                                        .makedumpfile = true,
                                         .force = true,
                                         .also_local = "/var/crash",
                                         .append = "console=ttyS1,115200 nomodeset"};
@@ -65,7 +66,7 @@ static void what_is_asked_for_comes_back_from_the_file(void)
     CHECK_STR(read.interface, full.interface);
     CHECK_STR(read.after, full.after);
     CHECK_EQ(read.filter, 31);
-    CHECK(read.on_nmi && read.force);
+    CHECK(read.on_nmi && read.force && read.makedumpfile);
     CHECK_STR(read.also_local, full.also_local);
     CHECK_STR(read.append, full.append);
     CHECK_EQ(status_of("/etc/panicd/panicdump.conf").st_mode & 0777, 0644);
