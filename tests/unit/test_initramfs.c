@@ -268,6 +268,24 @@ static void one_that_is_too_large_names_what_is_too_much(void)
     remove_place();
 }
 
+static void a_module_that_is_cut_is_refused_at_each_length(void)
+{
+    static const char path[] = "lib/modules/" TREE_RELEASE "/kernel/lib.ko";
+    uint8_t module[1024 + 40];
+    uint64_t bytes;
+    size_t len;
+
+    make_place();
+    len = tree_module(module, "license=GPL", 12);
+    memcpy(module + len, "a signature~Module signature appended~", 38);
+    for (size_t cut = 1; cut <= len + 38; cut++) {
+        tree_put(path, module, cut);
+        CHECK_EQ(write_it("out", &bytes), cut < len ? PND_E_FORMAT : PND_OK);
+        CHECK(cut >= len || strstr(why.text, "lib.ko is no module, or one that is cut"));
+    }
+    remove_place();
+}
+
 static void what_is_missing_or_cannot_be_written_is_named(void)
 {
     uint64_t bytes;
@@ -297,6 +315,7 @@ int main(void)
     RUN(unless_it_is_taken_along_with_them);
     RUN(every_truncation_of_a_program_is_refused);
     RUN(one_that_is_too_large_names_what_is_too_much);
+    RUN(a_module_that_is_cut_is_refused_at_each_length);
     RUN(what_is_missing_or_cannot_be_written_is_named);
     return tap_done();
 }
