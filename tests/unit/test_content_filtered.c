@@ -383,6 +383,26 @@ static void makedumpfile_that_is_not_there_is_no_content(void)
     pnd_vmcore_file_close(&file);
 }
 
+/* Its interpreter is missing, as libraries of a program in an initramfs may be. */
+static void makedumpfile_that_cannot_be_started_is_a_content_that_fails(void)
+{
+    char name[] = "/tmp/panicd-filtered-program-XXXXXX";
+    int fd = mkstemp(name);
+
+    CHECK(fd >= 0 && write(fd, "#!/nowhere/sh\n", 14) == 14 && fchmod(fd, 0700) == 0);
+    close(fd);
+    make("");
+    CHECK(open_core());
+    CHECK_EQ(pnd_content_makedumpfile(&file, name, 31, &content, &why), PND_OK);
+    CHECK_EQ(content.write(content.ctx, &sink), PND_E_SOURCE);
+    CHECK(strncmp(why.text, "start /tmp/", 11) == 0);
+    CHECK_EQ(pnd_content_makedumpfile(&file, "/bin/true", 31, &content, &why), PND_OK);
+    CHECK_EQ(content.write(content.ctx, &sink), PND_E_SOURCE);
+    CHECK_STR(why.text, "makedumpfile: exit code 0, and it wrote nothing");
+    pnd_vmcore_file_close(&file);
+    unlink(name);
+}
+
 static void what_the_program_writes_is_the_stream(void)
 {
     static const char script[] = "#!/bin/sh\n"
@@ -431,6 +451,7 @@ int main(void)
     RUN(memory_is_read_once_wherever_it_stands);
     RUN(a_hole_between_memories_costs_nothing);
     RUN(makedumpfile_that_is_not_there_is_no_content);
+    RUN(makedumpfile_that_cannot_be_started_is_a_content_that_fails);
     RUN(what_the_program_writes_is_the_stream);
     unlink(path);
     return tap_done();
