@@ -14,7 +14,7 @@ enum {
     PND_DELIVER_PAUSE_S = 2, /* before the second round, and twice as long before each next */
     PND_DELIVER_PAUSE_MAX_S = 30,
     PND_DELIVER_RENEWED_MAX = 8, /* how often retry_s begins again */
-    PND_DELIVER_LINE_MS = 5000, /* how often a console that is no terminal hears of progress */
+    PND_DELIVER_LINE_MS = 5000,  /* how often a console that is no terminal hears of progress */
     PND_DELIVER_SAY_CAP = 1536,
 };
 

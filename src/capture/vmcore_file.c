@@ -27,6 +27,9 @@ static int read_source(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     const struct pnd_vmcore_file *file = ctx;
 
+    if (pnd_stop_signal())
+        return PND_E_ABORTED;
+    pnd_watchdog_alive(); /* to look at struct page of a large machine takes minutes */
     return pnd_io_read_at(file->fd, offset, buf, len) == (ssize_t)len ? PND_OK : PND_E_SOURCE;
 }
 
