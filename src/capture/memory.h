@@ -11,7 +11,7 @@
  *   @return false: /proc does not tell */
 bool pnd_memory_available(uint64_t *ret_bytes);
 
-/* The most that this process has had at a time. */
-uint64_t pnd_memory_used_max(void);
+/* The most that this process has had at a time, VmHWM. @return false: /proc does not tell */
+bool pnd_memory_used_max(uint64_t *ret_bytes);
 
 #endif
