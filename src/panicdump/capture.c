@@ -113,7 +113,8 @@ int pnd_verb_capture(int argc, char **argv)
         pnd_boot_modules();
     }
     if (!status)
-        status = pnd_capture_run(&options);
+        status = init ? pnd_capture_guarded(&options, pnd_capture_run)
+                      : pnd_capture_run(&options, PND_CAPTURE_BY_HAND);
     if (init)
         pnd_boot_end(options.after);
     return status;
