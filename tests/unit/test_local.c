@@ -181,7 +181,16 @@ static void a_dump_that_does_not_end_is_kept_as_incomplete(void)
     CHECK(holds("core.gz.incomplete", "half a ", 7));
     CHECK(!tmp_exists("core.gz.part") && !tmp_exists("core.gz"));
     CHECK(strstr(why.text, "its first 7 B are kept as core.gz.incomplete"));
-    CHECK_EQ(begin("core.gz"), PND_OK); /* the next attempt: the place of the last is free */
+    CHECK_EQ(begin("core.gz"), PND_OK); /* the next attempt does not come as far, ... */
+    CHECK_EQ(put("less", 4), PND_OK);
+    pnd_local_file_close(&file, &why);
+    CHECK(holds("core.gz.incomplete", "half a ", 7) && !tmp_exists("core.gz.part"));
+    CHECK(strstr(why.text, "its first 7 B are kept as core.gz.incomplete"));
+    CHECK_EQ(begin("core.gz"), PND_OK); /* ... the next further, ... */
+    CHECK_EQ(put("all but o", 9), PND_OK);
+    pnd_local_file_close(&file, &why);
+    CHECK(holds("core.gz.incomplete", "all but o", 9) && !tmp_exists("core.gz.part"));
+    CHECK_EQ(begin("core.gz"), PND_OK); /* ... and the last needs no number for its name */
     CHECK_EQ(put("a whole", 7), PND_OK);
     CHECK_EQ(sink.end(sink.ctx), PND_OK);
     pnd_local_file_close(&file, &why);
@@ -246,7 +255,7 @@ static void a_full_disk_keeps_the_beginning_and_the_machine_its_room(void)
     CHECK(statvfs(tmp_path, &fs) == 0 && fs.f_bavail * fs.f_frsize >= PND_LOCAL_FLOOR);
     CHECK_EQ(begin("core.gz"), PND_OK);
     pnd_local_file_close(&file, &why);
-    CHECK_EQ(tmp_exists("core.gz.incomplete"), false); /* its turn was the new one's */
+    CHECK(tmp_exists("core.gz.incomplete")); /* the new one came to nothing */
     tmp_fill();
     CHECK_EQ(begin("core.gz"), PND_E_NOSPACE);
     CHECK(strstr(why.text, "the disk is full"));
