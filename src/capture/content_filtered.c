@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A filtered dump: see content.h. What is static here is one dump's, some 420 KiB; two bits for
- * each page of the machine come on top.
+ * A filtered dump: see content.h. What is static here is one dump's, some 420 KiB; the bits of
+ * pnd_content_filtered_bytes() come on top.
  *
  * As in makedumpfile's files, a page of zeros is no page that is missing: it has its descriptor,
  * and all of them share one page of data. */
@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include "capture/content.h"
 #include "capture/frames.h"
@@ -29,6 +30,9 @@ enum {
     NOTES_MAX = 16384, /* one or two for each processor */
     UTS_FIELD = 65,
     SELECT_FRAMES = 1 << 18, /* at a time: 1 GiB of memory */
+    PAGE_SHIFT = 12,         /* of the fewest bytes that a page has */
+    BITS_SMALL = 1 << 20,    /* as much as may be had without a question */
+    FREE_KEPT = 4 << 20,     /* else: what a network driver and the kernel itself may yet want */
 };
 
 /* Frames [start, end). */
@@ -205,6 +209,36 @@ static int describe(struct filtered *f, unsigned level, struct pnd_why *why)
     return PND_OK;
 }
 
+static uint64_t bits(uint64_t pages, unsigned level)
+{
+    return pages / 8 * (level & PND_PAGE_ZERO ? 2 : 1);
+}
+
+uint64_t pnd_content_filtered_bytes(uint64_t machine, unsigned level)
+{
+    return level ? bits(machine >> PAGE_SHIFT, level) : 0;
+}
+
+/* Bits of memory that is there are written; those of holes are not, and take nothing. Who is told
+ * here that there is no room can send everything; whom the kernel finds with the bits half written
+ * and nothing left is killed. */
+static int check_room(const struct filtered *f, unsigned level, struct pnd_why *why)
+{
+    struct sysinfo info;
+    uint64_t bytes = 0, wanted;
+
+    for (uint32_t i = 0; i < f->frames.run_count; i++)
+        bytes += f->frames.runs[i].bytes;
+    wanted = bits(bytes >> f->frames.shift, level);
+    if (wanted <= BITS_SMALL || sysinfo(&info) < 0 ||
+        wanted + FREE_KEPT <= (uint64_t)info.freeram * info.mem_unit)
+        return PND_OK;
+    return pnd_why(why, PND_E_FULL, 0,
+                   "%" PRIu64 " KiB are needed to mark pages and %" PRIu64
+                   " KiB are free (a larger crashkernel= has room)",
+                   wanted / 1024, (uint64_t)info.freeram * info.mem_unit / 1024);
+}
+
 static uint8_t *map_bits(uint64_t bytes)
 {
     void *bits = MAP_FAILED;
@@ -229,6 +263,10 @@ static int choose(struct filtered *f, unsigned level, struct pnd_why *why)
 {
     int err = pnd_page_select_open(&f->select, &f->file->vmcore, level);
 
+    if (!err)
+        err = check_room(f, level, why);
+    if (err == PND_E_FULL)
+        return err;
     if (err == PND_E_NOTFOUND)
         return pnd_why(why, err, 0, "VMCOREINFO has no %s, so pages cannot be told apart",
                        pnd_page_select_missing(&f->select));

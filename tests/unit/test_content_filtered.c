@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "capture/content.h"
@@ -38,6 +39,17 @@ static char path[] = "/tmp/panicd-filtered-XXXXXX";
 static struct pnd_vmcore_file file;
 static struct pnd_content content;
 static struct pnd_why why;
+
+static unsigned long free_ram;
+
+/* In place of the system's. */
+int sysinfo(struct sysinfo *info)
+{
+    memset(info, 0, sizeof(*info));
+    info->freeram = free_ram;
+    info->mem_unit = 1;
+    return 0;
+}
 
 static void put(size_t at, uint64_t value, size_t size)
 {
@@ -369,6 +381,31 @@ static void a_hole_between_memories_costs_nothing(void)
     pnd_vmcore_file_close(&file);
 }
 
+/* 64 GiB in a file that ends before: whoever goes on to read them is told so. */
+static void what_does_not_fit_into_memory_is_refused_before_it_is_taken(void)
+{
+    static const uint64_t machine = UINT64_C(64) << 30, mib = 1 << 20;
+
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 0), 0);
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 16), 2 * mib);
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 31), 4 * mib);
+    CHECK_EQ(pnd_content_filtered_bytes(machine * 16, 31), 64 * mib);
+    make("");
+    put_segment(3, PND_VMCORE_LOAD, HIGH_AT, DIRECT, HIGH, machine);
+    CHECK(open_core());
+    free_ram = 8 << 20;
+    CHECK_EQ(pnd_content_filtered(&file, 1, &content, &why), PND_E_FULL);
+    CHECK(strstr(why.text, "8192 KiB are free") && strstr(why.text, "crashkernel="));
+    free_ram = 9 << 20;
+    CHECK_EQ(pnd_content_filtered(&file, 1, &content, &why), PND_E_SOURCE);
+    pnd_vmcore_file_close(&file);
+    free_ram = 0; /* of so few pages nobody asks */
+    make("");
+    CHECK(open_core());
+    CHECK_EQ(pnd_content_filtered(&file, 1, &content, &why), PND_OK);
+    pnd_vmcore_file_close(&file);
+}
+
 static void makedumpfile_that_is_not_there_is_no_content(void)
 {
     make("");
@@ -430,6 +467,7 @@ int main(void)
     RUN(a_file_that_is_cut_is_noticed);
     RUN(memory_is_read_once_wherever_it_stands);
     RUN(a_hole_between_memories_costs_nothing);
+    RUN(what_does_not_fit_into_memory_is_refused_before_it_is_taken);
     RUN(makedumpfile_that_is_not_there_is_no_content);
     RUN(what_the_program_writes_is_the_stream);
     unlink(path);
