@@ -26,9 +26,9 @@ struct pnd_content {
 int pnd_content_elf(struct pnd_vmcore_file *file, struct pnd_content *ret);
 
 /* A kdump-compressed file (makedumpfile's format, pages plain: the stream is compressed as a
- * whole) of what makedumpfile -d @p level would keep, 1 to 31. Memory: pnd_content_filtered_bytes(),
- * taken by mmap until the next call, when that much is free; the rest is static: one dump at a
- * time. At odd levels this call reads every page that is kept.
+ * whole) of what makedumpfile -d @p level would keep, 1 to 31. Memory:
+ * pnd_content_filtered_bytes(), taken by mmap until the next call, when that much is free; the rest
+ * is static: one dump at a time. At odd levels this call reads every page that is kept.
  *   @return PND_OK; PND_E_NOTFOUND the VMCOREINFO lacks what is needed, named in @p why;
  *           PND_E_FORMAT what it says contradicts itself; PND_E_RANGE more than can be told;
  *           PND_E_FULL less memory is free than is needed; PND_E_ARG another level, or a file that
