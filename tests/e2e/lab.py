@@ -5,7 +5,9 @@ Everything runs as an ordinary user on 127.0.0.1, without KVM: `-accel tcg` is f
 /dev/kvm that cannot run a stock kernel opens fine and then hangs. Success is judged by what
 arrived, never by QEMU's exit status, which is 0 for a capture kernel that died as well."""
 
+import contextlib
 import dataclasses
+import fcntl
 import io
 import json
 import lzma
@@ -88,22 +90,35 @@ def _apt(*command, cwd=None):
                    f"filled {cache_directory()} from another machine")
 
 
-def _unpack(package, pick, directory):
+def _download(package, directory):
+    """Puts the package's file into that new directory."""
+    os.mkdir(directory, 0o755)
+    _apt("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=directory)
+
+
+def _unpack(package, pick, directory, keep=True):
     """Downloads `package` without installing it; writes each file for which pick(path) names a
-    place below `directory`. Nothing else of the package touches the disk."""
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-        os.chmod(work, 0o755)
-        _apt("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=work)
-        deb = next(pathlib.Path(work).glob("*.deb"))
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as dpkg:
-            with tarfile.open(fileobj=dpkg.stdout, mode="r|") as tar:
-                for member in tar:
-                    place = pick(member.name.removeprefix("./")) if member.isfile() else None
-                    if place:
-                        path = pathlib.Path(directory) / place
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        with open(path, "wb") as out:
-                            shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
+    place below `directory`. Nothing else of the package touches the disk, but its file, which
+    stays for those who want other parts of it, unless keep is false."""
+    with contextlib.ExitStack() as end:
+        if keep:
+            debs = _unpacked_once(f"deb-{package}", lambda new: _download(package, new))
+        else:
+            debs = pathlib.Path(end.enter_context(
+                tempfile.TemporaryDirectory(dir=cache_directory()))) / "deb"
+            debs.parent.chmod(0o755)
+            _download(package, debs)
+        deb = next(debs.glob("*.deb"))
+        dpkg = end.enter_context(subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
+                                                  stdout=subprocess.PIPE))
+        tar = end.enter_context(tarfile.open(fileobj=dpkg.stdout, mode="r|"))
+        for member in tar:
+            place = pick(member.name.removeprefix("./")) if member.isfile() else None
+            if place:
+                path = pathlib.Path(directory) / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "wb") as out:
+                    shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
 
 
 def _pick_kernel(path):
@@ -131,18 +146,21 @@ def _kernel_package(flavour):
     return package[1]
 
 
-def _unpacked_once(place, unpack):
-    """The directory `place` of the cache, filled by unpack(directory) when it is not there yet."""
-    place = cache_directory() / place
-    if not place.is_dir():
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-            unpack(f"{work}/new")
-            try:
-                os.rename(f"{work}/new", place)
-            except OSError:
-                if not place.is_dir():   # else another run of the lab was faster
-                    raise
-    return place
+def _unpacked_once(place, unpack, cache=None):
+    """The directory `place` of the cache, filled by unpack(directory) when it is not there yet.
+    Who comes meanwhile waits, and downloads nothing."""
+    cache = cache or cache_directory()
+    path = cache / place
+    if path.is_dir():
+        return path
+    with open(cache / f".{place}.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache) as work:
+                os.chmod(work, 0o755)
+                unpack(f"{work}/new")
+                os.rename(f"{work}/new", path)
+    return path
 
 
 def guest_kernel(flavour="cloud-amd64"):
@@ -167,7 +185,7 @@ def kernel_symbols(release):
     vmlinux = f"vmlinux-{release}"
     place = _unpacked_once(f"symbols-{release}", lambda new: _unpack(
         f"linux-image-{release}-dbg",
-        lambda path: vmlinux if path == f"usr/lib/debug/boot/{vmlinux}" else None, new))
+        lambda path: vmlinux if path == f"usr/lib/debug/boot/{vmlinux}" else None, new, keep=False))
     return place / vmlinux
 
 
@@ -236,11 +254,11 @@ def _tool(package, name):
     installed = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if installed:
         return installed
-    path = cache_directory() / name
-    if not path.is_file():
-        _unpack(package, lambda p: name if p.endswith(f"bin/{name}") else None, cache_directory())
-        path.chmod(0o755)
-    return str(path)
+
+    def unpack(new):
+        _unpack(package, lambda p: name if p.endswith(f"bin/{name}") else None, new)
+        os.chmod(f"{new}/{name}", 0o755)
+    return str(_unpacked_once(f"program-{name}", unpack) / name)
 
 
 def vmcore_dmesg(core):

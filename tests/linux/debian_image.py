@@ -2,8 +2,8 @@
 """A Debian system with systemd, two kernels, and the programs as `meson install` puts them, on a
 disk for QEMU; and the guest that runs it, with a shell on its second serial port.
 
-The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk is made
-anew when they or the programs have changed. Root is needed, no loop device, no mount."""
+The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk, in the
+build directory, is made anew when they or the programs have changed. Root is needed, no loop device, no mount."""
 
 import contextlib
 import hashlib
@@ -185,13 +185,16 @@ def _programs_digest():
 
 
 def image():
-    """The disk with the system and our programs on it; made when it is not in the cache."""
+    """The disk with the system and our programs on it. It belongs to the build, and is made when
+    that has no disk of the same programs yet."""
     system = base()
+    build = lab.build_directory() / "disks"
+    build.mkdir(exist_ok=True)
     name = f"disk-{_digest(system.name, _programs_digest())}"
 
     def make(new):
         os.mkdir(new)
-        with tempfile.TemporaryDirectory(dir=lab.cache_directory()) as work:
+        with tempfile.TemporaryDirectory(dir=build) as work:
             root = f"{work}/root"
             subprocess.run(["cp", "-a", system, root], check=True)
             _install(root)
@@ -206,10 +209,10 @@ def image():
             if result.returncode != 0:
                 raise lab.LabError(f"mke2fs: {result.stdout}")
 
-    for old in lab.cache_directory().glob("disk-*"):
+    for old in build.glob("disk-*"):
         if old.name != name:
             shutil.rmtree(old, ignore_errors=True)
-    return Image(lab._unpacked_once(name, make))
+    return Image(lab._unpacked_once(name, make, build))
 
 
 class Shell:

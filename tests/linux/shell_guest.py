@@ -64,12 +64,12 @@ def module_tree(flavour):
 
 def _busybox():
     """A static one, whatever is installed here."""
-    path = lab.cache_directory() / "busybox-static"
-    if not path.is_file():
-        lab._unpack("busybox-static", lambda p: path.name if p.endswith("bin/busybox") else None,
-                    lab.cache_directory())
-        path.chmod(0o755)
-    return path
+    def unpack(new):
+        lab._unpack("busybox-static",
+                    lambda p: "busybox" if p.endswith("bin/busybox") else None, new)
+        os.chmod(f"{new}/busybox", 0o755)
+
+    return lab._unpacked_once("busybox", unpack) / "busybox"
 
 
 def _libraries(program):
