@@ -305,12 +305,18 @@ int pnd_arm_prepare(struct pnd_arm *arm, const struct pnd_arm_request *request, 
     memset(arm, 0, sizeof(*arm));
     arm->initramfs = -1;
     arm->request = *request;
+    arm->may_come = true;
     err = find_routes(arm, why);
     if (!err && request->also_local) {
         err = pnd_local_find(request->root, request->also_local, &arm->local, why);
         if (err)
             return pnd_why_add(why, err, "--also-local");
     }
+    if (err)
+        return err;
+    arm->may_come = false;
+    if (request->on_nmi)
+        err = pnd_nmi_check(request->root, why);
     if (!err)
         err = find_kernel(arm, why);
     if (!err)

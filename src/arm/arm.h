@@ -35,6 +35,7 @@ struct pnd_arm_request {
     const char *kernel;     /* the image; NULL: that of the running one, where it is */
     const char *append;     /* to the crash kernel's command line; NULL: nothing */
     const char *init;       /* the static panicdump; NULL: that beside this program */
+    const struct pnd_kernel_calls *calls; /* see pnd_kernel_load(); NULL: the real ones */
 };
 
 struct pnd_arm {
@@ -52,6 +53,8 @@ struct pnd_arm {
     uint64_t initramfs_bytes;
     struct pnd_machine machine;
     bool machine_ok;                    /* nothing of it FAILED */
+    bool may_come;                      /* what failed was the network, or a disk: in a minute it
+                                           may be there */
     char loader[PND_KERNEL_LOADER_CAP]; /* of pnd_arm_load(); "": not loaded */
     struct pnd_nmi nmi_before;
 };
@@ -63,9 +66,9 @@ int pnd_arm_prepare(struct pnd_arm *arm, const struct pnd_arm_request *request,
                     struct pnd_why *why);
 
 /* Loads it, sets what an NMI does (or takes that back, when an earlier arming did), and writes down
- * that it is armed.
- *   @return PND_OK; PND_E_SYS, and the machine is as it was before, or disarmed when the loading
- *           had begun */
+ * that it is armed. The caller holds pnd_state_lock().
+ *   @return PND_OK; PND_E_SYS, and the machine is as it was before, or, when the kernel had begun,
+ *           without a crash kernel: then @p why says so */
 int pnd_arm_load(struct pnd_arm *arm, struct pnd_why *why);
 
 /* A copy of the initramfs, at @p path. @return PND_OK; PND_E_SYS */
@@ -74,10 +77,13 @@ int pnd_arm_save_initramfs(const struct pnd_arm *arm, const char *path, struct p
 void pnd_arm_deinit(struct pnd_arm *arm);
 
 /* Takes the crash kernel out, the NMI settings back, and the record away.
+ * The caller holds pnd_state_lock().
  *   @param force  also a crash kernel that is somebody else's
+ *   @param calls  see pnd_kernel_unload(); NULL: the real ones
  *   @param ret    what was armed; release "" when this program had armed nothing
  *   @return PND_OK; PND_E_NOTFOUND nothing was loaded or written down; PND_E_BUSY what is loaded
  *           is somebody else's; PND_E_SYS */
-int pnd_disarm(const char *root, bool force, struct pnd_state *ret, struct pnd_why *why);
+int pnd_disarm(const char *root, bool force, const struct pnd_kernel_calls *calls,
+               struct pnd_state *ret, struct pnd_why *why);
 
 #endif

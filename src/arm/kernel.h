@@ -38,10 +38,12 @@ void pnd_kernel_image_release(const uint8_t *head, size_t len, char ret[PND_KERN
 /* What does the work; tests have their own.
  *   file_load  kexec_file_load(2). @return 0; -1 with errno
  *   kexec      runs the program. @return its exit status; -1 it is not there. What it said last
- *              is in @p said */
+ *              is in @p said
+ *   unload     whatever is loaded. @return 0; -1 with errno */
 struct pnd_kernel_calls {
     long (*file_load)(int kernel, int initramfs, const char *cmdline, unsigned long flags);
     int (*kexec)(const char *const argv[], char *said, size_t said_cap);
+    long (*unload)(void);
 };
 
 /* Loads the kernel for the case of a panic, in place of what is loaded. Where the kernel does not
@@ -57,8 +59,10 @@ int pnd_kernel_load(const struct pnd_kernel *kernel, int initramfs, const char *
 /* What an errno of kexec_file_load means, and what to do. Never NULL. */
 const char *pnd_kernel_load_text(int errnum);
 
-/* Takes out whatever is loaded. @return PND_OK, also when nothing was; PND_E_SYS */
-int pnd_kernel_unload(struct pnd_why *why);
+/* Takes out whatever is loaded.
+ *   @param calls  NULL: the real ones
+ *   @return PND_OK, also when nothing was; PND_E_SYS */
+int pnd_kernel_unload(const struct pnd_kernel_calls *calls, struct pnd_why *why);
 
 /* Is a crash kernel loaded, whoever did it? */
 bool pnd_kernel_loaded(const char *root);

@@ -26,6 +26,19 @@ static long file_load(int kernel, int initramfs, const char *cmdline, unsigned l
 #endif
 }
 
+/* Of the older call no segments are none loaded. The newer one works under lockdown, too. */
+static long unload(void)
+{
+#ifdef SYS_kexec_file_load
+    if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
+                (unsigned long)(KEXEC_FILE_UNLOAD | KEXEC_FILE_ON_CRASH)) == 0)
+        return 0;
+    if (errno != ENOSYS)
+        return -1;
+#endif
+    return syscall(SYS_kexec_load, 0UL, 0UL, NULL, (unsigned long)KEXEC_ON_CRASH);
+}
+
 /* The last line that comes through the pipe. */
 static void read_last_line(int fd, char *said, size_t cap)
 {
@@ -74,14 +87,18 @@ static int run_kexec(const char *const argv[], char *said, size_t said_cap)
     return WIFEXITED(status) ? WEXITSTATUS(status) : 255;
 }
 
+static const struct pnd_kernel_calls real_calls = {file_load, run_kexec, unload};
+
 const char *pnd_kernel_load_text(int errnum)
 {
     switch (errnum) {
     case EADDRNOTAVAIL:
         return "no room is left, or large enough, in the memory that crashkernel= reserves";
     case EPERM:
-        return "this needs root; for root: kernel.kexec_load_disabled is 1 until the next start, "
-               "or the kernel is locked down";
+        return "this needs root; for root: the kernel is locked down (see `cat "
+               "/sys/kernel/security/lockdown`) and takes only an image that is signed with a key "
+               "that it trusts, as that of the distribution is; or kernel.kexec_load_disabled is "
+               "1, which lasts until the next start";
     case EACCES:
         return "a security policy of this machine forbids it: see what the audit log says";
     case EBUSY:
@@ -153,12 +170,11 @@ int pnd_kernel_load(const struct pnd_kernel *kernel, int initramfs, const char *
                     const struct pnd_kernel_calls *calls, char ret_loader[PND_KERNEL_LOADER_CAP],
                     struct pnd_why *why)
 {
-    static const struct pnd_kernel_calls real = {file_load, run_kexec};
     PND_AUTO_CLOSE int fd = open(kernel->path, O_RDONLY | O_CLOEXEC);
     int err;
 
     if (!calls)
-        calls = &real;
+        calls = &real_calls;
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open %s", kernel->path);
     if (calls->file_load(fd, initramfs, cmdline, KEXEC_FILE_ON_CRASH) == 0) {
@@ -174,21 +190,9 @@ int pnd_kernel_load(const struct pnd_kernel *kernel, int initramfs, const char *
     return err;
 }
 
-/* Of the older call no segments are none loaded. The newer one works under lockdown, too. */
-int pnd_kernel_unload(struct pnd_why *why)
+int pnd_kernel_unload(const struct pnd_kernel_calls *calls, struct pnd_why *why)
 {
-    int err = ENOSYS;
-
-#ifdef SYS_kexec_file_load
-    if (syscall(SYS_kexec_file_load, -1, -1, 0UL, NULL,
-                (unsigned long)(KEXEC_FILE_UNLOAD | KEXEC_FILE_ON_CRASH)) == 0)
+    if ((calls ? calls : &real_calls)->unload() == 0)
         return PND_OK;
-    err = errno;
-#endif
-    if (err == ENOSYS) {
-        if (syscall(SYS_kexec_load, 0UL, 0UL, NULL, (unsigned long)KEXEC_ON_CRASH) == 0)
-            return PND_OK;
-        err = errno;
-    }
-    return pnd_why(why, PND_E_SYS, 0, "unload the crash kernel: %s", pnd_kernel_load_text(err));
+    return pnd_why(why, PND_E_SYS, 0, "unload the crash kernel: %s", pnd_kernel_load_text(errno));
 }

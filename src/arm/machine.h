@@ -40,6 +40,10 @@ struct pnd_machine {
  *   @return PND_OK nothing FAILED; PND_E_NOTFOUND something did */
 int pnd_machine_check(struct pnd_machine *machine, const char *release, uint64_t needed);
 
+/* What else is set up to load a crash kernel at each boot: "kdump-tools", "kdump"; NULL: nothing.
+ */
+const char *pnd_machine_other(const char *root);
+
 enum { PND_MACHINE_INITRAMFS_BYTES = 3 << 20 };
 
 /* What must be reserved, in bytes, a multiple of 1 MiB. The rule and what it was measured on stand

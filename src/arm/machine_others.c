@@ -10,6 +10,7 @@
 #include "arm/look.h"
 #include "arm/machine_checks.h"
 #include "arm/rooted.h"
+#include "arm/state.h"
 
 /* A unit is enabled when a target wants it.
  * @source systemd.unit(5), [Install]; kdump-tools of Debian is wanted by basic.target */
@@ -42,7 +43,7 @@ static bool shell_says(const char *text, const char *assignment)
     return last && *last != '\0' && *last != '0' && *last != '\n';
 }
 
-static const char *find_other(const char *root)
+const char *pnd_machine_other(const char *root)
 {
     char text[16384];
 
@@ -59,8 +60,9 @@ static const char *find_other(const char *root)
 
 void pnd_machine_check_others(struct pnd_machine *machine)
 {
-    const char *root = machine->root, *other = find_other(root);
-    bool is_ours = pnd_rooted_exists(root, "/run/panicd/armed.json");
+    static struct pnd_state state;
+    const char *root = machine->root, *other = pnd_machine_other(root);
+    bool is_ours = pnd_state_read(root, &state, NULL) == PND_OK;
     struct pnd_machine_check *check =
         pnd_machine_add(machine, "other crash kernel", PND_MACHINE_OK);
     uint64_t loaded = 0;

@@ -47,20 +47,48 @@ int pnd_nmi_restore(const char *root, const struct pnd_nmi *as, struct pnd_why *
     return PND_OK;
 }
 
+/* @return how many of them this kernel has */
+static int count(const struct pnd_nmi *now)
+{
+    int there = 0;
+
+    for (int i = 0; i < PND_NMI_SETTINGS; i++)
+        there += now->value[i] != PND_NMI_ABSENT;
+    return there;
+}
+
+int pnd_nmi_check(const char *root, struct pnd_why *why)
+{
+    struct pnd_nmi now;
+
+    pnd_nmi_read(root, &now);
+    if (!count(&now))
+        return pnd_why(why, PND_E_NOTFOUND, 0,
+                       "this kernel has no setting that lets an NMI panic: arm without --on-nmi");
+    return PND_OK;
+}
+
+bool pnd_nmi_panics(const char *root)
+{
+    struct pnd_nmi now;
+
+    pnd_nmi_read(root, &now);
+    for (int i = 0; i < PND_NMI_SETTINGS; i++)
+        if (now.value[i] == 0)
+            return false;
+    return count(&now) > 0;
+}
+
 int pnd_nmi_panic(const char *root, struct pnd_why *why)
 {
     struct pnd_nmi now;
-    int there = 0;
+    int err = pnd_nmi_check(root, why);
 
+    if (err)
+        return err;
     pnd_nmi_read(root, &now);
-    for (int i = 0; i < PND_NMI_SETTINGS; i++) {
-        if (now.value[i] == PND_NMI_ABSENT)
-            continue;
-        now.value[i] = 1;
-        there++;
-    }
-    if (!there)
-        return pnd_why(why, PND_E_NOTFOUND, 0,
-                       "this kernel has no setting that lets an NMI panic: arm without --on-nmi");
+    for (int i = 0; i < PND_NMI_SETTINGS; i++)
+        if (now.value[i] != PND_NMI_ABSENT)
+            now.value[i] = 1;
     return pnd_nmi_restore(root, &now, why);
 }

@@ -6,6 +6,8 @@
 #ifndef PND_ARM_NMI_H
 #define PND_ARM_NMI_H
 
+#include <stdbool.h>
+
 #include "host/why.h"
 
 enum { PND_NMI_SETTINGS = 3, PND_NMI_ABSENT = -1 };
@@ -19,6 +21,12 @@ const char *pnd_nmi_name(int index);
 
 /* As they are now. */
 void pnd_nmi_read(const char *root, struct pnd_nmi *ret);
+
+/* @return PND_OK; PND_E_NOTFOUND this kernel has none of them, and @p why says what to do */
+int pnd_nmi_check(const char *root, struct pnd_why *why);
+
+/* @return there is one, and all that there are are not 0: an NMI panics now */
+bool pnd_nmi_panics(const char *root);
 
 /* Each that is there to 1. @return PND_OK; PND_E_NOTFOUND there is none; PND_E_SYS */
 int pnd_nmi_panic(const char *root, struct pnd_why *why);

@@ -9,13 +9,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "host/guard.h"
 #include "host/io.h"
 
-enum { VERSION = 1 };
+enum { VERSION = 1, BOOT_ID_CAP = 64, LOCK_STEP_MS = 50 };
+
+#define LOCK_PATH "/run/panicd/arm.lock"
 
 static void drop(json_t **json)
 {
@@ -23,6 +27,12 @@ static void drop(json_t **json)
 }
 
 #define AUTO_JSON PND_AUTO(drop) json_t *
+
+/* Which start of the machine this is. @source random(4), boot_id */
+static void read_boot(const char *root, char ret[BOOT_ID_CAP])
+{
+    pnd_rooted_read(root, "/proc/sys/kernel/random/boot_id", ret, BOOT_ID_CAP);
+}
 
 static json_t *pack_nmi(const struct pnd_state *state)
 {
@@ -34,8 +44,9 @@ static json_t *pack_nmi(const struct pnd_state *state)
     return object;
 }
 
-static json_t *pack(const struct pnd_state *s)
+static json_t *pack(const char *root, const struct pnd_state *s)
 {
+    char boot[BOOT_ID_CAP];
     json_t *json = json_pack(
         "{s:i, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i}", "version",
         VERSION, "release", s->release, "kernel", s->kernel, "loader", s->loader, "since_ms",
@@ -46,6 +57,11 @@ static json_t *pack(const struct pnd_state *s)
 
     if (json && s->on_nmi)
         json_object_set_new(json, "nmi_before", pack_nmi(s));
+    if (json && s->unfinished)
+        json_object_set_new(json, "unfinished", json_true());
+    read_boot(root, boot);
+    if (json)
+        json_object_set_new(json, "boot_id", json_string(boot));
     return json;
 }
 
@@ -58,15 +74,49 @@ static int put_file(const char *path, const char *text)
     unlink(draft);
     PND_AUTO_CLOSE int fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 
-    if (fd < 0 || pnd_io_write(fd, text, strlen(text)))
+    if (fd < 0 || fchmod(fd, 0644) < 0 || pnd_io_write(fd, text, strlen(text)))
         return PND_E_SYS;
     return rename(draft, path) < 0 ? PND_E_SYS : PND_OK;
+}
+
+/* Everybody may read what is armed, whatever umask says. */
+static void make_place(const char *root)
+{
+    char path[PND_ROOTED_CAP];
+
+    mkdir(pnd_rooted_path(path, root, "/run"), 0755);
+    if (mkdir(pnd_rooted_path(path, root, "/run/panicd"), 0755) == 0)
+        chmod(path, 0755);
+}
+
+int pnd_state_lock(const char *root, unsigned wait_ms, int *ret, struct pnd_why *why)
+{
+    char path[PND_ROOTED_CAP];
+    PND_AUTO_CLOSE int fd = -1;
+
+    make_place(root);
+    fd = open(pnd_rooted_path(path, root, LOCK_PATH), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+              0600);
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open %s", path);
+    for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited += LOCK_STEP_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return pnd_why(why, PND_E_SYS, errno, "lock %s", path);
+        if (waited >= wait_ms)
+            return pnd_why(why, PND_E_BUSY, 0,
+                           "another panicdump arms or disarms at this moment, and has not ended "
+                           "within %u s: see `fuser -v %s`",
+                           wait_ms / 1000, path);
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
+    }
+    *ret = pnd_steal_fd(&fd);
+    return PND_OK;
 }
 
 int pnd_state_write(const char *root, const struct pnd_state *state, struct pnd_why *why)
 {
     char path[PND_ROOTED_CAP], *text;
-    AUTO_JSON json = pack(state);
+    AUTO_JSON json = pack(root, state);
     int err;
 
     if (!json)
@@ -74,10 +124,7 @@ int pnd_state_write(const char *root, const struct pnd_state *state, struct pnd_
     text = json_dumps(json, JSON_INDENT(1));
     if (!text)
         return pnd_why(why, PND_E_SYS, ENOMEM, "write " PND_STATE_PATH);
-    pnd_rooted_path(path, root, "/run");
-    mkdir(path, 0755);
-    pnd_rooted_path(path, root, "/run/panicd");
-    mkdir(path, 0755);
+    make_place(root);
     err = put_file(pnd_rooted_path(path, root, PND_STATE_PATH), text);
     if (err)
         pnd_why(why, err, errno, "write %s", path);
@@ -116,6 +163,7 @@ static void unpack(const json_t *json, struct pnd_state *s)
     s->reserved_bytes = take_number(json, "reserved_bytes");
     s->needed_bytes = take_number(json, "needed_bytes");
     s->module_count = (uint32_t)take_number(json, "modules");
+    s->unfinished = json_is_true(json_object_get(json, "unfinished"));
     s->on_nmi = nmi != NULL;
     for (int i = 0; i < PND_NMI_SETTINGS; i++) {
         const json_t *value = json_object_get(nmi, pnd_nmi_name(i));
@@ -126,7 +174,7 @@ static void unpack(const json_t *json, struct pnd_state *s)
 
 int pnd_state_read(const char *root, struct pnd_state *ret, struct pnd_why *why)
 {
-    char path[PND_ROOTED_CAP];
+    char path[PND_ROOTED_CAP], boot[BOOT_ID_CAP], of_boot[BOOT_ID_CAP];
     static char text[PND_STATE_BYTES_MAX];
     json_error_t error;
 
@@ -141,6 +189,11 @@ int pnd_state_read(const char *root, struct pnd_state *ret, struct pnd_why *why)
     if (take_number(json, "version") != VERSION)
         return pnd_why(why, PND_E_FORMAT, 0,
                        "%s is not of this version: type \"panicdump arm\" again",
+                       pnd_rooted_path(path, root, PND_STATE_PATH));
+    read_boot(root, boot);
+    take_text(json, "boot_id", of_boot, sizeof(of_boot));
+    if (strcmp(boot, of_boot) != 0)
+        return pnd_why(why, PND_E_NOTFOUND, 0, "%s is of an earlier start of this machine",
                        pnd_rooted_path(path, root, PND_STATE_PATH));
     memset(ret, 0, sizeof(*ret));
     unpack(json, ret);

@@ -15,7 +15,10 @@
 
 #define PND_STATE_PATH "/run/panicd/armed.json"
 
-enum { PND_STATE_BYTES_MAX = 64 * 1024 };
+enum {
+    PND_STATE_BYTES_MAX = 64 * 1024,
+    PND_STATE_WAIT_MS = 30000, /* for pnd_state_lock(), where a person waits, or a boot */
+};
 
 struct pnd_state {
     char release[PND_KERNEL_RELEASE_CAP];
@@ -28,12 +31,20 @@ struct pnd_state {
     uint32_t module_count;
     bool on_nmi;
     struct pnd_nmi nmi_before; /* as it was before; with on_nmi */
+    bool unfinished; /* it was being loaded when this was written; when it still stands there,
+                        whoever did it was killed, and what is loaded is not known */
 };
+
+/* Nobody else arms or disarms until @p ret is closed, or this process ends.
+ *   @param wait_ms  how long somebody else is waited for
+ *   @return PND_OK; PND_E_BUSY somebody else is at work; PND_E_SYS */
+int pnd_state_lock(const char *root, unsigned wait_ms, int *ret, struct pnd_why *why);
 
 /* @return PND_OK; PND_E_SYS */
 int pnd_state_write(const char *root, const struct pnd_state *state, struct pnd_why *why);
 
-/* @return PND_OK; PND_E_NOTFOUND nothing is armed, as far as this program knows; PND_E_FORMAT the
+/* @return PND_OK; PND_E_NOTFOUND nothing is armed, as far as this program knows: also when the file
+ *         was written before the machine started, which a /run on a disk keeps; PND_E_FORMAT the
  *         file is none of these; PND_E_SYS */
 int pnd_state_read(const char *root, struct pnd_state *ret, struct pnd_why *why);
 

@@ -9,26 +9,32 @@
 
 #include "capture/content.h"
 #include "capture/deliver.h"
+#include "capture/memory.h"
 #include "capture/netif.h"
 #include "capture/target.h"
 #include "capture/vmcore_file.h"
 #include "capture/watchdog.h"
 #include "codec/gzip.h"
 #include "host/text.h"
+#include "image/page_select.h"
 
 enum {
     INTERFACE_WAIT_MS = 10000, /* its driver has just been loaded */
     TARGETS_MAX = PND_CAPTURE_SERVERS_MAX + 1,
 };
 
+/* What is sent: one that fails is followed by the next. */
+enum choice { BY_MAKEDUMPFILE, BY_OURSELVES, EVERYTHING };
+
 struct capture {
     const struct pnd_capture_options *options;
+    enum pnd_capture_how how;
     uint32_t own_ip; /* 0: not known */
     struct pnd_vmcore_file file;
     struct pnd_target targets[TARGETS_MAX];
     struct pnd_content content;
-    bool filtered, packs_itself; /* what the content is */
-    struct pnd_why why;          /* of the content: it may be told late */
+    enum choice choice;
+    struct pnd_why why; /* of the content: it may be told late */
     struct pnd_delivery delivery;
     char name[PND_KDP_NAME_CAP];
     struct pnd_gzip gzip;
@@ -44,38 +50,56 @@ static int write_content(void *ctx, const struct pnd_sink *sink)
     return c->content.write(c->content.ctx, sink);
 }
 
-/* By makedumpfile, when this initramfs has it; else by our own selection. */
-static int choose_filtered(struct capture *c)
+/* Of an odd level, without the pages of zeros: they cost little, packed. */
+static int choose_ourselves(struct capture *c, unsigned *level)
+{
+    int err = pnd_content_filtered(&c->file, *level, &c->content, &c->why);
+
+    if (err != PND_E_FULL || !(*level & PND_PAGE_ZERO) || *level == PND_PAGE_ZERO)
+        return err;
+    pnd_complain(0, "%s: pages of zeros are kept", c->why.text);
+    *level &= ~(unsigned)PND_PAGE_ZERO;
+    return pnd_content_filtered(&c->file, *level, &c->content, &c->why);
+}
+
+static bool choose_filtered(struct capture *c)
 {
     unsigned level = c->options->filter;
-    int err = pnd_content_makedumpfile(&c->file, "makedumpfile", level, &c->content, &c->why);
+    bool theirs = c->choice == BY_MAKEDUMPFILE;
+    int err = theirs
+                  ? pnd_content_makedumpfile(&c->file, "makedumpfile", level, &c->content, &c->why)
+                  : choose_ourselves(c, &level);
 
-    c->packs_itself = !err;
-    if (err == PND_E_NOTFOUND)
-        err = pnd_content_filtered(&c->file, level, &c->content, &c->why);
     if (!err)
         printf("panicdump: filtered at level %u by %s\n", level,
-               c->packs_itself ? "makedumpfile" : "the kernel's own lists of pages");
-    return err;
+               theirs ? "makedumpfile" : "the kernel's own lists of pages");
+    else if (!theirs && err != PND_E_ABORTED)
+        pnd_complain(0, "panicd_filter=%u cannot be done: %s: sending everything", level,
+                     c->why.text);
+    return !err;
 }
 
 static void choose_everything(struct capture *c)
 {
-    c->filtered = c->packs_itself = false;
-    pnd_content_elf(&c->file, &c->content);
+    int err = pnd_content_elf(&c->file, &c->content);
+
+    if (err && c->how != PND_CAPTURE_PLAINLY)
+        pnd_complain(0,
+                     "the dump is sent as it stands, and the log is not first: its headers are "
+                     "%s",
+                     c->file.understood ? pnd_err_text(err) : "not understood");
 }
 
-/* Too much is better than nothing. */
+/* The best that there is, from c->choice on. Too much is better than nothing. */
 static void choose_content(struct capture *c)
 {
     c->why.text[0] = '\0';
-    c->filtered = c->options->filter && choose_filtered(c) == PND_OK;
-    if (c->filtered)
-        return;
-    if (c->options->filter)
-        pnd_complain(0, "panicd_filter=%u cannot be done: %s: sending everything",
-                     c->options->filter, c->why.text);
-    choose_everything(c);
+    if (c->how == PND_CAPTURE_PLAINLY || !c->options->filter)
+        c->choice = EVERYTHING;
+    while (c->choice != EVERYTHING && !choose_filtered(c))
+        c->choice++;
+    if (c->choice == EVERYTHING)
+        choose_everything(c);
 }
 
 static void say_reason(const struct capture *c, const struct pnd_why *why)
@@ -110,6 +134,15 @@ static int find_own_ip(struct capture *c, struct pnd_why *why)
                       "line",
                       interface);
     return err;
+}
+
+/* One name for all attempts: the server knows by it that they are the same dump. */
+static void choose_name(struct capture *c)
+{
+    if (c->options->corename[0])
+        snprintf(c->name, sizeof(c->name), "%s", c->options->corename);
+    else
+        pnd_vmcore_file_name(&c->file, c->own_ip, c->name, sizeof(c->name));
 }
 
 static size_t set_targets(struct capture *c, bool with_servers)
@@ -149,62 +182,86 @@ static void set_delivery(struct capture *c, size_t targets)
         .retry_s = o->retry_s,
         .alive = alive,
     };
-    if (o->packing == PND_PACKING_GZIP && !c->packs_itself) {
+    if (o->packing == PND_PACKING_GZIP && c->choice != BY_MAKEDUMPFILE) {
         if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)
             d->codec = &c->gzip.codec;
         else
             pnd_complain(0, "this zlib wants more memory than there is: sent unpacked");
     }
-    if (o->corename[0])
-        snprintf(c->name, sizeof(c->name), "%s", o->corename);
-    else
-        pnd_vmcore_file_name(&c->file, c->own_ip, c->name, sizeof(c->name));
 }
 
-static int deliver(struct capture *c)
+/* The content that is chosen; when it fails, the next. */
+static int deliver(struct capture *c, size_t targets)
 {
-    int err = pnd_deliver(&c->delivery);
-    struct pnd_failure failure;
+    for (;;) {
+        int err;
 
-    if (err == PND_E_SOURCE && c->filtered) {
-        pnd_complain(0, "the filtered dump failed: %s: sending everything", c->why.text);
-        choose_everything(c);
-        set_delivery(c, c->delivery.target_count);
+        choose_content(c);
+        set_delivery(c, targets);
         err = pnd_deliver(&c->delivery);
+        if (err != PND_E_SOURCE || c->choice == EVERYTHING)
+            return err;
+        pnd_complain(0, "the filtered dump failed: %s: trying without %s",
+                     c->why.text[0] ? c->why.text : pnd_err_text(err),
+                     c->choice == BY_MAKEDUMPFILE ? "makedumpfile" : "a filter");
+        c->choice++;
     }
-    failure = (struct pnd_failure){.err = err};
+}
+
+static void say_end(const struct capture *c, int err)
+{
+    char used[PND_TEXT_BYTES_CAP];
+    uint64_t bytes;
+
     if (!err && c->file.unreadable_pages)
         printf("panicdump: %" PRIu64 " pages could not be read and were sent as X\n",
                c->file.unreadable_pages);
-    return err ? pnd_failure_exit(&failure) : PND_EXIT_OK;
+    if (pnd_memory_used_max(&bytes))
+        printf("panicdump: used %s of memory at most\n", pnd_text_bytes(used, sizeof(used), bytes));
+}
+
+static int open_file(struct capture *c, struct pnd_why *why)
+{
+    const char *path = c->options->vmcore;
+
+    if (c->how != PND_CAPTURE_PLAINLY)
+        return pnd_vmcore_file_open(&c->file, path, why);
+    pnd_why(why, PND_OK, 0, "why the kernel died is left to who receives the dump");
+    return pnd_vmcore_file_open_plain(&c->file, path, why);
 }
 
 static int run(struct capture *c)
 {
     struct pnd_why why = {.text = ""}, saw = {.text = ""};
+    struct pnd_failure failure = {.err = PND_OK};
     size_t targets;
     int err;
 
-    if (pnd_vmcore_file_open(&c->file, c->options->vmcore, &saw))
+    if (open_file(c, &saw))
         return pnd_complain(PND_EXIT_CANNOT, "%s", saw.text);
+    if (c->file.bytes == 0)
+        return pnd_complain(PND_EXIT_CANNOT, "%s is empty", c->options->vmcore);
     say_reason(c, &saw);
     err = find_own_ip(c, &why);
     if (err)
         pnd_complain(0, "%s", why.text);
-    targets = set_targets(c, !err);
+    /* By hand it can be put right; else the interface may still come, with its address. */
+    targets = set_targets(c, !err || c->how != PND_CAPTURE_BY_HAND);
     if (targets == 0)
         return err ? PND_EXIT_CANNOT : pnd_complain(PND_EXIT_CANNOT, "the dump can go nowhere");
-    choose_content(c);
-    set_delivery(c, targets);
-    return deliver(c);
+    choose_name(c);
+    failure.err = deliver(c, targets);
+    say_end(c, failure.err);
+    return failure.err ? pnd_failure_exit(&failure) : PND_EXIT_OK;
 }
 
-int pnd_capture_run(const struct pnd_capture_options *options)
+int pnd_capture_run(const struct pnd_capture_options *options, enum pnd_capture_how how)
 {
     static struct capture capture;
     int status;
 
     capture.options = options;
+    capture.how = how;
     status = run(&capture);
     pnd_vmcore_file_close(&capture.file);
     return status;

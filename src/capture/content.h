@@ -20,9 +20,9 @@ struct pnd_content {
 };
 
 /* An ELF core of everything: the segments of /proc/vmcore, but no byte twice, the log's pages
- * first, and everything page-aligned. A file whose segments cannot be understood is given as it
- * stands. All memory is static: one dump at a time.
- *   @return PND_OK, and @p ret reads from @p file as long as it is used */
+ * first, and everything page-aligned. All memory is static, some 600 KiB: one dump at a time.
+ *   @return PND_OK, and @p ret reads from @p file as long as it is used; PND_E_FORMAT,
+ *           PND_E_RANGE: the same, but it gives the file as it stands, because of its segments */
 int pnd_content_elf(struct pnd_vmcore_file *file, struct pnd_content *ret);
 
 /* A kdump-compressed file (makedumpfile's format, pages plain: the stream is compressed as a

@@ -132,10 +132,13 @@ static int write_elf(void *ctx, const struct pnd_sink *sink)
 
 int pnd_content_elf(struct pnd_vmcore_file *file, struct pnd_content *ret)
 {
+    int err;
+
     content.file = file;
     content.reader.source = (struct pnd_vmcore_source){.ctx = file, .read = read_any};
-    if (lay_out(&content))
+    err = lay_out(&content);
+    if (err)
         as_it_stands(&content);
     *ret = (struct pnd_content){.ctx = &content, .bytes = content.layout.bytes, .write = write_elf};
-    return PND_OK;
+    return err;
 }

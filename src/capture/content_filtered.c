@@ -8,12 +8,16 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "capture/content.h"
 #include "capture/frames.h"
+#include "capture/memory.h"
 #include "capture/options.h"
+#include "host/clock.h"
+#include "host/text.h"
 #include "image/kdump_write.h"
 #include "image/page_select.h"
 #include "image/vmcore_layout.h"
@@ -29,6 +33,8 @@ enum {
     NOTES_MAX = 16384, /* one or two for each processor */
     UTS_FIELD = 65,
     SELECT_FRAMES = 1 << 18, /* at a time: 1 GiB of memory */
+    ROOM_LEFT = 4 << 20,     /* bytes, for everything else */
+    SAY_MS = 5000,
 };
 
 /* Frames [start, end). */
@@ -49,6 +55,7 @@ static struct filtered {
     uint64_t zero_count, log_count; /* pages */
     struct run log[LOG_MAX];        /* ascending, disjoint */
     unsigned log_runs;
+    uint64_t said_ms; /* when the console last heard how far it is */
     uint8_t buf[READ_BYTES];
     /* what goes to the sink */
     const struct pnd_sink *sink;
@@ -205,6 +212,30 @@ static int describe(struct filtered *f, unsigned level, struct pnd_why *why)
     return PND_OK;
 }
 
+/* Only bits of frames that are memory are ever touched, and those that choose() takes with them. */
+static uint64_t memory_of_bits(const struct filtered *f)
+{
+    uint64_t touched =
+        pnd_frames_present(&f->frames) / 8 + (uint64_t)f->frames.run_count * (SELECT_FRAMES / 8);
+
+    return touched < f->mapped ? touched : f->mapped;
+}
+
+/* A crash kernel without memory kills who wants more: everything, which needs none, is better. */
+static int check_room(const struct filtered *f, unsigned level, struct pnd_why *why)
+{
+    uint64_t need = memory_of_bits(f) * (level & PND_PAGE_ZERO ? 2 : 1), have = 0;
+    char need_text[PND_TEXT_BYTES_CAP], have_text[PND_TEXT_BYTES_CAP];
+
+    if (!pnd_memory_available(&have) || have >= need + ROOM_LEFT)
+        return PND_OK;
+    return pnd_why(why, PND_E_FULL, 0,
+                   "what is to be noted of each page takes %s, and %s are free: crashkernel= is "
+                   "too small for that",
+                   pnd_text_bytes(need_text, sizeof(need_text), need),
+                   pnd_text_bytes(have_text, sizeof(have_text), have));
+}
+
 static uint8_t *map_bits(uint64_t bytes)
 {
     void *bits = MAP_FAILED;
@@ -224,6 +255,17 @@ static void unmap_bits(struct filtered *f)
     f->dumped = f->zero = NULL;
 }
 
+/* Nothing is sent meanwhile: whoever looks at the console is told. */
+static void say_progress(struct filtered *f, const char *what, uint64_t frame)
+{
+    uint64_t now = pnd_clock_ms();
+
+    if (now - f->said_ms < SAY_MS)
+        return;
+    f->said_ms = now;
+    printf("panicdump: %s: %u %%\n", what, (unsigned)(frame * 100 / f->frames.count));
+}
+
 /* The frames that are memory, without those that the level leaves out. */
 static int choose(struct filtered *f, unsigned level, struct pnd_why *why)
 {
@@ -234,6 +276,9 @@ static int choose(struct filtered *f, unsigned level, struct pnd_why *why)
                        pnd_page_select_missing(&f->select));
     if (err)
         return pnd_why(why, err, 0, "VMCOREINFO: %s", pnd_err_text(err));
+    err = check_room(f, level, why);
+    if (err)
+        return err;
     f->dumped = map_bits(f->mapped);
     f->zero = level & PND_PAGE_ZERO ? map_bits(f->mapped) : NULL;
     if (!f->dumped || ((level & PND_PAGE_ZERO) && !f->zero))
@@ -250,6 +295,7 @@ static int choose(struct filtered *f, unsigned level, struct pnd_why *why)
         err = pnd_page_select_run(&f->select, at, count, f->dumped + at / 8);
         if (err)
             return pnd_why(why, err, 0, "struct page: %s", pnd_err_text(err));
+        say_progress(f, "choosing pages", at);
     }
     return PND_OK;
 }
@@ -260,14 +306,24 @@ static bool has_data(const struct filtered *f, uint64_t frame)
     return bit(f->dumped, frame) && !(f->zero && bit(f->zero, frame));
 }
 
+/* The first frame of [at, end) that is in the dump; @p end: none is. Where nothing is, a hole as
+ * large as it may be costs neither time nor memory. */
+static uint64_t next_dumped(const struct filtered *f, uint64_t at, uint64_t end)
+{
+    while (at < end && !bit(f->dumped, at))
+        at = at % 8 == 0 && f->dumped[at / 8] == 0 ? pnd_frames_next(&f->frames, at + 8) : at + 1;
+    return at < end ? at : end;
+}
+
 /* The next run of pages with data in [at, end), as many as are read at once.
  *   @return how many, 0: there are no more */
 static uint64_t next_run(const struct filtered *f, uint64_t at, uint64_t end, uint64_t *ret_start)
 {
     uint64_t most = READ_BYTES >> f->frames.shift, count = 0;
 
+    at = next_dumped(f, at, end);
     while (at < end && !has_data(f, at))
-        at += at % 8 == 0 && end - at >= 8 && f->dumped[at / 8] == 0 ? 8 : 1;
+        at = next_dumped(f, at + 1, end);
     while (at + count < end && count < most && has_data(f, at + count))
         count++;
     *ret_start = at;
@@ -294,6 +350,7 @@ static int find_zeros(struct filtered *f, struct pnd_why *why)
             if (is_zero(f->buf + (i << f->frames.shift), f->what.block))
                 f->zero[(start + i) / 8] |= (uint8_t)(1U << (start + i) % 8);
         start += count;
+        say_progress(f, "looking for zeros", start);
     }
     return PND_OK;
 }
@@ -301,11 +358,11 @@ static int find_zeros(struct filtered *f, struct pnd_why *why)
 /* Counts, now that it is known which pages there are. */
 static int settle(struct filtered *f, uint64_t *ret_bytes)
 {
-    uint64_t with_data;
+    uint64_t end = f->frames.count, with_data;
 
     f->what.dumped = f->zero_count = f->log_count = 0;
-    for (uint64_t i = 0; i < f->frames.count; i++) {
-        f->what.dumped += bit(f->dumped, i);
+    for (uint64_t i = next_dumped(f, 0, end); i < end; i = next_dumped(f, i + 1, end)) {
+        f->what.dumped++;
         f->zero_count += f->zero && bit(f->zero, i);
     }
     for (unsigned i = 0; i < f->log_runs; i++)
@@ -381,13 +438,18 @@ static int put_headers(struct filtered *f)
 
 static int put_bitmaps(struct filtered *f)
 {
+    const uint64_t block = f->what.block;
     int err = PND_OK;
 
-    for (uint64_t at = 0; !err && at < f->places.bitmap_bytes; at += f->what.block) {
-        pnd_frames_bitmap(&f->frames, at * 8, (uint64_t)f->what.block * 8, f->buf);
-        err = put(f, f->buf, f->what.block);
+    for (uint64_t at = 0; !err && at < f->places.bitmap_bytes; at += block) {
+        pnd_frames_bitmap(&f->frames, at * 8, block * 8, f->buf);
+        err = put(f, f->buf, block);
     }
-    return err ? err : put(f, f->dumped, f->places.bitmap_bytes);
+    memset(f->buf, 0, (size_t)block);
+    for (uint64_t at = 0; !err && at < f->places.bitmap_bytes; at += block)
+        err =
+            put(f, pnd_frames_any(&f->frames, at * 8, block * 8) ? f->dumped + at : f->buf, block);
+    return err;
 }
 
 /* Descriptors of the frames [at, end); the data of those that have their own comes in their order,
@@ -396,11 +458,9 @@ static int put_descs(struct filtered *f, uint64_t at, uint64_t end, uint64_t *da
 {
     int err = PND_OK;
 
-    for (; !err && at < end; at++) {
+    for (at = next_dumped(f, at, end); !err && at < end; at = next_dumped(f, at + 1, end)) {
         uint8_t desc[PND_KDUMP_DESC_BYTES];
 
-        if (!bit(f->dumped, at))
-            continue;
         if (has_data(f, at)) {
             pnd_kdump_write_desc(*data, f->what.block, desc);
             *data += f->what.block;
@@ -488,6 +548,7 @@ int pnd_content_filtered(struct pnd_vmcore_file *file, unsigned level, struct pn
     unmap_bits(f);
     f->file = file;
     f->log_runs = 0;
+    f->said_ms = pnd_clock_ms();
     memset(&f->what, 0, sizeof(f->what));
     if (level == 0 || level > PND_CAPTURE_FILTER_MAX || !file->understood)
         return pnd_why(why, PND_E_ARG, 0, "level %u of a dump that is%s understood", level,

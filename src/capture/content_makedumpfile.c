@@ -4,7 +4,7 @@
  * went wrong into a file in memory, of which the last line is kept. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capture/child.h"
 #include "capture/content.h"
 #include "capture/options.h"
 #include "host/guard.h"
@@ -22,12 +23,16 @@ enum {
     PATH_CAP = 256,
     PIPE_BYTES = 64 * 1024,
     SAID_CAP = 400,
+    LOOK_MS = 500,
+    SILENT_MIN_MS = 120000,
+    SLOWEST_BYTES_PER_S = 16 << 20, /* of a crash kernel that reads memory page by page */
 };
 
 static struct makedumpfile {
     struct pnd_vmcore_file *file;
     struct pnd_why *why;
     unsigned level;
+    bool nothing; /* was written */
     char path[PATH_CAP];
     uint8_t buf[PIPE_BYTES];
 } makedumpfile;
@@ -66,7 +71,7 @@ static int start(const struct makedumpfile *m, int out, int said, pid_t *ret)
     snprintf(level, sizeof(level), "%u", m->level);
     snprintf(core, sizeof(core), "/proc/self/fd/%d", STDERR_FILENO + 1);
     if (posix_spawn_file_actions_init(&actions))
-        return PND_E_SYS;
+        return PND_E_SOURCE;
     errnum = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (!errnum)
         errnum = posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
@@ -78,7 +83,7 @@ static int start(const struct makedumpfile *m, int out, int said, pid_t *ret)
         errnum = posix_spawn(ret, m->path, &actions, NULL, argv, envp);
     posix_spawn_file_actions_destroy(&actions);
     errno = errnum;
-    return errnum ? PND_E_SYS : PND_OK;
+    return errnum ? PND_E_SOURCE : PND_OK;
 }
 
 /* The last line that has something to say. */
@@ -102,60 +107,92 @@ static void last_line(int said, char ret[SAID_CAP])
         ret[i] = line[i] < 0x20 || line[i] > 0x7e ? '?' : line[i], ret[i + 1] = '\0';
 }
 
-/* @return PND_OK: all that it had came through */
-static int pass_on(struct makedumpfile *m, int from, const struct pnd_sink *sink)
+/* It reads all of the memory, perhaps twice, before it has a word to say. */
+static uint64_t silent_max_ms(const struct makedumpfile *m)
 {
-    for (;;) {
-        ssize_t n = read(from, m->buf, sizeof(m->buf));
-        int err;
+    return SILENT_MIN_MS + m->file->bytes / SLOWEST_BYTES_PER_S * 1000;
+}
 
-        if (n == 0)
+/* @return PND_OK there is something to read, or its end */
+static int await(struct makedumpfile *m, struct pnd_child *child, int from)
+{
+    struct pollfd pfd = {.fd = from, .events = POLLIN};
+
+    for (;;) {
+        if (poll(&pfd, 1, LOOK_MS) > 0)
             return PND_OK;
-        if (n < 0 && errno == EINTR && !pnd_stop_signal())
-            continue;
-        if (n < 0)
-            return pnd_stop_signal() ? PND_E_ABORTED : PND_E_SOURCE;
-        err = sink->write(sink->ctx, m->buf, (size_t)n);
-        if (err)
-            return err;
+        if (pnd_stop_signal())
+            return PND_E_ABORTED;
+        if (pnd_child_hangs(child))
+            return pnd_why(m->why, PND_E_SOURCE, 0, "makedumpfile hangs: it is ended");
     }
 }
 
-/* What came of the program @p pid, of which everything was read, or nothing more is wanted. */
-static int judge(struct makedumpfile *m, pid_t pid, int said, int err)
+/* @return PND_OK: all that it had came through */
+static int pass_on(struct makedumpfile *m, struct pnd_child *child, int from,
+                   const struct pnd_sink *sink)
+{
+    bool any = false;
+
+    for (;; any = true) {
+        int err = await(m, child, from);
+        ssize_t n = err ? 0 : read(from, m->buf, sizeof(m->buf));
+
+        if (n < 0)
+            return pnd_why(m->why, PND_E_SOURCE, errno, "read from makedumpfile");
+        if (n == 0 && !err && !any)
+            m->nothing = true;
+        if (err || n == 0)
+            return err;
+        err = sink->write(sink->ctx, m->buf, (size_t)n);
+        if (err)
+            return err;
+        pnd_child_heard(child); /* it may have waited for us */
+    }
+}
+
+/* What came of the program, of which everything was read, or nothing more is wanted. */
+static int judge(struct makedumpfile *m, struct pnd_child *child, int said, int err)
 {
     char line[SAID_CAP];
     int status = 0;
 
-    if (err)
-        kill(pid, SIGKILL);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (err || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+    if (err) {
+        pnd_child_kill(child, &status);
+        return err;
+    }
+    err = pnd_child_wait(child, &status);
+    if (err == PND_E_TIMEOUT)
+        return pnd_why(m->why, PND_E_SOURCE, 0, "makedumpfile does not end");
+    if (err || (WIFEXITED(status) && WEXITSTATUS(status) == 0 && !m->nothing))
         return err;
     last_line(said, line);
     if (WIFSIGNALED(status))
         return pnd_why(m->why, PND_E_SOURCE, 0, "makedumpfile was ended by signal %d%s%s",
                        WTERMSIG(status), line[0] ? ": " : "", line);
-    return pnd_why(m->why, PND_E_SOURCE, 0, "makedumpfile: exit code %d: %s", WEXITSTATUS(status),
-                   line);
+    return pnd_why(m->why, PND_E_SOURCE, 0, "makedumpfile: exit code %d%s%s%s", WEXITSTATUS(status),
+                   m->nothing ? ", and it wrote nothing" : "", line[0] ? ": " : "", line);
 }
 
 static int write_flattened(void *ctx, const struct pnd_sink *sink)
 {
     struct makedumpfile *m = ctx;
     PND_AUTO_CLOSE int said = memfd_create("said", MFD_CLOEXEC);
+    struct pnd_child child;
     int ends[2], err;
     pid_t pid;
 
+    m->nothing = false;
     if (said < 0 || pipe2(ends, O_CLOEXEC) < 0)
-        return pnd_why(m->why, PND_E_SYS, errno, "a pipe for makedumpfile");
+        return pnd_why(m->why, PND_E_SOURCE, errno, "a pipe for makedumpfile");
     err = start(m, ends[1], said, &pid);
     if (err)
         pnd_why(m->why, err, errno, "start %s", m->path);
     close(ends[1]);
-    if (!err)
-        err = judge(m, pid, said, pass_on(m, ends[0], sink));
+    if (!err) {
+        pnd_child_watch(&child, pid, silent_max_ms(m));
+        err = judge(m, &child, said, pass_on(m, &child, ends[0], sink));
+    }
     close(ends[0]);
     return err;
 }

@@ -26,6 +26,15 @@ struct attempt {
     uint64_t start_ms, line_ms;
     uint64_t bytes; /* of the content so far */
     uint64_t taken; /* by the target so far, packed */
+    int sink_err;   /* why no more of the content is wanted */
+};
+
+/* How long it goes on. */
+struct patience {
+    uint64_t start_ms, end_ms; /* no round begins after it */
+    uint64_t furthest;         /* that an attempt came, bytes of the content */
+    unsigned renewed;
+    uint32_t pause_s; /* before the next round */
 };
 
 static uint64_t now_ms(const struct pnd_delivery *d)
@@ -95,7 +104,17 @@ static int meter_write(void *ctx, const void *buf, size_t len)
 
     if (!err)
         a->bytes += len;
+    a->sink_err = err;
     return err;
+}
+
+/* What the target did not say is the content's own failure, of whatever kind: another target would
+ * meet it as well. */
+static int write_content(struct attempt *a, const struct pnd_sink *meter)
+{
+    int err = a->d->content.write(a->d->content.ctx, meter);
+
+    return err && !a->sink_err && err != PND_E_ABORTED ? PND_E_SOURCE : err;
 }
 
 static int stream(struct attempt *a)
@@ -108,7 +127,7 @@ static int stream(struct attempt *a)
     if (codec)
         err = codec->begin(codec->ctx, &a->pulse);
     if (!err)
-        err = a->d->content.write(a->d->content.ctx, &meter);
+        err = write_content(a, &meter);
     if (!err && codec)
         err = codec->finish(codec->ctx);
     if (!err)
@@ -129,7 +148,9 @@ static void say_done(const struct attempt *a, const char *name, const char *labe
         a->bytes, taken, (double)ms / 1000, rate, detail[0] ? ", " : "", detail);
 }
 
-static int try_target(struct pnd_delivery *d, const struct pnd_target *target, const char *name)
+/* @param ret_bytes  is raised to what was taken of the content */
+static int try_target(struct pnd_delivery *d, const struct pnd_target *target, const char *name,
+                      uint64_t *ret_bytes)
 {
     struct attempt a = {.d = d, .start_ms = now_ms(d)};
     struct pnd_why why = {.text = ""};
@@ -146,6 +167,8 @@ static int try_target(struct pnd_delivery *d, const struct pnd_target *target, c
         pnd_progress_clear(&a.progress);
     }
     err = target->close(target->ctx, err, &why);
+    if (a.bytes > *ret_bytes)
+        *ret_bytes = a.bytes;
     if (err)
         say(d, true, "%s: %s", target->label, why.text[0] ? why.text : pnd_err_text(err));
     else
@@ -180,43 +203,71 @@ static bool is_final(int err)
     return err == PND_OK || err == PND_E_ABORTED || err == PND_E_SOURCE;
 }
 
-static int try_all(struct pnd_delivery *d, const char *name)
+static int try_all(struct pnd_delivery *d, const char *name, uint64_t *ret_bytes)
 {
     int err = PND_E_ARG;
 
     for (size_t i = 0; i < d->target_count; i++) {
-        err = try_target(d, &d->targets[i], name);
+        err = try_target(d, &d->targets[i], name, ret_bytes);
         if (is_final(err))
             break;
     }
     return err;
 }
 
+static void renew(struct patience *p, uint32_t retry_s, uint64_t now)
+{
+    p->end_ms = now + (uint64_t)retry_s * 1000;
+    p->pause_s = PND_DELIVER_PAUSE_S;
+}
+
+/* A server that dies after two hours of a dump is asked again, as one that was not there at first
+ * is; one that always dies at the same place is not asked for ever. */
+static void count_progress(struct patience *p, uint32_t retry_s, uint64_t bytes, uint64_t now)
+{
+    if (bytes <= p->furthest || p->renewed == PND_DELIVER_RENEWED_MAX)
+        return;
+    p->furthest = bytes;
+    p->renewed++;
+    renew(p, retry_s, now);
+}
+
+/* @return PND_OK; PND_E_ABORTED; PND_E_TIMEOUT there is no time for another round */
+static int wait_for_round(const struct pnd_delivery *d, struct patience *p, const char *name,
+                          uint64_t now)
+{
+    uint64_t left_s = now < p->end_ms ? (p->end_ms - now) / 1000 : 0;
+    uint32_t pause_s = p->pause_s < left_s ? p->pause_s : (uint32_t)left_s;
+
+    if (left_s == 0) {
+        say(d, true, "%s is given up after %" PRIu64 " s", name, (now - p->start_ms) / 1000);
+        return PND_E_TIMEOUT;
+    }
+    say(d, true, "everything again in %u s, for %" PRIu64 " s more", pause_s, left_s);
+    p->pause_s = pause_s < PND_DELIVER_PAUSE_MAX_S / 2 ? pause_s * 2 : PND_DELIVER_PAUSE_MAX_S;
+    return wait_s(d, pause_s);
+}
+
 int pnd_deliver(struct pnd_delivery *delivery)
 {
     struct pnd_delivery *d = delivery;
     const char *suffix = d->codec && !d->name_is_whole ? ".gz" : "";
-    uint64_t start_ms = now_ms(d), end_ms = start_ms + (uint64_t)d->retry_s * 1000;
-    uint32_t pause_s = PND_DELIVER_PAUSE_S;
+    struct patience patience = {.start_ms = now_ms(d)};
     char name[PND_KDP_NAME_CAP];
 
     snprintf(name, sizeof(name), "%.*s%s", (int)(sizeof(name) - 1 - strlen(suffix)), d->name,
              suffix);
+    renew(&patience, d->retry_s, patience.start_ms);
     for (;;) {
-        int err = try_all(d, name);
-        uint64_t now = now_ms(d), left_s = now < end_ms ? (end_ms - now) / 1000 : 0;
+        uint64_t bytes = 0, now;
+        int err = try_all(d, name, &bytes), waited;
 
         if (is_final(err))
             return err;
-        if (left_s == 0) {
-            say(d, true, "%s is given up after %" PRIu64 " s", name, (now - start_ms) / 1000);
-            return err;
-        }
-        if (pause_s > left_s)
-            pause_s = (uint32_t)left_s;
-        say(d, true, "everything again in %u s, for %" PRIu64 " s more", pause_s, left_s);
-        if (wait_s(d, pause_s))
-            return PND_E_ABORTED;
-        pause_s = pause_s < PND_DELIVER_PAUSE_MAX_S / 2 ? pause_s * 2 : PND_DELIVER_PAUSE_MAX_S;
+        now = now_ms(d);
+        count_progress(&patience, d->retry_s, bytes, now);
+        waited = wait_for_round(d, &patience, name, now);
+        if (waited)
+            return waited == PND_E_ABORTED ? waited : err;
     }
 }

@@ -13,7 +13,8 @@
 enum {
     PND_DELIVER_PAUSE_S = 2, /* before the second round, and twice as long before each next */
     PND_DELIVER_PAUSE_MAX_S = 30,
-    PND_DELIVER_LINE_MS = 5000, /* how often a console that is no terminal hears of progress */
+    PND_DELIVER_RENEWED_MAX = 8, /* how often retry_s begins again */
+    PND_DELIVER_LINE_MS = 5000,  /* how often a console that is no terminal hears of progress */
     PND_DELIVER_SAY_CAP = 1536,
 };
 
@@ -24,7 +25,9 @@ struct pnd_delivery {
     const char *name;        /* of the dump */
     bool name_is_whole;      /* nothing is added to it */
     struct pnd_codec *codec; /* NULL: as it is; else ".gz" is added to the name */
-    uint32_t retry_s;        /* after the start of the first attempt; no round begins later */
+    /* After the start of the first attempt, no round begins later; and again after one in which a
+     * target took more than any did before, but only PND_DELIVER_RENEWED_MAX times. */
+    uint32_t retry_s;
     void *ctx;
     void (*alive)(void *ctx); /* NULL, or called with every piece that a target took, and at least
                                  once a second in pauses */
@@ -37,7 +40,7 @@ struct pnd_delivery {
 
 /* Says on the console what is tried, how far it is and when it will be done, and why it failed.
  *   @return PND_OK a target has it; at once PND_E_ABORTED somebody asked to stop, PND_E_SOURCE the
- *           content cannot be had, whoever takes it; else the last target's error */
+ *           content failed, which is so whoever takes it; else the last target's error */
 int pnd_deliver(struct pnd_delivery *delivery);
 
 #endif

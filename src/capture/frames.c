@@ -101,6 +101,23 @@ bool pnd_frames_any(const struct pnd_frames *frames, uint64_t first, uint64_t co
     return i < frames->run_count && frames->runs[i].paddr >> frames->shift < first + count;
 }
 
+uint64_t pnd_frames_next(const struct pnd_frames *frames, uint64_t at)
+{
+    uint32_t i = find(frames, at << frames->shift);
+    uint64_t start = i < frames->run_count ? frames->runs[i].paddr >> frames->shift : frames->count;
+
+    return start > at ? start : at < frames->count ? at : frames->count;
+}
+
+uint64_t pnd_frames_present(const struct pnd_frames *frames)
+{
+    uint64_t count = 0;
+
+    for (uint32_t i = 0; i < frames->run_count; i++)
+        count += (frames->runs[i].bytes >> frames->shift) + 1;
+    return count;
+}
+
 void pnd_frames_bitmap(const struct pnd_frames *frames, uint64_t first, uint64_t count,
                        uint8_t *ret)
 {

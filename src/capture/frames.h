@@ -32,6 +32,12 @@ int pnd_frames_open(struct pnd_vmcore_file *file, struct pnd_frames *ret);
 /* Is any of the @p count frames from @p first on memory? */
 bool pnd_frames_any(const struct pnd_frames *frames, uint64_t first, uint64_t count);
 
+/* The first frame from @p at on that is memory; frames->count: none is. */
+uint64_t pnd_frames_next(const struct pnd_frames *frames, uint64_t at);
+
+/* How many of them there are, parts of one as a whole. */
+uint64_t pnd_frames_present(const struct pnd_frames *frames);
+
 /* Bit i of @p ret (LSB first) is set when frame @p first + i is memory, if only a part of it.
  *   @param count  of bits, a multiple of 8 */
 void pnd_frames_bitmap(const struct pnd_frames *frames, uint64_t first, uint64_t count,

@@ -175,6 +175,16 @@ static int set_address(int fd, const char *name, unsigned long request, uint32_t
     return ioctl(fd, request, &ifr);
 }
 
+/* Does this kernel know a way to it? Nothing is sent to find out. */
+static bool has_route(uint32_t ip)
+{
+    struct sockaddr_in sin = {
+        .sin_family = AF_INET, .sin_port = htons(1), .sin_addr.s_addr = htonl(ip)};
+    PND_AUTO_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    return fd >= 0 && connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
+}
+
 /* To one machine, behind @p router_ip unless that is 0. */
 static int add_route(int fd, char *name, uint32_t ip, uint32_t router_ip)
 {
@@ -198,11 +208,11 @@ int pnd_netif_configure(const char *name, uint32_t own_ip, unsigned prefix, uint
 
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open a socket to set an address");
-    if (pnd_netif_address(name, &has, NULL) == PND_OK)
-        return PND_OK;
     snprintf(device, sizeof(device), "%s", name);
-    if (set_address(fd, device, SIOCSIFADDR, own_ip) < 0 ||
-        set_address(fd, device, SIOCSIFNETMASK, mask) < 0)
+    if (pnd_netif_address(name, &has, NULL) == PND_OK && (has != own_ip || has_route(server_ip)))
+        return PND_OK;
+    if (!has && (set_address(fd, device, SIOCSIFADDR, own_ip) < 0 ||
+                 set_address(fd, device, SIOCSIFNETMASK, mask) < 0))
         return pnd_why(why, PND_E_SYS, errno, "give %s an address", device);
     if (add_route(fd, device, router_ip ? router_ip : server_ip, 0) < 0 ||
         (router_ip && add_route(fd, device, server_ip, router_ip) < 0))

@@ -21,7 +21,9 @@ int pnd_netif_find(const char *match_name, const char *match_mac, uint64_t wait_
 int pnd_netif_address(const char *name, uint32_t *ret, struct pnd_why *why);
 
 /* Gives it an address, and the kernel the way to @p server_ip through it: the least that a socket
- * needs. What it has is left alone.
+ * needs. An interface that has another address is left alone, and so is the way to a server that
+ * the kernel knows; with this address, it is only the way that may be missing: to another server
+ * than the one before.
  *   @param prefix     of its network, bits; 0: not known, and then nothing but the server (or the
  *                     router) is taken to be in it
  *   @param router_ip  0: the server is in the same network

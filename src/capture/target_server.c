@@ -21,6 +21,7 @@ enum {
     INTERFACE_AGAIN_MS = 1000, /* when it was not there before */
     LINK_WAIT_MS = 10000,      /* two Ethernet ports agree on their speed in a few seconds */
     QUIET_US = 5000000,        /* until the console hears that the server is silent */
+    NUMBER_MAX = 20,           /* of a name that is taken */
 };
 
 /* How long a server may take until its first answer: with the MAC that was carried along, in all,
@@ -53,6 +54,7 @@ struct way {
     bool quiet;            /* its silence has been said */
     uint64_t answer_by_us; /* on the clock of inner */
     uint64_t heard_us;
+    char name[PND_KDP_NAME_CAP]; /* with a number, if it needs one */
     bool client_used;
     struct pnd_client client;
 };
@@ -132,6 +134,31 @@ static int ask(struct way *w, const char *name, uint64_t wait_us)
     return err == PND_E_NOROUTE && way_now_us(w) >= w->answer_by_us ? PND_E_TIMEOUT : err;
 }
 
+/* A server like Apple's refuses a name that it has, also when that is half a dump of an attempt
+ * before: it gets a number then, before ".gz". */
+static bool name_is_taken(const struct way *w, int err)
+{
+    uint32_t code = 0;
+
+    if (err == PND_E_REFUSED)
+        (void)pnd_client_refusal(&w->client, &code);
+    return code == PND_KDP_E_EXISTS;
+}
+
+static int ask_names(struct way *w, const char *name, uint64_t wait_us)
+{
+    size_t len = strlen(name), gz = len > 3 && strcmp(name + len - 3, ".gz") == 0 ? 3 : 0;
+    size_t most = sizeof(w->name) - sizeof(".99.gz"), kept = len - gz < most ? len - gz : most;
+    int err = ask(w, name, wait_us);
+
+    for (unsigned i = 1; i <= NUMBER_MAX && name_is_taken(w, err); i++) {
+        snprintf(w->name, sizeof(w->name), "%.*s.%u%s", (int)kept, name, i, name + len - gz);
+        printf("panicdump: the server has a dump of that name: trying %s\n", w->name);
+        err = ask(w, w->name, wait_us);
+    }
+    return err;
+}
+
 /* ---- by raw frames */
 
 static bool has_mac(const uint8_t mac[6])
@@ -189,7 +216,7 @@ static int open_stack(struct way *w, bool carried, const char *name, uint64_t wa
     gone_us = way_now_us(w) - start_us; /* without the time that the link was down */
     if (!carried)
         wait_us = gone_us + ANSWER_MIN_US < wait_us ? wait_us - gone_us : ANSWER_MIN_US;
-    return ask(w, name, wait_us);
+    return ask_names(w, name, wait_us);
 }
 
 /* First the MAC that was found when this was armed: no need to ask, and nobody who answers for the
@@ -234,7 +261,7 @@ static int open_udp(struct way *w, const char *name, struct pnd_why *why)
     why->text[0] = '\0';
     printf("panicdump: asking %s over %s\n", pnd_address_format(ip, w->server->at.ip),
            w->interface);
-    return ask(w, name, ANSWER_US);
+    return ask_names(w, name, ANSWER_US);
 }
 
 /* ---- the target */

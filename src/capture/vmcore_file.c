@@ -14,6 +14,7 @@
 
 #include "capture/watchdog.h"
 #include "host/io.h"
+#include "image/vmcore_memory.h"
 #include "sender/address.h"
 #include "sender/stop.h"
 
@@ -27,12 +28,29 @@ static int read_source(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     const struct pnd_vmcore_file *file = ctx;
 
+    if (pnd_stop_signal())
+        return PND_E_ABORTED;
+    pnd_watchdog_alive(); /* to look at struct page of a large machine takes minutes */
     return pnd_io_read_at(file->fd, offset, buf, len) == (ssize_t)len ? PND_OK : PND_E_SOURCE;
 }
 
-int pnd_vmcore_file_open(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why)
+/* @source uname(2): six names of 65 bytes, of which this is the second */
+static void read_host(struct pnd_vmcore_file *file)
 {
-    struct pnd_vmcore_source source = {.ctx = file, .read = read_source};
+    struct pnd_vmcore_memory memory;
+    uint64_t at = 0, offset = 0;
+    char names[2][PND_VMCORE_HOST_CAP];
+
+    pnd_vmcore_info_number(&file->vmcore, "OFFSET(uts_namespace.name)", 10, &offset);
+    pnd_vmcore_memory_open(&memory, &file->vmcore);
+    if (pnd_vmcore_info_number(&file->vmcore, "SYMBOL(init_uts_ns)", 16, &at) &&
+        pnd_vmcore_memory_read(&memory, at + offset, names, sizeof(names)) == PND_OK &&
+        memcmp(names[0], "Linux", sizeof("Linux")) == 0)
+        memcpy(file->host, names[1], sizeof(file->host) - 1);
+}
+
+int pnd_vmcore_file_open_plain(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why)
+{
     struct stat st;
     int err;
 
@@ -49,10 +67,22 @@ int pnd_vmcore_file_open(struct pnd_vmcore_file *file, const char *path, struct 
         return err;
     }
     file->bytes = (uint64_t)st.st_size;
+    return PND_OK;
+}
+
+int pnd_vmcore_file_open(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why)
+{
+    struct pnd_vmcore_source source = {.ctx = file, .read = read_source};
+    int err = pnd_vmcore_file_open_plain(file, path, why);
+
+    if (err)
+        return err;
     err = pnd_vmcore_open(&file->vmcore, &source);
     file->understood = err == PND_OK;
-    if (!err)
+    if (!err) {
+        read_host(file);
         err = pnd_vmcore_reason(&file->vmcore, file->reason);
+    }
     if (err)
         pnd_why(why, PND_OK, 0, "why the kernel died is not found in %s: %s", path,
                 pnd_err_text(err));
@@ -110,21 +140,33 @@ int pnd_vmcore_file_read(struct pnd_vmcore_file *file, uint64_t offset, void *bu
     return PND_OK;
 }
 
+/* A part of a name: what is not safe in one is '_'. */
+static void make_part(char *text)
+{
+    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_";
+
+    for (; *text; text++)
+        if (!strchr(safe, *text))
+            *text = '_';
+}
+
 const char *pnd_vmcore_file_name(const struct pnd_vmcore_file *file, uint32_t own_ip, char *dst,
                                  size_t cap)
 {
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.+_";
-    char release[PND_VMCORE_RELEASE_CAP] = "unknown", ip[PND_ADDRESS_CAP];
+    char release[PND_VMCORE_RELEASE_CAP] = "unknown", who[PND_VMCORE_HOST_CAP] = "unknown";
     uint64_t when_s = file->vmcore.crash_time_s;
 
     if (when_s == 0)
         when_s = (uint64_t)time(NULL);
     if (file->vmcore.release[0])
         memcpy(release, file->vmcore.release, sizeof(release));
-    for (size_t i = 0; release[i]; i++)
-        if (!strchr(safe, release[i]))
-            release[i] = '_';
-    snprintf(dst, cap, "core-linux-%s-%s-%s-%" PRIx64, release, pnd_address_format(ip, own_ip),
-             file->nmi ? "nmi" : "panic", when_s);
+    if (own_ip)
+        pnd_address_format(who, own_ip);
+    else if (file->host[0])
+        memcpy(who, file->host, sizeof(who));
+    make_part(release);
+    make_part(who);
+    snprintf(dst, cap, "core-linux-%s-%s-%s-%" PRIx64, release, who, file->nmi ? "nmi" : "panic",
+             when_s);
     return dst;
 }

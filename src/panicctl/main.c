@@ -58,7 +58,7 @@ static const struct pnd_verb verbs[] = {
     {"bootargs", "decode LINE | lint LINE | encode OPTION...",
      "what boot-args do, what is wrong with them, which to use", PND_HELP_BOOTARGS,
      pnd_verb_bootargs},
-    {"setup", "--for SYSTEM --server IP --interface NAME ...",
+    {"setup", "--for SYSTEM --server IP [--interface NAME] ...",
      "what to type on the machine that may panic", PND_HELP_SETUP, pnd_verb_setup},
     {"doctor", "[--as-client IP[:PORT]] [--port N]",
      "could a dump reach this directory; if not, what to do", PND_HELP_DOCTOR, pnd_verb_doctor},

@@ -165,7 +165,8 @@ static const char *wrong_operand(const struct ask *ask)
                "--interface en0";
     if (!want->server && !want->local)
         return "say who receives: --server 10.0.40.2, an address of this machine";
-    if (want->server && !want->interface)
+    /* a Linux machine has a route, and one program that finds what it leads to */
+    if (want->server && !want->interface && strcmp(ask->system, "linux") != 0)
         return "say which interface the machine that may panic sends with: --interface en0";
     return NULL;
 }

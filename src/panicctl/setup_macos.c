@@ -73,9 +73,8 @@ static const char *settle_wish(struct mac *mac)
     bool current = wish->line.xnu >= XNU_CURRENT_ORDER;
 
     if (want->client || want->gateway)
-        return "--client and --gateway are for freebsd and linux: a Mac sends from the address "
-               "that "
-               "the interface has, and finds its way by ARP";
+        return "--client and --gateway are for freebsd: a Mac sends from the address that the "
+               "interface has, and finds its way by ARP";
     if (!want->server && (want->port || want->interface))
         return "--interface and --port need --server, the address to send to";
     if (want->paniclog_only && !want->server)

@@ -5,8 +5,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/guard.h"
 #include "host/text.h"
 #include "panicdump/arm_options.h"
 #include "panicdump/page.h"
@@ -149,31 +151,46 @@ static int show(const struct pnd_arm_options *o, const struct pnd_arm *arm)
     return PND_EXIT_OK;
 }
 
-/* What may be otherwise in a minute is no mistake of whoever typed it. */
-static int cannot(int err, const struct pnd_why *why)
+/* What may be otherwise in a minute is no mistake of whoever typed it; nor is it, at boot, what was
+ * right when it was kept: an interface, a link or a disk that comes late. */
+static int cannot(const struct pnd_arm_options *o, const struct pnd_arm *arm, int err,
+                  const struct pnd_why *why)
 {
-    return pnd_complain(err == PND_E_NOROUTE ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why->text);
+    bool later = err == PND_E_NOROUTE || (o->from_kept && arm->may_come);
+
+    return pnd_complain(later ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why->text);
+}
+
+static int prepare_and_load(const struct pnd_arm_options *o, struct pnd_arm *arm)
+{
+    PND_AUTO_CLOSE int lock = -1;
+    bool shows = o->dry_run || o->save;
+    struct pnd_why why;
+    int err, status;
+
+    umask(022); /* what is written is for everybody to read: status needs no root */
+    err = shows ? PND_OK : pnd_state_lock("", PND_STATE_WAIT_MS, &lock, &why);
+    if (err)
+        return pnd_complain(err == PND_E_BUSY ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why.text);
+    err = pnd_arm_prepare(arm, &o->request, &why);
+    if (err)
+        status = cannot(o, arm, err, &why);
+    else
+        status = shows ? show(o, arm) : load(o, arm);
+    pnd_arm_deinit(arm);
+    return status;
 }
 
 int pnd_verb_arm(int argc, char **argv)
 {
     static struct pnd_arm_options options;
     static struct pnd_arm arm;
-    struct pnd_why why;
-    int status = pnd_arm_options_parse(argc, argv, &options), err;
+    int status = pnd_arm_options_parse(argc, argv, &options);
 
     if (status)
         return status < 0 ? PND_EXIT_OK : status;
     if (geteuid() != 0 && !options.dry_run && !options.save)
         return pnd_complain(PND_EXIT_CANNOT, "arming needs root: sudo panicdump arm ...; "
                                              "--dry-run shows what it would do");
-    err = pnd_arm_prepare(&arm, &options.request, &why);
-    if (err)
-        status = cannot(err, &why);
-    else if (options.dry_run || options.save)
-        status = show(&options, &arm);
-    else
-        status = load(&options, &arm);
-    pnd_arm_deinit(&arm);
-    return status;
+    return prepare_and_load(&options, &arm);
 }

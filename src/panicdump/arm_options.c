@@ -31,8 +31,8 @@ static const char help[] =
     "  -n, --dry-run            show everything, load nothing\n"
     "  --initramfs FILE         write the initramfs there, load nothing\n"
     "\n"
-    "Without --server, as --persist has kept it. Exit status: 0 armed (or shown);\n"
-    "1 there is no way to the server now; 2 could not. See panicdump(8).\n";
+    "Without --server, as --persist has kept it, and what else is said on top of it.\n"
+    "Exit status: 0 armed (or shown); 1 no way to the server now; 2 could not.\n";
 
 enum { KERNEL = 1, APPEND, FILTER, LOCAL, SAVE, KEEP };
 
@@ -56,11 +56,18 @@ static const struct option longs[] = {{"server", required_argument, NULL, 's'},
 
 /* ---- what was asked for */
 
-static int take_server(struct pnd_arm_options *o, const char *text)
+/* One, or several with commas between them; @p text is cut. */
+static int take_servers(struct pnd_arm_options *o, char *text)
 {
-    if (o->request.server_count == PND_CAPTURE_SERVERS_MAX)
-        return pnd_complain(PND_EXIT_CANNOT, "more than %d servers", PND_CAPTURE_SERVERS_MAX);
-    o->servers[o->request.server_count++] = text;
+    char *next = NULL;
+
+    for (char *word = strtok_r(text, ", ", &next); word; word = strtok_r(NULL, ", ", &next)) {
+        if (o->request.server_count == PND_CAPTURE_SERVERS_MAX)
+            return pnd_complain(PND_EXIT_CANNOT, "more than %d servers", PND_CAPTURE_SERVERS_MAX);
+        o->servers[o->request.server_count++] = word;
+    }
+    if (!o->request.server_count)
+        return pnd_complain(PND_EXIT_CANNOT, "--server: say an address");
     return PND_EXIT_OK;
 }
 
@@ -82,7 +89,7 @@ static int take(struct pnd_arm_options *o, int option)
 
     switch (option) {
     case 's':
-        return take_server(o, optarg);
+        return take_servers(o, optarg);
     case 'p':
         if (pnd_port_parse(optarg, &o->port, &why))
             return pnd_complain(PND_EXIT_CANNOT, "--port: %s", why.text);
@@ -159,8 +166,7 @@ static int read_kept(struct pnd_arm_options *o)
     struct pnd_persist *kept = &o->kept;
     struct pnd_arm_request *q = &o->request;
     struct pnd_why why;
-    char *next = NULL;
-    int err = pnd_persist_read("", kept, &why), status = PND_EXIT_OK;
+    int err = pnd_persist_read("", kept, &why);
 
     if (err == PND_E_NOTFOUND)
         return pnd_complain(PND_EXIT_CANNOT, "say --server ADDRESS of the machine where panicd "
@@ -183,10 +189,8 @@ static int read_kept(struct pnd_arm_options *o)
                             PND_PERSIST_CONF ": after = %s: say reboot, poweroff "
                                              "or shell",
                             kept->after);
-    for (char *word = strtok_r(kept->server, ", ", &next); word && !status;
-         word = strtok_r(NULL, ", ", &next))
-        status = take_server(o, word);
-    return status;
+    o->from_kept = true;
+    return take_servers(o, kept->server);
 }
 
 /* As it was typed; with the port that --port gave. */
@@ -261,8 +265,12 @@ static int judge(const struct pnd_arm_options *o)
         return pnd_complain(PND_EXIT_CANNOT, "--persist arms, --dry-run and --initramfs do not: "
                                              "say one of them");
     if (o->persist && o->request.kernel)
-        return pnd_complain(PND_EXIT_CANNOT, "--persist arms each kernel with its own image: "
-                                             "leave --kernel away");
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "--persist looks for the image of each kernel that boots, because one "
+                            "file cannot be that of all: so that it finds this one, type\n"
+                            "ln -s \"$(realpath %s)\" /lib/modules/$(uname -r)/vmlinuz\n"
+                            "and leave --kernel away",
+                            o->request.kernel);
     if (o->persist && o->request.also_local && o->request.also_local[0] != '/')
         return pnd_complain(PND_EXIT_CANNOT,
                             "--also-local %s: with --persist, say where it is "
@@ -271,14 +279,12 @@ static int judge(const struct pnd_arm_options *o)
     return PND_EXIT_OK;
 }
 
-int pnd_arm_options_parse(int argc, char **argv, struct pnd_arm_options *ret)
+/* What is typed comes on top of what is there. @return as pnd_arm_options_parse() */
+static int take_all(struct pnd_arm_options *o, int argc, char **argv)
 {
-    struct pnd_arm_options *o = ret;
     int option, status;
 
-    memset(o, 0, sizeof(*o));
-    o->request.root = "";
-    o->port = PND_KDP_PORT;
+    optind = 0; /* from the start, for glibc */
     while ((option = getopt_long(argc, argv, "s:p:i:nh", longs, NULL)) != -1) {
         if (option == 'h') {
             fputs(help, stdout);
@@ -291,8 +297,24 @@ int pnd_arm_options_parse(int argc, char **argv, struct pnd_arm_options *ret)
     if (optind != argc)
         return pnd_complain(PND_EXIT_CANNOT, "\"%s\" is too much: panicdump arm --help tells more",
                             argv[optind]);
-    status = judge(o);
-    if (!status && !o->request.server_count)
+    return PND_EXIT_OK;
+}
+
+int pnd_arm_options_parse(int argc, char **argv, struct pnd_arm_options *ret)
+{
+    struct pnd_arm_options *o = ret;
+    int status;
+
+    memset(o, 0, sizeof(*o));
+    o->request.root = "";
+    o->port = PND_KDP_PORT;
+    status = take_all(o, argc, argv);
+    if (!status && !o->request.server_count) {
         status = read_kept(o);
+        if (!status)
+            status = take_all(o, argc, argv);
+    }
+    if (!status)
+        status = judge(o);
     return status ? status : resolve(o);
 }

@@ -15,6 +15,7 @@ struct pnd_arm_options {
     uint16_t port;
     const char *save; /* --initramfs; NULL: not said */
     bool dry_run, persist;
+    bool from_kept;          /* the servers are those of the file */
     struct pnd_persist kept; /* what the file says, or is to say */
 };
 

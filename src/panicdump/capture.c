@@ -18,21 +18,21 @@
 static const char usage[] =
     "usage: panicdump capture [--cmdline TEXT]\n"
     "\n"
-    "In a crash kernel: sends the memory of the kernel that crashed. Options are words of\n"
-    "the kernel's command line and of " PND_CAPTURE_OPTIONS_PATH ", or of TEXT alone:\n"
+    "In a crash kernel: sends the memory of the kernel that crashed. Options are\n"
+    "words of its command line and of " PND_CAPTURE_OPTIONS_PATH ", or of TEXT alone:\n"
     "\n"
-    "  _panicd_ip=ADDRESS[:PORT][,...]    the servers, in the order in which they are tried\n"
+    "  _panicd_ip=ADDRESS[:PORT][,...]    the servers, tried in this order\n"
     "  panicd_via=MAC[,...]               the next hop to each; - is not known\n"
     "  kdp_ip_addr=ADDRESS[/PREFIX]       the address to send from\n"
     "  _router_ip=ADDRESS                 for a server that answers no ARP\n"
     "  kdp_match_name=, kdp_match_mac=    the interface; else the first with a link\n"
     "  panicd_vlan=N, panicd_mtu=N        a tag on each frame; the largest packet\n"
     "  panicd_port=N                      of servers that name none (1069)\n"
-    "  panicd_filter=0..31                pages to leave out, as makedumpfile's -d (0)\n"
+    "  panicd_filter=0..31                pages to leave out, by makedumpfile -d (0)\n"
     "  panicd_compress=gzip|none          on the way (gzip)\n"
     "  panicd_local=PLACE                 when no server takes it: see panicdump(8)\n"
     "  panicd_retry=S                     no attempt begins later (600)\n"
-    "  panicd_watchdog=S                  without a sign of life, the end (120); 0: never\n"
+    "  panicd_watchdog=S                  no sign of life: the end (120; 0 is never)\n"
     "  panicd_after=reboot|poweroff|halt|wait|shell\n"
     "  _panicd_corename=, panicd_vmcore=  the dump's name; what is sent\n";
 
@@ -113,7 +113,8 @@ int pnd_verb_capture(int argc, char **argv)
         pnd_boot_modules();
     }
     if (!status)
-        status = pnd_capture_run(&options);
+        status = init ? pnd_capture_guarded(&options, pnd_capture_run)
+                      : pnd_capture_run(&options, PND_CAPTURE_BY_HAND);
     if (init)
         pnd_boot_end(options.after);
     return status;

@@ -3,9 +3,11 @@
  * panicdump disarm: what arm did, taken back. */
 #include <getopt.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "arm/arm.h"
 #include "arm/persist.h"
+#include "host/guard.h"
 #include "panicdump/panicdump.h"
 
 static const char help[] =
@@ -21,11 +23,16 @@ static const char help[] =
 
 static void say_disarmed(const struct pnd_state *was)
 {
+    const char *other = pnd_machine_other("");
+
     puts(was->release[0]
              ? "Disarmed: a panic of this kernel sends nothing any more."
              : "Disarmed: a crash kernel was loaded that panicdump had not armed; it is out.");
     if (was->on_nmi)
         puts("What an NMI does is as it was before.");
+    if (other)
+        printf("%s is set up here: \"systemctl restart %s\" loads its crash kernel again.\n", other,
+               other);
 }
 
 /* @param alone  nothing was armed now */
@@ -55,6 +62,7 @@ int pnd_verb_disarm(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     static struct pnd_state was;
+    PND_AUTO_CLOSE int lock = -1;
     bool force = false, persist = false;
     struct pnd_why why;
     int option, err;
@@ -71,7 +79,11 @@ int pnd_verb_disarm(int argc, char **argv)
         fputs(help, stderr);
         return PND_EXIT_CANNOT;
     }
-    err = pnd_disarm("", force, &was, &why);
+    err = pnd_state_lock("", PND_STATE_WAIT_MS, &lock, &why);
+    if (err)
+        return pnd_complain(PND_EXIT_CANNOT, "%s%s", why.text,
+                            geteuid() ? ": this needs root, sudo panicdump disarm" : "");
+    err = pnd_disarm("", force, NULL, &was, &why);
     if (err && !(err == PND_E_NOTFOUND && persist))
         return pnd_complain(err == PND_E_NOTFOUND ? PND_EXIT_NO : PND_EXIT_CANNOT, "%s", why.text);
     if (!err)

@@ -27,6 +27,18 @@ static const struct verb verbs[] = {
     {"capture", pnd_verb_capture},
 };
 
+#ifdef PND_ONLY_CAPTURE
+static const char help[] =
+    "panicdump-static - the part of panicdump that runs in a crash kernel\n"
+    "\n"
+    "  panicdump-static test --server ADDRESS       does the way to a server work?\n"
+    "  panicdump-static send --server ADDRESS FILE  send a file; - is standard input\n"
+    "  panicdump-static capture                     send /proc/vmcore; as /init this\n"
+    "                                               is what it does\n"
+    "\n"
+    "VERB --help tells the options of each. What puts it into a crash kernel is\n"
+    "\"panicdump arm\". Exit status: as of panicdump. See panicdump(8).\n";
+#else
 static const char help[] =
     "panicdump - send kernel core dumps to a machine where panicd runs\n"
     "\n"
@@ -46,6 +58,7 @@ static const char help[] =
     "Exit status: 0 done, and the server holds the dump; 1 it refused, or never\n"
     "answered, or nothing is armed; 2 wrong usage, or it could not; 130, 143\n"
     "interrupted. See panicdump(8).\n";
+#endif
 
 /* The kernel starts /init with those words of its command line that it does not know itself: they
  * are not for us. A container's first process has another name. */
@@ -76,6 +89,11 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
+#ifdef PND_ONLY_CAPTURE
+    return pnd_complain(PND_EXIT_CANNOT, "there is no \"%s\" in panicdump-static: try panicdump",
+                        argv[1]);
+#else
     return pnd_complain(PND_EXIT_CANNOT, "there is no \"%s\": panicdump --help tells what there is",
                         argv[1]);
+#endif
 }

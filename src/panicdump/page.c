@@ -36,7 +36,7 @@ void pnd_page_field(const char *name, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    pnd_text_clean(text, text, strlen(text));
+    text[pnd_text_clean(text, text, strlen(text))] = '\0';
     do {
         size_t len = line_length(at, columns);
 
@@ -45,6 +45,20 @@ void pnd_page_field(const char *name, const char *fmt, ...)
         at += len;
         at += *at == ' ' || *at == '\n';
     } while (*at);
+}
+
+/* Lines that are not wrapped, because they are pasted. */
+static void print_typed(const char *typed)
+{
+    char text[PND_MACHINE_TEXT_CAP];
+
+    text[pnd_text_clean(text, typed, strnlen(typed, sizeof(text) - 1))] = '\0';
+    for (const char *at = text; *at; at += *at == '\n') {
+        size_t len = strcspn(at, "\n");
+
+        printf("%-*s%.*s\n", PND_PAGE_INDENT, "", (int)len, at);
+        at += len;
+    }
 }
 
 static bool has_colours(void)
@@ -69,7 +83,7 @@ void pnd_page_checks(const struct pnd_machine *machine, bool all)
                words[c->result], coloured ? "\033[0m" : "", c->name);
         pnd_page_field("", "%s", c->text);
         if (c->fix[0])
-            pnd_page_field("", "%s", c->fix);
+            print_typed(c->fix);
     }
 }
 
@@ -82,13 +96,16 @@ void pnd_page_dump(const struct pnd_capture_options *o)
         [PND_AFTER_WAIT] = "the crash kernel stays",
         [PND_AFTER_SHELL] = "there is a shell on the console",
     };
-    char what[64] = "everything", length[PND_TEXT_TIME_CAP];
+    char what[64] = "everything", tried[32] = "once";
 
     if (o->filter)
         snprintf(what, sizeof(what), "pages as makedumpfile -d %u would keep", o->filter);
-    pnd_page_field("dump", "%s, %s; tried for %s (h:mm:ss), then %s", what,
-                   o->packing == PND_PACKING_GZIP ? "compressed" : "not compressed",
-                   pnd_text_duration(length, sizeof(length), o->retry_s), then[o->after]);
+    if (o->retry_s)
+        snprintf(tried, sizeof(tried), "for %u %s", o->retry_s % 60 ? o->retry_s : o->retry_s / 60,
+                 o->retry_s % 60 ? "s" : "min");
+    pnd_page_field("dump", "%s, %s; tried %s, then %s", what,
+                   o->packing == PND_PACKING_GZIP ? "compressed" : "not compressed", tried,
+                   then[o->after]);
 }
 
 const char *pnd_page_server(char dst[PND_PAGE_SERVER_CAP], struct pnd_endpoint server)

@@ -12,74 +12,57 @@
 #include "host/text.h"
 #include "panicdump/page.h"
 #include "panicdump/panicdump.h"
+#include "panicdump/way.h"
 
 static const char help[] =
     "usage: panicdump status [--json]\n"
     "\n"
     "Is a crash kernel loaded, for which kernel, since when; and would a dump find\n"
-    "its way now: the route is looked up again, and the next hop asked by ARP if it\n"
-    "is not known. Nothing is sent to the server: that is \"panicdump test\".\n"
+    "its way now: what the crash kernel carries is compared with the route, and each\n"
+    "server is asked for a sign of life, as root by the crash kernel's own frames.\n"
+    "That leaves nothing on the server, and so does not tell whether it would take a\n"
+    "dump of this machine: \"panicdump test\" does.\n"
     "\n"
-    "  --json   one object: armed, loaded, release, since, servers, way, ...\n"
+    "  --json   one object: armed, loaded, open, release, since, servers, ...\n"
     "\n"
-    "Exit status: 0 armed, and the way is open; 1 not; 2 could not look.\n";
-
-enum { WAY_CAP = 640 };
-
-/* The way to one server, now. */
-struct way {
-    bool open;
-    char text[WAY_CAP];
-};
+    "Exit status: 0 armed, and at least one server answers; 1 not; 2 could not look.\n";
 
 struct status {
     struct pnd_state state; /* release "": this program has armed nothing */
     struct pnd_capture_options options;
     bool loaded, armed, open; /* open: to at least one server */
+    bool nmi;                 /* an NMI panics now */
     uint64_t reserved;
-    struct way ways[PND_CAPTURE_SERVERS_MAX];
-    char note[512]; /* what does not fit together */
+    struct pnd_way ways[PND_CAPTURE_SERVERS_MAX];
+    const char *other; /* kdump, when that is set up as well; NULL */
+    char note[512];    /* what does not fit together */
 };
 
-static bool has_mac(const uint8_t mac[6])
+static void note(struct status *s, bool written)
 {
-    static const uint8_t none[6];
-
-    return memcmp(mac, none, sizeof(none)) != 0;
-}
-
-static void look_at_way(struct status *s, size_t index)
-{
-    const struct pnd_capture_server *server = &s->options.servers[index];
-    struct way *way = &s->ways[index];
-    struct pnd_route now;
-    struct pnd_why why;
-    char was_mac[PND_PAGE_MAC_CAP], mac[PND_PAGE_MAC_CAP], ip[PND_ADDRESS_CAP];
-
-    if (pnd_route_find(server->at.ip, s->state.interface, true, &now, &why)) {
-        snprintf(way->text, sizeof(way->text), "no: %s", why.text);
-        return;
-    }
-    pnd_page_mac(mac, now.via);
-    if (strcmp(now.port, s->state.port) != 0)
-        snprintf(way->text, sizeof(way->text),
-                 "it leads through %s now, and through %s when this was armed: arm again", now.port,
-                 s->state.port);
-    else if (now.own_ip != s->options.own_ip)
-        snprintf(way->text, sizeof(way->text),
-                 "this machine's address is %s now, and was another: arm again",
-                 pnd_address_format(ip, now.own_ip));
-    else if (!has_mac(now.via))
-        snprintf(way->text, sizeof(way->text), "nobody answers ARP at the other end");
-    else if (!has_mac(server->via) || memcmp(now.via, server->via, sizeof(now.via)) == 0)
-        snprintf(way->text, sizeof(way->text), "open, next hop %s", mac);
-    else
-        snprintf(way->text, sizeof(way->text),
-                 "open, but the next hop is %s now, and was %s: arm again, or a dump starts some "
-                 "seconds later",
-                 mac, pnd_page_mac(was_mac, server->via));
-    way->open = strncmp(way->text, "open", 4) == 0;
-    s->open |= way->open;
+    if (s->state.unfinished && s->loaded)
+        snprintf(s->note, sizeof(s->note),
+                 "panicdump arm was cut off in the middle: a crash kernel is loaded, and it is not "
+                 "known whether the old or the new one; arm again");
+    else if (s->state.unfinished)
+        snprintf(s->note, sizeof(s->note),
+                 "panicdump arm was cut off in the middle, and no crash kernel is loaded: arm "
+                 "again");
+    else if (!written && s->loaded)
+        snprintf(s->note, sizeof(s->note),
+                 "a crash kernel is loaded, but not by panicdump arm: %s may have done it",
+                 s->other ? s->other : "kdump-tools or kdump.service");
+    else if (written && !s->loaded)
+        snprintf(s->note, sizeof(s->note),
+                 "it was armed, and something else has unloaded the crash kernel since: arm again");
+    else if (s->armed && s->other)
+        snprintf(s->note, sizeof(s->note),
+                 "%s is set up here, too: if it was started after panicdump arm, the crash kernel "
+                 "that is loaded is its own; arm again, or systemctl disable --now %s",
+                 s->other, s->other);
+    else if (s->armed && s->state.on_nmi && !s->nmi)
+        snprintf(s->note, sizeof(s->note),
+                 "something has set back what an NMI does since: arm again with --on-nmi");
 }
 
 /* @return PND_OK; PND_E_FORMAT; PND_E_SYS */
@@ -91,21 +74,19 @@ static int look(struct status *s, struct pnd_why *why)
         return err;
     s->loaded = pnd_kernel_loaded("");
     s->reserved = pnd_kernel_reserved("");
-    s->armed = s->loaded && !err;
-    if (err && s->loaded)
-        snprintf(s->note, sizeof(s->note),
-                 "a crash kernel is loaded, but not by panicdump arm: kdump-tools or kdump.service "
-                 "may have done it");
-    else if (!err && !s->loaded)
-        snprintf(s->note, sizeof(s->note),
-                 "it was armed, and something else has unloaded the crash kernel since: arm again");
+    s->nmi = pnd_nmi_panics("");
+    s->other = pnd_machine_other("");
+    s->armed = s->loaded && !err && !s->state.unfinished;
+    note(s, !err);
     if (!s->armed)
         return PND_OK;
     err = pnd_capture_options_parse(s->state.options, &s->options, why);
     if (err)
         return pnd_why_add(why, err, PND_STATE_PATH);
-    for (size_t i = 0; i < s->options.server_count; i++)
-        look_at_way(s, i);
+    for (size_t i = 0; i < s->options.server_count; i++) {
+        pnd_way_look(&s->state, &s->options, i, &s->ways[i]);
+        s->open |= s->ways[i].open;
+    }
     return PND_OK;
 }
 
@@ -135,7 +116,9 @@ static void print_armed(const struct status *s)
                    pnd_text_bytes(size, sizeof(size), s->state.initramfs_bytes),
                    s->state.module_count);
     pnd_page_dump(&s->options);
-    pnd_page_field("nmi", s->state.on_nmi ? "panics" : "as it was");
+    pnd_page_field("nmi", s->nmi ? "panics" : "does not panic");
+    if (s->note[0])
+        pnd_page_field("note", "%s", s->note);
 }
 
 static void print_next_boot(void)
@@ -174,10 +157,11 @@ static json_t *json_servers(const struct status *s)
     for (size_t i = 0; i < s->options.server_count; i++) {
         char ip[PND_ADDRESS_CAP];
 
-        json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "address",
+        json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:b, s:s}", "address",
                                               pnd_address_format(ip, s->options.servers[i].at.ip),
                                               "port", (int)s->options.servers[i].at.port, "open",
-                                              (int)s->ways[i].open, "way", s->ways[i].text));
+                                              (int)s->ways[i].open, "by_frames",
+                                              (int)s->ways[i].frames, "way", s->ways[i].text));
     }
     return list;
 }
@@ -185,10 +169,10 @@ static json_t *json_servers(const struct status *s)
 static int print_json(const struct status *s)
 {
     char since[PND_TEXT_TIME_CAP];
-    json_t *json =
-        json_pack("{s:b, s:b, s:b, s:b, s:I}", "armed", (int)s->armed, "loaded", (int)s->loaded,
-                  "open", (int)s->open, "persistent", (int)pnd_persist_is_enabled(""),
-                  "reserved_bytes", (json_int_t)s->reserved);
+    json_t *json = json_pack("{s:b, s:b, s:b, s:b, s:b, s:I}", "armed", (int)s->armed, "loaded",
+                             (int)s->loaded, "open", (int)s->open, "persistent",
+                             (int)pnd_persist_is_enabled(""), "nmi_panics", (int)s->nmi,
+                             "reserved_bytes", (json_int_t)s->reserved);
 
     if (s->note[0])
         json_object_set_new(json, "note", json_string(s->note));

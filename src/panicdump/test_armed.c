@@ -66,6 +66,9 @@ static int read_armed(struct armed *a)
         return pnd_complain(PND_EXIT_NO, "nothing is armed: panicdump arm --server ADDRESS; or "
                                          "test the way to a server: panicdump test --server "
                                          "ADDRESS");
+    if (!err && a->state.unfinished)
+        return pnd_complain(PND_EXIT_NO, "panicdump arm was cut off in the middle, and which crash "
+                                         "kernel is loaded is not known: arm again");
     if (!err)
         err = pnd_capture_options_parse(a->state.options, &a->options, &why);
     return err ? pnd_complain(PND_EXIT_CANNOT, "%s", why.text) : PND_EXIT_OK;

@@ -34,8 +34,8 @@ static const char *refusal_text(char dst[PND_FAILURE_CAP], const struct pnd_fail
         break;
     case PND_KDP_E_EXISTS:
         snprintf(dst, PND_FAILURE_CAP,
-                 "%s already has a dump of this name: \"%s\" - choose another with --name", address,
-                 escaped);
+                 "%s already has a dump of this name: \"%s\" - choose another with %s", address,
+                 escaped, failure->crash_kernel ? "_panicd_corename=" : "--name");
         break;
     default:
         snprintf(dst, PND_FAILURE_CAP, "%s refused the dump (error %u): \"%s\"", address, code,

@@ -17,12 +17,16 @@ import lab
 # What of /lib/modules/RELEASE/kernel is taken along, by the start of the path.
 NETWORK = ("drivers/virtio/", "drivers/net/virtio_net.", "drivers/net/net_failover.",
            "net/core/failover.", "drivers/net/ethernet/intel/e1000/",
-           "drivers/net/ethernet/intel/e1000e/", "drivers/ptp/", "drivers/pps/")
+           "drivers/net/ethernet/intel/e1000e/", "drivers/ptp/", "drivers/pps/",
+           "drivers/net/bonding/", "net/8021q/", "net/802/", "net/llc/", "net/tls/")
+DISKS = ("drivers/block/virtio_blk.", "fs/ext4/", "fs/jbd2/", "fs/mbcache.", "lib/crc16.",
+         "lib/libcrc32c.", "crypto/crc32c_generic.")
 WIRELESS = ("drivers/net/wireless/mac80211_hwsim.", "drivers/net/wireless/virtual/", "net/mac80211/",
             "net/wireless/", "net/rfkill/", "lib/crypto/libarc4.")
 
 APPLETS = {"cat", "cmp", "cp", "cpio", "dd", "grep", "head", "ip", "ls", "mkdir", "modprobe", "mount",
-           "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "sync", "uname", "wc"}
+           "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "sync",
+           "umount", "uname", "wc"}
 
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -46,7 +50,7 @@ def _pick(path):
     if not found:
         return None
     inside = found[2].removeprefix("kernel/")
-    wanted = inside.startswith(NETWORK + WIRELESS) or inside.startswith("modules.")
+    wanted = inside.startswith(NETWORK + WIRELESS + DISKS) or inside.startswith("modules.")
     return found[1] + found[2] if wanted else None
 
 
@@ -58,7 +62,7 @@ def module_tree(flavour):
         subprocess.run(["depmod", "-b", new, release], check=True, capture_output=True,
                        executable=lab._tool("kmod", "kmod"))
 
-    place = lab._unpacked_once(f"tree-{flavour}", unpack)
+    place = lab._unpacked_once(f"installed-{flavour}", unpack)
     return next(place.glob("boot/vmlinuz-*")).name.removeprefix("vmlinuz-"), place
 
 

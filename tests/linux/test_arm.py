@@ -11,9 +11,11 @@ import re
 import struct
 import sys
 import tempfile
+import uuid
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import disks         # noqa: E402
 import shell_guest   # noqa: E402
 import lab           # noqa: E402
 import oracle        # noqa: E402
@@ -144,12 +146,28 @@ def armed(t, receiver):
            "loaded by kexec_file_load", r"kernel.unknown_nmi_panic=1 \(was 0\)")
     t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "1", "a crash kernel is loaded")
     t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "1", "an NMI panics now")
-    t.says("status says so", "panicdump status", 0, "^armed for kernel 6", "open, next hop",
+    t.says("status says so, and that the server answers", "panicdump status", 0,
+           "^armed for kernel 6", r"open: it answers in [\d.]+ ms, by way of 52:55:0a:00:02:02",
            "nmi panics")
+    t.ok(receiver.dumps() == [], "which left nothing on the server", receiver.dumps())
+    somewhere = lab.free_udp_port()
+    t.says("where nobody listens it says so",
+           f"panicdump arm --server {lab.SERVER_IP}:{somewhere} >/dev/null; panicdump status", 1,
+           "armed for kernel 6", f"10.0.2.2:{somewhere}: (nobody listens|the next hop)")
+    t.says("of two servers one is enough", arm_line(receiver, f"--on-nmi --server 10.0.2.99")
+           + ",10.0.2.2:{0} >/dev/null; panicdump status".format(somewhere), 0,
+           r"10.0.2.2:\d+: open: it answers", "10.0.2.99:1069: (nobody answers ARP|the next hop)")
+    t.guest.run(arm_line(receiver, "--on-nmi"))
+    t.guest.run("echo 0 >/proc/sys/kernel/unknown_nmi_panic")
+    t.says("an NMI that something has set back shows", "panicdump status", 0,
+           "nmi does not panic", "arm again with --on-nmi")
+    t.guest.run("echo 1 >/proc/sys/kernel/unknown_nmi_panic")
     status = json.loads(t.guest.run("panicdump status --json")[1])
     t.ok(status["armed"] and status["loaded"] and status["open"] and status["on_nmi"]
+         and status["nmi_panics"]
          and status["servers"][0] | {"way": ""} == {"address": lab.SERVER_IP, "open": True,
-                                                   "port": receiver.port, "way": ""}
+                                                   "by_frames": True, "port": receiver.port,
+                                                   "way": ""}
          and status["initramfs_bytes"] < INITRAMFS_MAX, "status --json says the same", status)
     t.says("test reaches the server as the crash kernel would", "panicdump test", 0,
            "ok: 10.0.2.2:.* on eth0 by way of 52:55:0a:00:02:02")
@@ -158,7 +176,7 @@ def armed(t, receiver):
     t.says("a panic that nobody can be asked about is refused", "panicdump test --crash </dev/null",
            2, "--yes-really")
     t.guest.run("ip link set eth0 down")
-    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* no:|nobody")
+    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* closed:|nobody")
     t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
     t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
            r"unknown_nmi_panic=1 \(was 0\)")
@@ -260,7 +278,104 @@ def nics(tap):
             judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
 
 
-SCENARIOS = {"arm": arm, "tool": tool, "nics": nics}
+VLAN = 40
+# The bond carries the MAC of its first port, eth1, over its active one, eth0.
+BOND = f"""ip addr flush dev eth0; ip link set eth0 down; ip link set eth1 down
+modprobe bonding; [ -e /sys/class/net/bond0 ] || ip link add bond0 type bond
+echo active-backup >/sys/class/net/bond0/bonding/mode
+echo 100 >/sys/class/net/bond0/bonding/miimon
+ip link set eth1 master bond0; ip link set eth0 master bond0
+ip link set eth0 up; ip link set eth1 up; ip link set bond0 up
+echo eth0 >/sys/class/net/bond0/bonding/primary
+modprobe 8021q; ip link add link bond0 name bond0.{VLAN} type vlan id {VLAN}
+ip link set bond0.{VLAN} up; ip addr add {lab.GUEST_IP}/24 dev bond0.{VLAN}
+sleep 1; cat /sys/class/net/bond0/bonding/active_slave"""
+
+
+def bond(tap):
+    """A VLAN upon a bond of two cards: unwound to the card that is active and its tag, tested by
+    that, and dumped through. The other end of the cable takes no frame without the tag."""
+    image = shell_guest.initramfs("cloud-amd64")
+    second = ("-netdev", "user,id=n1,restrict=on", "-device",
+              "virtio-net-pci,netdev=n1,mac=52:54:00:00:00:b1")
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            lab.EtherPeer(receiver.port, work, "--vlan", str(VLAN)) as peer, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="88M", devices=second,
+                                   netdev=peer.netdev, append="init_on_free=1") as guest:
+        t = Typed(tap, "bond", guest)
+        active = guest.run("; ".join(BOND.splitlines()))[1].strip().splitlines()[-1:]
+        t.ok(active == ["eth0"] and t.value("/sys/class/net/eth0/address").endswith("00:b1"),
+             "there is a VLAN upon a bond, whose active card has the MAC of the other", active)
+        t.says("arm unwinds it to the card, its own MAC, and the tag", arm_line(receiver), 0,
+               rf"way bond0.{VLAN} on eth0, 52:54:00:12:34:56 \(virtio_net\), from 10.0.2.15/24, "
+               rf"VLAN {VLAN}", "eth0 of bond0, the active one")
+        t.says("status asks the server by that", "panicdump status", 0, "open: it answers",
+               f"way bond0.{VLAN} on eth0")
+        t.says("test sends through it", "panicdump test", 0, f"ok: .* on eth0 with tag {VLAN} by")
+        guest.run("ip link set eth0 down; sleep 1")
+        t.says("when the other card takes over, status says so", "panicdump status", 1,
+               "port eth1 now, and the crash kernel goes through eth0")
+        guest.run("ip link set eth0 up; sleep 1")
+        guest.type("panicdump test --crash --yes-really")
+        judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+
+
+def no_server(work, image, disk, what, tap, title):
+    """Armed with what lies on a disk as the last resort, with a server that nobody is; panics, and
+    is off again."""
+    with shell_guest.ShellGuest(work, image, memory_mib=384, reserve="96M",
+                                modules="virtio_pci virtio_net virtio_blk ext4",
+                                devices=disks.drive(disk), append="init_on_free=1") as guest:
+        t = Typed(tap, title, guest)
+        guest.run("mkdir -p /srv; mount -t ext4 /dev/vda /srv 2>/dev/null")
+        text = t.says(f"arm --also-local {what} finds its place",
+                      f"panicdump arm --server 10.0.2.99 --also-local {what}", 0,
+                      "also /", "the crash kernel will ask again")
+        t.initramfs_is_small(text, "virtio_blk")
+        t.says("status names it", "panicdump status", 1, "also (UUID|/dev/)", "nobody answers")
+        guest.type("panicdump test --crash --yes-really")
+        guest.process.wait(240)
+        said = [line for line in guest.console.lines if line.startswith("panicdump: sent ")]
+        t.ok(len(said) == 1, "the crash kernel writes it there, and the machine restarts",
+             guest.console.tail())
+    return t
+
+
+def also_local(tap):
+    """No server answers: a directory on ext4 takes the dump, and the next boot has it; then a
+    device."""
+    image = shell_guest.initramfs("cloud-amd64")
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work:
+        work = pathlib.Path(work)
+        (work / "files/crash").mkdir(parents=True)
+        disk = disks.make_ext4(disks.blank(work / "disk", 200), 200, work / "files",
+                               str(uuid.uuid4())) or work / "disk"
+        t = no_server(work, image, disk, "/srv/crash", tap, "directory")
+        with shell_guest.ShellGuest(work, image, memory_mib=256, reserve=None,
+                                    modules="virtio_pci virtio_net virtio_blk ext4",
+                                    devices=disks.drive(disk)) as guest:
+            guest.run("mkdir -p /srv; mount -t ext4 /dev/vda /srv")
+            names = guest.run("ls /srv/crash")[1].split()
+            guest.run("umount /srv")
+        t.ok(len(names) == 1 and re.fullmatch(r"core-linux-.*-panic-[0-9a-f]+\.gz", names[0]),
+             "after the restart there is one dump in the directory", names)
+        disks.copy_ext4(disk, f"/crash/{names[0]}", work / names[0])
+        with lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver:
+            out = receiver.panicctl("import", str(work / names[0]))
+            t.ok(out.returncode == 0, "panicctl import takes it", out.stdout)
+            before = receiver.dumps()
+            judge_dump(t, before[0], "sysrq triggered crash")
+            disk = disks.blank(work / "blank", 200)
+            t = no_server(work, image, disk, "/dev/vda", tap, "device")
+            out = receiver.panicctl("extract", str(disk))
+            new = [d for d in receiver.dumps() if d["id"] not in {b["id"] for b in before}]
+            t.ok(out.returncode == 0 and len(new) == 1,
+                 "panicctl extract takes it out of the device", out.stdout)
+            judge_dump(t, new[0] if new else {"state": "none"}, "sysrq triggered crash")
+
+
+SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local}
 
 
 def main():

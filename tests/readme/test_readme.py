@@ -63,7 +63,7 @@ class Command:
         return 'there' if self.text.split()[0].startswith(('panicdump', 'tests/readme')) else 'here'
 
 
-def commands_of(lines):
+def commands_of(lines, sections=SECTIONS, prompt='$'):
     """Each "$ command" of a fenced block, with what is said to come."""
     section, fenced, found, current = None, False, [], None
     for number, line in enumerate(lines):
@@ -71,7 +71,7 @@ def commands_of(lines):
             section = line[3:].strip()
         if line.startswith('```'):
             fenced, current = not fenced, None
-        elif fenced and section in SECTIONS and line.startswith('$'):
+        elif fenced and section in sections and line.startswith(prompt + ' '):
             current = Command(section, number, line[2:].strip())
             if current.text:
                 found.append(current)
@@ -80,7 +80,7 @@ def commands_of(lines):
     return found
 
 
-def difference(expected, got):
+def difference(expected, got, masked=masked):
     """None, or the first line that is not as it should be. "..." stands for any lines."""
     want, have = [masked(line) for line in expected], [masked(line) for line in got]
     if not want:
@@ -89,14 +89,14 @@ def difference(expected, got):
         if len(want) == 1:
             return None
         for skip in range(len(have) + 1):
-            if difference(expected[1:], got[skip:]) is None:
+            if difference(expected[1:], got[skip:], masked) is None:
                 return None
         return f'nowhere: {expected[1]}'
     if not have:
         return f'missing: {expected[0]}'
     if want[0] != have[0]:
         return f'README: {expected[0]}\n# comes:  {got[0]}'
-    return difference(expected[1:], got[1:])
+    return difference(expected[1:], got[1:], masked)
 
 
 class Machines:
@@ -193,7 +193,7 @@ class Tap:
         print('%s %d - %s' % ('not ok' if why else 'ok', self.count, sentence), flush=True)
 
 
-def shortened(expected, got):
+def shortened(expected, got, masked):
     """What comes, with "..." where the README leaves lines out."""
     if '...' not in [line.strip() for line in expected]:
         return got
@@ -209,11 +209,11 @@ def shortened(expected, got):
     return out
 
 
-def record(lines, results):
+def record(lines, results, masked=masked):
     """README.md with what came in the place of what it said."""
     for command, got in reversed(results):
         begin = command.line + 1
-        came = [line.rstrip() for line in shortened(command.expected, got)]
+        came = [line.rstrip() for line in shortened(command.expected, got, masked)]
         lines[begin:begin + len(command.expected)] = came
     with open(README, 'w', encoding='utf-8') as file:
         file.write('\n'.join(lines) + '\n')

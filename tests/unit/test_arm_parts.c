@@ -134,7 +134,7 @@ static int fake_kexec(const char *const argv[], char *said, size_t cap)
 
 static int load(int with_errno, int with_status, char loader[PND_KERNEL_LOADER_CAP])
 {
-    static const struct pnd_kernel_calls calls = {fake_file_load, fake_kexec};
+    static const struct pnd_kernel_calls calls = {fake_file_load, fake_kexec, NULL};
     struct pnd_kernel kernel;
     int fd, err;
 

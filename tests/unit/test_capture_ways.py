@@ -3,7 +3,8 @@
 #
 # The ways of a capture to its servers, over a virtual cable between two network namespaces: the
 # MAC that was carried along, ARP, VLAN tags, MTU, this kernel's own UDP; and the order of servers.
-# Needs root and iproute2; skips otherwise. Usage: test_capture_ways.py PANICDUMP. Speaks TAP.
+# Needs root and iproute2; skips otherwise. Usage: test_capture_ways.py PANICDUMP [PANICDUMP-STATIC].
+# Speaks TAP.
 
 import gzip
 import os
@@ -29,12 +30,14 @@ def mac_of(cable, name, far=False):
     return re.search(r"link/ether (\S+)", p.stdout.decode())[1]
 
 
-def capture(t, cable, path, servers, *more, as_user=(), address=OWN, retry=0):
+def capture(t, cable, path, servers, *more, as_user=(), address=OWN, retry=0, corename="core",
+            program=None):
     """The result of `panicdump capture`, and how long it took."""
     line = (f"_panicd_ip={servers} kdp_match_name=there kdp_ip_addr={address} "
-            f"panicd_vmcore={path} _panicd_corename=core panicd_retry={retry} " + " ".join(more))
+            f"panicd_vmcore={path} panicd_retry={retry} "
+            + (f"_panicd_corename={corename} " if corename else "") + " ".join(more))
     start = time.monotonic()
-    p = cable.run(*as_user, t.PANICDUMP, "capture", "--cmdline", line, timeout=120)
+    p = cable.run(*as_user, program or t.PANICDUMP, "capture", "--cmdline", line, timeout=120)
     p.seconds = time.monotonic() - start
     p.said = p.stdout.decode() + p.stderr.decode()
     return p
@@ -212,11 +215,88 @@ def by_socket(t, w, cable, path, body):
             arrived(p, r, body) and re.search(rf"inet {re.escape(OWN)}/32", routes), routes, p.said)
     w.ip("addr", "flush", "dev", "there", pid=cable.far.pid)
 
+    full = t.Receiver(address=SERVER, refuse=(3, b"full\0"))
+    r = t.Receiver(address=FAR)
+    w.ip("route", "add", OWN + "/32", "dev", "here", "src", FAR)
+    p = capture(t, cable, path, f"{SERVER}:{full.port},{FAR}:{r.port}", as_user=poor,
+                address=OWN + "/24")
+    t.check("and the way to the next server, when the first does not take it", arrived(p, r, body),
+            p.said)
+    w.ip("route", "del", OWN + "/32", "dev", "here")
+    w.ip("addr", "flush", "dev", "there", pid=cable.far.pid)
+
     w.ip("route", "add", OWN + "/32", "dev", "here", "src", FAR)
     r = t.Receiver(address=FAR)
     p = capture(t, cable, path, f"{FAR}:{r.port}", f"_router_ip={SERVER}", as_user=poor,
                 address=OWN + "/24")
     t.check("and through a router", arrived(p, r, body), p.said)
+
+
+def programs(tmp, script):
+    """Before a command: /usr/bin has a makedumpfile, which is this script."""
+    lower = os.path.join(tmp, "programs")
+    os.makedirs(lower, exist_ok=True)
+    fake = os.path.join(lower, "makedumpfile")
+    with open(fake, "w") as f:
+        f.write("#!/bin/sh\n" + script)
+    os.chmod(fake, 0o755)
+    return ("unshare", "-m", "sh", "-c",
+            f"mount -t overlay overlay -o lowerdir={lower}:/usr/bin /usr/bin && exec \"$@\"", "sh")
+
+
+def filters(t, w, cable, path, body):
+    """makedumpfile is there, and fails: everything is sent, in the end, and it is said why."""
+    tmp = os.path.dirname(path)
+    if cable.run(*programs(tmp, "exit 0\n"), "true").returncode != 0:
+        print("# no overlay file systems here: nothing is said of a makedumpfile that fails")
+        return
+    for what, script, words in (
+        ("writes half of it", "head -c 100000 /dev/zero; echo no room >&2; exit 1\n",
+         "makedumpfile: exit code 1: no room: trying without makedumpfile"),
+        ("writes nothing", "exit 0\n", "exit code 0, and it wrote nothing: trying without"),
+        ("is killed", "kill -9 $$\n", "was ended by signal 9: trying without makedumpfile"),
+    ):
+        r = t.Receiver(address=SERVER, several=True)
+        p = capture(t, cable, path, f"{SERVER}:{r.port}", "panicd_filter=31",
+                    as_user=programs(tmp, script))
+        t.check(f"makedumpfile {what}: everything is sent, and it is said why",
+                arrived(p, r, body) and words in p.said
+                and "filtered at level 31 by makedumpfile" in p.said
+                and "panicd_filter=31 cannot be done: level 31 of a dump that is not understood: "
+                "sending everything" in p.said and "is sent as it stands" in p.said, p.said)
+
+
+def names(t, w, cable, path, body):
+    """A server like Apple's, which refuses a name that it has: also after half a dump."""
+    r = t.Receiver(address=SERVER, taken=("core", "core.1"))
+    p = capture(t, cable, path, f"{SERVER}:{r.port}")
+    t.check("a name that the server has already gets a number",
+            arrived(p, r, body) and r.name == "core.2", r.name, p.said)
+    r = t.Receiver(address=SERVER, taken=("core.gz",))
+    p = capture(t, cable, path, f"{SERVER}:{r.port}", corename="core.gz")
+    t.check("before its .gz", arrived(p, r, body) and r.name == "core.1.gz", r.name, p.said)
+    r = t.Receiver(address=SERVER, refuse=(6, b"file exists\0"))
+    p = capture(t, cable, path, f"{SERVER}:{r.port}")
+    t.check("but not for ever", p.returncode == 1 and "already has a dump of this name" in p.said
+            and p.seconds < 5, p.seconds, p.said)
+    r = t.Receiver(address=SERVER)
+    p = capture(t, cable, path, f"{SERVER}:{r.port}", address="", corename="")
+    t.check("without kdp_ip_addr= the interface's address stands in the name", arrived(p, r, body)
+            and re.fullmatch(rf"core-linux-unknown-{re.escape(OWN)}-panic-[0-9a-f]+\.gz", r.name),
+            r.name, p.said)
+
+
+def memory(t, w, cable, path, body):
+    """What the program of a crash kernel takes."""
+    if len(sys.argv) < 3:
+        return
+    r = t.Receiver(address=SERVER)
+    p = capture(t, cable, path, f"{SERVER}:{r.port}", program=sys.argv[2])
+    used = re.search(r"used ([0-9.]+) (KiB|MiB) of memory at most", p.said)
+    kib = float(used[1]) * (1024 if used[2] == "MiB" else 1) if used else 0
+    print(f"# panicdump-static used {kib:.0f} KiB")
+    t.check("the program of a crash kernel takes at most 3 MiB, and says what it took",
+            arrived(p, r, body) and 500 < kib < 3072, p.said)
 
 
 def link_down(t, w, cable, path, body):
@@ -253,7 +333,7 @@ def main():
         path = os.path.join(tmp, "vmcore")
         body = w.vmcore(path)
         for test in (carried_mac, through_a_router, order_of_servers, interrupted, sizes, tags,
-                     by_socket, link_down):
+                     by_socket, filters, names, memory, link_down):
             test(t, w, cable, path, body)
     return t.plan()
 

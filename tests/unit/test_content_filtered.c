@@ -5,7 +5,10 @@
 #include "tap.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "capture/content.h"
@@ -347,26 +350,82 @@ static void memory_is_read_once_wherever_it_stands(void)
     pnd_vmcore_file_close(&file);
 }
 
-/* Memory at 1 TiB: the hole before it is in the bitmaps, and costs no memory here. */
+/* Memory at 1 and at 16 TiB: the hole before it is in the bitmaps, and costs no memory here. */
 static void a_hole_between_memories_costs_nothing(void)
 {
-    static const uint64_t far = UINT64_C(1) << 28;
-    struct pnd_kdump kdump;
-    struct pnd_sink none = {.write = count_only};
-    unsigned long before;
+    for (uint64_t far = UINT64_C(1) << 28; far <= UINT64_C(1) << 32; far <<= 4) {
+        struct pnd_kdump kdump;
+        struct pnd_sink none = {.write = count_only};
+        unsigned long before;
+
+        make("");
+        put_segment(3, PND_VMCORE_LOAD, HIGH_AT, DIRECT, far, HIGH_PAGES * PAGE);
+        CHECK(open_core());
+        before = resident_kib();
+        CHECK_EQ(pnd_content_filtered(&file, 1, &content, &why), PND_OK);
+        out_len = 0;
+        CHECK_EQ(content.write(content.ctx, &none), PND_OK);
+        CHECK(resident_kib() < before + 1024); /* of 64 MiB of bits, and of 1 GiB */
+        CHECK_EQ(out_len, content.bytes);
+        CHECK_EQ(pnd_kdump_parse(out, PND_KDUMP_HEAD_MIN, &kdump), PND_OK);
+        CHECK_EQ(kdump.pages, far + HIGH_PAGES);
+        pnd_vmcore_file_close(&file);
+    }
+}
+
+/* For this process and those that it starts, /proc/meminfo says so. @return false: only root can */
+static bool pretend_available(unsigned long kib)
+{
+    static bool ours; /* the mounts of this process */
+    char name[] = "/tmp/panicd-filtered-meminfo-XXXXXX";
+    int fd = mkstemp(name);
+    bool good = fd >= 0 &&
+                dprintf(fd, "MemTotal: 65536 kB\nMemFree: 9 kB\nMemAvailable: %lu kB\n", kib) > 0;
+
+    if (ours)
+        umount("/proc/meminfo");
+    ours = ours ||
+           (unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    good = good && ours && mount(name, "/proc/meminfo", NULL, MS_BIND, NULL) == 0;
+    if (fd >= 0)
+        close(fd);
+    unlink(name);
+    return good;
+}
+
+/* 1 TiB of memory: 32 MiB of bits, twice that at odd levels. */
+static int choose_of_a_terabyte(unsigned level)
+{
+    int err;
 
     make("");
-    put_segment(3, PND_VMCORE_LOAD, HIGH_AT, DIRECT, far, HIGH_PAGES * PAGE);
+    put_segment(3, PND_VMCORE_LOAD, HIGH_AT, DIRECT, HIGH, UINT64_C(1) << 40);
     CHECK(open_core());
-    before = resident_kib();
-    CHECK_EQ(pnd_content_filtered(&file, 1, &content, &why), PND_OK);
-    out_len = 0;
-    CHECK_EQ(content.write(content.ctx, &none), PND_OK);
-    CHECK(resident_kib() < before + 16384); /* of 64 MiB of bits */
-    CHECK_EQ(out_len, content.bytes);
-    CHECK_EQ(pnd_kdump_parse(out, PND_KDUMP_HEAD_MIN, &kdump), PND_OK);
-    CHECK_EQ(kdump.pages, far + HIGH_PAGES);
+    err = pnd_content_filtered(&file, level, &content, &why);
     pnd_vmcore_file_close(&file);
+    return err;
+}
+
+static void a_machine_too_large_for_the_memory_there_is_is_refused_before_it_is_too_late(void)
+{
+    int status = 0;
+    pid_t pid;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        if (!pretend_available(50 * 1024))
+            _exit(2);
+        CHECK_EQ(choose_of_a_terabyte(1), PND_E_FULL);
+        CHECK_STR(why.text, "what is to be noted of each page takes 64.0 MiB, and 50.0 MiB are "
+                            "free: crashkernel= is too small for that");
+        CHECK(pretend_available(80 * 1024));
+        CHECK_EQ(choose_of_a_terabyte(1), PND_E_SOURCE); /* room, but the file is not that long */
+        fflush(stdout);
+        _exit(tap_ok ? 0 : 1);
+    }
+    CHECK(pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) == 0 || (WEXITSTATUS(status) == 2 && geteuid() != 0));
 }
 
 static void makedumpfile_that_is_not_there_is_no_content(void)
@@ -381,6 +440,26 @@ static void makedumpfile_that_is_not_there_is_no_content(void)
     CHECK_EQ(content.write(content.ctx, &sink), PND_E_SOURCE);
     CHECK(strstr(why.text, "exit code 1") != NULL);
     pnd_vmcore_file_close(&file);
+}
+
+/* Its interpreter is missing, as libraries of a program in an initramfs may be. */
+static void makedumpfile_that_cannot_be_started_is_a_content_that_fails(void)
+{
+    char name[] = "/tmp/panicd-filtered-program-XXXXXX";
+    int fd = mkstemp(name);
+
+    CHECK(fd >= 0 && write(fd, "#!/nowhere/sh\n", 14) == 14 && fchmod(fd, 0700) == 0);
+    close(fd);
+    make("");
+    CHECK(open_core());
+    CHECK_EQ(pnd_content_makedumpfile(&file, name, 31, &content, &why), PND_OK);
+    CHECK_EQ(content.write(content.ctx, &sink), PND_E_SOURCE);
+    CHECK(strncmp(why.text, "start /tmp/", 11) == 0);
+    CHECK_EQ(pnd_content_makedumpfile(&file, "/bin/true", 31, &content, &why), PND_OK);
+    CHECK_EQ(content.write(content.ctx, &sink), PND_E_SOURCE);
+    CHECK_STR(why.text, "makedumpfile: exit code 0, and it wrote nothing");
+    pnd_vmcore_file_close(&file);
+    unlink(name);
 }
 
 static void what_the_program_writes_is_the_stream(void)
@@ -430,7 +509,9 @@ int main(void)
     RUN(a_file_that_is_cut_is_noticed);
     RUN(memory_is_read_once_wherever_it_stands);
     RUN(a_hole_between_memories_costs_nothing);
+    RUN(a_machine_too_large_for_the_memory_there_is_is_refused_before_it_is_too_late);
     RUN(makedumpfile_that_is_not_there_is_no_content);
+    RUN(makedumpfile_that_cannot_be_started_is_a_content_that_fails);
     RUN(what_the_program_writes_is_the_stream);
     unlink(path);
     return tap_done();

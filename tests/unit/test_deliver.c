@@ -16,6 +16,9 @@ struct fake {
     int open_err;        /* what open returns */
     unsigned open_fails; /* so often, then it is well */
     unsigned fail_at;    /* the piece at which write fails; 0: none */
+    unsigned fails;      /* so often, then it is well; 0: always */
+    unsigned further;    /* and so much later the next time */
+    unsigned opened;
     int write_err, end_err, close_err;
     uint32_t open_s; /* how long open takes */
     size_t got;
@@ -51,8 +54,11 @@ static int fake_write(void *ctx, const void *buf, size_t len)
     struct fake *f = ctx;
 
     w.ms += w.piece_ms;
-    if (f->fail_at && f->got / PIECE + 1 >= f->fail_at)
+    if (f->fail_at && f->got / PIECE + 1 >= f->fail_at) {
+        f->fail_at = f->fails == 1 ? 0 : f->fail_at + f->further;
+        f->fails -= f->fails > 0;
         return f->write_err;
+    }
     CHECK(f->got + len <= sizeof(f->data));
     memcpy(f->data + f->got, buf, len);
     f->got += len;
@@ -72,6 +78,7 @@ static int fake_open(void *ctx, const char *name, struct pnd_sink *ret, struct p
     struct fake *f = ctx;
 
     trace("%c", f->letter);
+    f->opened++;
     snprintf(w.name, sizeof(w.name), "%s", name);
     w.ms += (uint64_t)f->open_s * 1000;
     f->got = 0;
@@ -328,6 +335,51 @@ static void a_source_that_fails_is_not_tried_again(void)
     CHECK_STR(w.trace, "Ac");
 }
 
+static void whatever_the_content_fails_with_is_not_the_targets_fault(void)
+{
+    static const int errs[] = {PND_E_SYS, PND_E_RANGE, PND_E_FORMAT, PND_E_TIMEOUT, PND_E_NOSPACE};
+
+    for (size_t i = 0; i < sizeof(errs) / sizeof(errs[0]); i++) {
+        begin(600);
+        w.content_err = errs[i];
+        CHECK_EQ(pnd_deliver(&w.d), PND_E_SOURCE);
+        CHECK_STR(w.trace, "Ac");
+    }
+}
+
+static void one_that_breaks_after_the_time_is_asked_again(void)
+{
+    begin(20);
+    w.piece_ms = 2000; /* 100 s in all */
+    w.d.target_count = 1;
+    w.fakes[0].fail_at = PIECES;
+    w.fakes[0].fails = 1;
+    w.fakes[0].write_err = PND_E_TIMEOUT;
+    CHECK_EQ(pnd_deliver(&w.d), PND_OK);
+    CHECK_STR(w.trace, "AczzAec");
+    CHECK(whole(&w.fakes[0]));
+    CHECK(said("! everything again in 2 s, for 20 s more\n"));
+}
+
+static void one_that_always_breaks_is_not_asked_for_ever(void)
+{
+    begin(20);
+    w.piece_ms = 1000;
+    w.d.target_count = 1;
+    w.fakes[0].fail_at = 31;
+    w.fakes[0].write_err = PND_E_TIMEOUT;
+    CHECK_EQ(pnd_deliver(&w.d), PND_E_TIMEOUT);
+    CHECK_STR(w.trace, "AczzAc"); /* the second was no better, and took longer than 20 s */
+    begin(20);
+    w.piece_ms = 1000;
+    w.d.target_count = 1;
+    w.fakes[0].fail_at = 20;
+    w.fakes[0].further = 1; /* each time a piece more than before */
+    w.fakes[0].write_err = PND_E_TIMEOUT;
+    CHECK_EQ(pnd_deliver(&w.d), PND_E_TIMEOUT);
+    CHECK_EQ(w.fakes[0].opened, 1 + PND_DELIVER_RENEWED_MAX);
+}
+
 static void the_compressor_begins_anew_with_each_attempt(void)
 {
     begin(600);
@@ -404,6 +456,9 @@ int main(void)
     RUN(no_round_begins_after_the_time);
     RUN(a_server_that_comes_back_gets_it);
     RUN(a_source_that_fails_is_not_tried_again);
+    RUN(whatever_the_content_fails_with_is_not_the_targets_fault);
+    RUN(one_that_breaks_after_the_time_is_asked_again);
+    RUN(one_that_always_breaks_is_not_asked_for_ever);
     RUN(the_compressor_begins_anew_with_each_attempt);
     RUN(a_whole_name_gets_no_suffix_and_a_long_one_is_cut_before_it);
     RUN(the_console_hears_every_five_seconds_how_far_it_is);

@@ -371,7 +371,7 @@ static void kdump_tools_that_is_in_use_is_seen(void)
     put("/sys/kernel/kexec_crash_loaded", "1\n");
     check(DEBIAN);
     CHECK(says("other crash kernel", PND_MACHINE_WARNING, "did not load"));
-    put("/run/panicd/armed.json", "{}");
+    put("/run/panicd/armed.json", "{\"version\": 1, \"boot_id\": \"\"}");
     check(DEBIAN);
     CHECK(says("other crash kernel", PND_MACHINE_OK, "Nothing else"));
     root_end();

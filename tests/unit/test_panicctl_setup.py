@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 #
 # panicctl setup: what it tells people to type, and that it can be typed.
-# Usage: test_panicctl_setup.py PANICCTL (or $PND_PANICCTL). Speaks TAP.
+# Usage: test_panicctl_setup.py PANICCTL PANICDUMP. Speaks TAP.
 
 import functools
 import itertools
@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ RELEASES = {"10.5": 1228, "10.6": 1456, "10.7": 1699, "10.8": 2050, "10.9": 2422
             "12": 8019, "13": 8792, "14": 10002, "15": 11215}
 TO = ["--server", "10.0.40.2", "--interface", "en0"]
 FROM = ["--client", "10.0.40.7"]
+PANICDUMP = sys.argv[2]
 
 
 def panicctl(*args):
@@ -172,60 +172,48 @@ def has_dumpon_rc_conf_and_the_debugger_for_freebsd(place):
 # ---- Linux ----
 
 
-@test
-def makes_the_initramfs_of_a_crash_kernel(place):
-    """The printed commands themselves, with a /sys and a modprobe of the test."""
-    if not shutil.which("cpio"):
-        return
-    answer = setup("--for", "linux", "--server", "10.0.40.2", "--interface", "enp3s0", *FROM)
-    script = [text for text in commands(answer) if "cpio" in text][0]
-    sys_dir = os.path.join(place.root, "sys")
-    nic = os.path.join(sys_dir, "devices/pci0/0000:00:03.0/virtio0")
-    for where, module in ((nic, "virtio_net"), (os.path.dirname(nic), "virtio_pci")):
-        os.makedirs(os.path.join(sys_dir, "module", module))
-        os.makedirs(os.path.join(where, "driver"))
-        os.symlink(os.path.join(sys_dir, "module", module), os.path.join(where, "driver/module"))
-    os.makedirs(os.path.join(sys_dir, "class/net/enp3s0"))
-    os.symlink(nic, os.path.join(sys_dir, "class/net/enp3s0/device"))
-    bin_dir, modules = os.path.join(place.root, "bin"), os.path.join(place.root, "modules")
-    os.makedirs(bin_dir)
-    os.makedirs(modules)
-    for name in ("virtio", "virtio_net", "virtio_pci"):
-        with open(os.path.join(modules, name + ".ko"), "w") as file:
-            file.write("module " + name)
-    subprocess.run(["gzip", os.path.join(modules, "virtio_pci.ko")], check=True)
-    for name, text in (("modprobe", '#!/bin/sh\necho "builtin failover"\n'
-                        f'echo "insmod {modules}/virtio.ko "\n'
-                        f'for f in {modules}/$2.ko*; do echo "insmod $f csum=0"; done\n'),
-                       ("panicdump-static", "#!/bin/sh\n")):
-        with open(os.path.join(bin_dir, name), "w") as file:
-            file.write(text)
-        os.chmod(os.path.join(bin_dir, name), 0o755)
-    out = os.path.join(place.root, "crash")
-    script = script.replace("/sys/class", sys_dir + "/class").replace("/var/lib/panicd-crash", out)
-    subprocess.run(["sh", "-ec", script], check=True, timeout=60,
-                   env={**os.environ, "PATH": bin_dir + ":" + os.environ["PATH"]})
-    names = subprocess.run(["cpio", "-t", "--quiet"], stdin=open(out + ".cpio", "rb"), check=True,
-                           capture_output=True, text=True).stdout.split()
-    for name in ("init", "dev", "proc", "sys", "lib/panicd/modules"):
-        assert name in names, names
-    with open(os.path.join(out, "lib/panicd/modules")) as file:
-        assert file.read().split() == [f"/lib/panicd/{m}.ko"
-                                       for m in ("virtio", "virtio_net", "virtio_pci")]
-    with open(os.path.join(out, "lib/panicd/virtio_pci.ko")) as file:
-        assert file.read() == "module virtio_pci"
+def linux(*args):
+    return setup("--for", "linux", "--server", "10.0.40.2", *args)
+
+
+def lines(answer):
+    return [line for text in commands(answer) for line in text.splitlines()]
 
 
 @test
-def has_what_a_crash_kernel_needs(place):
-    answer = setup("--for", "linux", "--server", "10.0.40.2", "--interface", "eth0", *FROM,
-                   "--gateway", "10.0.40.1", "--port", "1070", "--on-nmi")
-    text = "\n".join(commands(answer))
-    for words in ("panicdump test --server 10.0.40.2 --port 1070 --interface eth0", "crashkernel=",
-                  "kexec -s -p", "_panicd_ip=10.0.40.2 kdp_ip_addr=10.0.40.7", "panicd_port=1070",
-                  "_router_ip=10.0.40.1", "kernel.unknown_nmi_panic=1", "/proc/sysrq-trigger"):
-        assert words in text, words
-    assert "panicdump arm" not in text
+def arms_tests_looks_and_panics(place):
+    told = lines(linux("--on-nmi", "--port", "1070", "--interface", "enp3s0"))
+    assert told == ["sudo panicctl doctor --as-client 10.0.40.2:1070",
+                    "panicdump --version", "panicdump-static --version",
+                    "panicdump test --server 10.0.40.2 --port 1070",
+                    "panicdump arm --server 10.0.40.2 --port 1070 --interface enp3s0 --on-nmi "
+                    "--persist",
+                    "panicdump status", "panicdump test", "panicdump test --crash"], told
+    assert "panicdump arm --server 10.0.40.2 --persist" in lines(linux())
+
+
+@test
+def says_how_arming_is_undone_and_how_an_nmi_comes(place):
+    answer = linux("--on-nmi")
+    step = next(s for s in answer["steps"] if "panicdump arm" in (s["do"] or ""))
+    assert step["undo"].startswith("panicdump disarm --persist."), step
+    assert "ipmitool chassis power diag" in json.dumps(answer)
+    assert "NMI" not in json.dumps(linux())
+
+
+@test
+def prints_options_that_panicdump_has(place):
+    known = {}
+    for line in lines(linux("--on-nmi", "--port", "1070", "--interface", "enp3s0")):
+        words = shlex.split(line)
+        if words[0] != "panicdump" or words[1].startswith("-"):
+            continue
+        if words[1] not in known:
+            known[words[1]] = subprocess.run([PANICDUMP, words[1], "--help"], capture_output=True,
+                                             text=True, check=True).stdout
+        for option in (word for word in words[2:] if word.startswith("-")):
+            assert re.search(rf"(^|[\s\[|]){option}\b", known[words[1]]), (line, option)
+    assert set(known) == {"arm", "status", "test"}
 
 
 # ---- all ----
@@ -234,7 +222,7 @@ def has_what_a_crash_kernel_needs(place):
 def every_system():
     for system, more in (("macos", []), ("macos", ["--local"]), ("macos", ["--on-nmi"]),
                          ("freebsd", FROM), ("freebsd", [*FROM, "--gateway", "10.0.40.1"]),
-                         ("linux", FROM), ("linux", [*FROM, "--on-nmi"])):
+                         ("linux", []), ("linux", ["--on-nmi"])):
         yield ["--for", system, *TO, *more]
 
 
@@ -255,7 +243,7 @@ def says_what_to_check_after_every_step_and_why(place):
         for step in answer["steps"]:
             assert set(step) == {"title", "how", "do", "check", "undo", "why"}, step
             assert step["check"] and (step["do"] or step["how"]), step
-            if re.search(r"nvram boot-args=|dumpon -s|sysrc|kexec -s -p|csrutil|grub", step["do"] or ""):
+            if re.search(r"nvram boot-args=|dumpon -s|sysrc|panicdump arm|csrutil", step["do"] or ""):
                 assert step["undo"], step
 
 
@@ -290,7 +278,7 @@ def says_what_is_missing_and_what_to_type(place):
             (["--for", "macos", *TO, "--release", "10.155"], "10.15 or 14"),
             (["--for", "macos", *TO, "--release", "10.15", "--arch", "arm64"], "--release 11"),
             (["--for", "macos", *TO, "--arch", "ppc"], "x86_64"),
-            (["--for", "macos", *TO, *FROM], "freebsd and linux"),
+            (["--for", "macos", *TO, *FROM], "are for freebsd"),
             (["--for", "macos", *TO, "--port", "0"], "1 to 65535"),
             (["--for", "macos", "--local", "--release", "10.10"], "10.11"),
             (["--for", "macos", "--local", "--paniclog-only"], "--server"),
@@ -300,12 +288,14 @@ def says_what_is_missing_and_what_to_type(place):
             (["--for", "freebsd", *TO, *FROM, "--release", "11"], "12 to 14"),
             (["--for", "freebsd", *TO, *FROM, "--port", "1"], "20023"),
             (["--for", "freebsd", *TO, *FROM, "--paniclog-only"], "macos"),
-            (["--for", "linux", *TO], "--client 10.0.40.7"),
-            (["--for", "linux", *TO, *FROM, "--stay"], "macos"),
-            (["--for", "linux", *TO, *FROM, "--release", "6"], "kexec"),
+            (["--for", "linux"], "--server 10.0.40.2"),
+            (["--for", "linux", *TO, *FROM], "are for freebsd"),
+            (["--for", "linux", *TO, "--gateway", "10.0.40.1"], "are for freebsd"),
+            (["--for", "linux", *TO, "--stay"], "--shell"),
+            (["--for", "linux", *TO, "--release", "6"], "every Linux"),
             (["--for", "linux", *TO, "extra"], "extra"),
-            (["--for", "linux", *TO, "--client", "x"], "10.0.40.7"),
-            (["--for", "linux", *TO, *FROM, "--gateway", "x"], "10.0.40.1")):
+            (["--for", "freebsd", *TO, "--client", "x"], "10.0.40.7"),
+            (["--for", "freebsd", *TO, *FROM, "--gateway", "x"], "10.0.40.1")):
         place.run("setup", *args, code=2)
         assert why in place.err, (args, place.err)
 

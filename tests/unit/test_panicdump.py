@@ -23,7 +23,7 @@ class Receiver(threading.Thread):
     """Takes one dump, as Apple's server would, and remembers what came."""
 
     def __init__(self, features=3, refuse=None, lose=0, stop_after=None, own_port=False,
-                 address="127.0.0.1"):
+                 address="127.0.0.1", taken=(), several=False):
         super().__init__(daemon=True)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((address, 0))
@@ -35,6 +35,7 @@ class Receiver(threading.Thread):
         self.sock.settimeout(20)
         self.features, self.refuse, self.lose = features, refuse, lose
         self.stop_after = stop_after
+        self.taken, self.several = taken, several
         self.name, self.body, self.done = None, bytearray(), False
         self.seeks, self.largest, self.error, self.expected = 0, 0, None, 0
         self.random = random.Random(1)
@@ -72,11 +73,12 @@ class Receiver(threading.Thread):
                 return
             op = struct.unpack(">H", packet[:2])[0]
             if op == WRQ:
-                if self.refuse:
-                    code, text = self.refuse
+                name = packet[2:].split(b"\0")[0].decode()
+                if self.refuse or name in self.taken:
+                    code, text = self.refuse or (6, b"file exists\0")
                     self.reply.sendto(struct.pack(">HI", ERROR, code) + text, peer)
                     continue
-                self.name = packet[2:].split(b"\0")[0].decode()
+                self.name, self.body, self.at = name, bytearray(), 0
                 self.ack(0, peer, self.features)
                 self.expected = 1
                 source = self.reply
@@ -84,6 +86,8 @@ class Receiver(threading.Thread):
             block, data = struct.unpack(">I", packet[2:6])[0], packet[6:]
             if op == ERROR:
                 self.error = data
+                if self.several:
+                    continue
                 return
             if self.random.random() < self.lose:
                 continue
