@@ -11,7 +11,6 @@ import time
 import lab
 import oracle
 
-PAGES_MIN = 10000
 TEXT_MIN = 20 << 20   # bytes of a kernel's text and data, which are mapped twice
 OWN_MIB = 2   # of a machine's memory what is its firmware's: the first MiB, and tables at the end
 LOG_HAS = {"sysrq": "Kernel panic - not syncing: sysrq triggered crash",
@@ -20,6 +19,13 @@ LOG_HAS = {"sysrq": "Kernel panic - not syncing: sysrq triggered crash",
            "interrupt": "Kernel panic - not syncing: sysrq triggered crash",
            "hang": "Kernel panic - not syncing: hung_task: blocked tasks",
            "oom": "Kernel panic - not syncing: Out of memory: compulsory panic_on_oom is enabled"}
+
+
+def is_whole(result, crash):
+    """Whether oracle.Comparison @p result is of all of the machine's memory, but for the crash
+    kernel's and the firmware's."""
+    own = int(crash.reserve.removesuffix("M")) + OWN_MIB
+    return result.memory >= (crash.memory_mib - own) << 20
 
 
 class Tap:
@@ -142,12 +148,11 @@ class Scenario:
         result = oracle.compare(self.core, memory)
         self.tap.note(f"{result.equal} of {result.equal + result.different} pages equal, "
                       f"{result.zero} of them zero, in {result.segments} segments")
-        self.say(result.different == 0 and result.equal > PAGES_MIN,
+        self.say(result.different == 0 and result.equal > 0,
                  "every page of every PT_LOAD is the page that QEMU saw", result)
-        least = self.crash.memory_mib - int(self.crash.reserve.removesuffix("M")) - OWN_MIB
-        self.say(result.memory >= least << 20,
+        self.say(is_whole(result, self.crash),
                  "all of the machine's memory is in it, but the crash kernel's and the firmware's",
-                 f"{result.memory} of {least << 20} bytes")
+                 result)
         self.say(result.size == result.size_expected,
                  "the file ends where its last segment ends", result)
         self.say(result.shared > TEXT_MIN,

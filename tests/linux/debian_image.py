@@ -333,6 +333,11 @@ class Guest:
             self.process.wait(patience)
         except subprocess.TimeoutExpired:
             raise lab.LabError(f"the guest still runs after {patience} s:\n{self.console.tail()}")
+        self.console.join()
+
+    def said(self, text):
+        """Whether that stood on its console."""
+        return any(text in line for line in self.console.lines)
 
     def power_off(self):
         self.shell.send("systemctl poweroff")

@@ -26,7 +26,7 @@ import drivers                                   # noqa: E402  (knows where the 
 import debuggers                                 # noqa: E402
 import lab                                       # noqa: E402
 import oracle                                    # noqa: E402
-from scenario import OWN_MIB, PAGES_MIN, Tap     # noqa: E402
+from scenario import Tap, is_whole               # noqa: E402
 
 SERVER_MAC = "52:55:0a:00:02:02"   # etherpeer's
 WRONG_MAC = "52:55:0a:00:02:99"
@@ -147,10 +147,7 @@ class Scenario:
                      "and every byte of it is right")
             return
         result = oracle.compare(core, self.guest.save_memory())
-        crash = self.guest.crash
-        least = crash.memory_mib - int(crash.reserve.removesuffix("M")) - OWN_MIB
-        self.say(result.different == 0 and result.equal > PAGES_MIN
-                 and result.memory >= least << 20
+        self.say(result.different == 0 and is_whole(result, self.guest.crash)
                  and oracle.pattern_pages(core) == set(range(256)),
                  "and every page of it is the page that QEMU saw", result)
 
@@ -219,6 +216,13 @@ class Second(Scenario):
         waited = time.monotonic() - start
         self.say(waited > 45, "it is waited for as long as a restart may take, 50 s", waited)
         self.wait_line(f"sending core-.* to {re.escape(lab.SERVER_IP)}:{self.receiver.port}")
+
+    def outcome(self):
+        self.first.restart()
+        kept = self.first.dumps()
+        self.say(len(kept) == 1 and kept[0]["state"] != "complete" and kept[0]["bytes"] >= 1 << 20,
+                 "the next one gets the dump, and the first, started again, has kept what it had",
+                 kept)
 
 
 class Full(Scenario):
