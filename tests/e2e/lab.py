@@ -29,6 +29,7 @@ import time
 GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
 SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
 QEMU = "qemu-system-x86_64"
+PATIENCE_S = 600   # with a program that does its work: machines may be slow, and busy
 # Without the check, a kernel that QEMU makes wait for its first timer interrupt panics at once.
 EVERY_KERNEL = "console=ttyS0 panic=-1 no_timer_check"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
@@ -264,13 +265,13 @@ def _tool(package, name):
 def vmcore_dmesg(core):
     """The log of the kernel that died, read out of the dump by a program that is not ours."""
     result = subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, timeout=60)
+                            stderr=subprocess.STDOUT, timeout=PATIENCE_S)
     return result.stdout.decode(errors="replace")
 
 
 def vmcore_dmesg_bytes(core):
     return subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, timeout=60, check=True).stdout
+                          stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True).stdout
 
 
 def makedumpfile(core, path, *options):
@@ -280,8 +281,9 @@ def makedumpfile(core, path, *options):
     flattened = "-F" in options
     with open(path, "wb") as out:
         result = subprocess.run([program, *options, core, *([] if flattened else [path, "-f"])],
-                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120,
-                                stdout=out if flattened else subprocess.DEVNULL)
+                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                stdout=out if flattened else subprocess.DEVNULL,
+                                timeout=PATIENCE_S)
     why = result.stderr.decode(errors="replace")
     if result.returncode == 127 or "error while loading shared libraries" in why:
         raise Skip(f"{program} does not run: apt-get install makedumpfile")
@@ -293,7 +295,7 @@ def unpacked(path, place):
     """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
     with open(place, "wb") as out:
         result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.PIPE, timeout=120)
+                                stderr=subprocess.PIPE, timeout=PATIENCE_S)
     if result.returncode != 0:
         raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
     return place
@@ -303,7 +305,7 @@ def facts_of(path, work):
     """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
     log = pathlib.Path(work) / "facts.log"
     result = subprocess.run([binary("facts-of"), path, log], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, timeout=120)
+                            stderr=subprocess.PIPE, timeout=PATIENCE_S)
     if result.returncode != 0:
         raise LabError(f"facts-of {path}: {result.stderr.decode(errors='replace')}")
     return json.loads(result.stdout), log.read_bytes()
@@ -318,7 +320,7 @@ def gdb_registers(core, names):
     command = ["gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", f"core-file {core}",
                "-ex", "thread apply all -ascending info registers " + " ".join(names)]
     text = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, timeout=120, text=True).stdout
+                          stderr=subprocess.DEVNULL, timeout=PATIENCE_S, text=True).stdout
     threads = re.split(r"^Thread \d+ \((LWP|process) .*$", text, flags=re.M)[1:]
     return [{name: int(value, 16) for name, value in
              re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", thread, re.M)}
@@ -707,7 +709,7 @@ class Receiver:
         """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=120)
+                              timeout=PATIENCE_S)
 
     def watch(self):
         """What the server tells from now on; for a with block."""

@@ -78,7 +78,7 @@ class Filtered:
     def filter_core(self, level, core, path):
         result = subprocess.run([binary("filter-core"), str(level), core, path],
                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                timeout=300)
+                                timeout=lab.PATIENCE_S)
         return result.returncode == 0, result.stdout.strip()
 
     def compare(self, level, core, title):
@@ -187,13 +187,13 @@ class Filtered:
         if shutil.which("drgn"):
             text = subprocess.run(["drgn", "-q", "-c", self.ours, "-s", symbols, script],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  timeout=120).stdout
+                                  timeout=lab.PATIENCE_S).stdout
             self.tap.ok("sysrq_handle_crash" in text and re.search(r"tasks [1-9]\d", text),
                         "drgn walks its stack, and its tasks", text)
         if shutil.which("crash"):
             text = subprocess.run(["crash", "-s", symbols, self.ours], input="sys\nbt\nquit\n",
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  timeout=300).stdout
+                                  timeout=lab.PATIENCE_S).stdout
             self.tap.ok("PARTIAL DUMP" in text and "sysrq triggered crash" in text
                         and "sysrq_handle_crash at" in text, "crash opens it", text)
 
@@ -204,7 +204,7 @@ class Filtered:
         self.tap.ok(good, "a content that makedumpfile writes is passed on", said)
         with open(flat, "rb") as source:
             subprocess.run(["makedumpfile", "-R", whole], stdin=source, stdout=subprocess.PIPE,
-                           stderr=subprocess.PIPE, check=True, timeout=120)
+                           stderr=subprocess.PIPE, check=True, timeout=lab.PATIENCE_S)
         with Kdump(whole) as first, Kdump(self.ours) as second:
             self.tap.ok(set(first.pages) == set(second.pages),
                         "and put together it has the same pages")

@@ -15,6 +15,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -183,9 +184,9 @@ class Partition(Scenario):
 
     def extract(self, image):
         out = self.work / "out"
-        result = lab.subprocess.run(
+        result = subprocess.run(
             [lab.binary("panicctl"), "extract", image, "-o", out, "--json"],
-            stdout=lab.subprocess.PIPE, stderr=lab.subprocess.STDOUT, text=True, timeout=120)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=lab.PATIENCE_S)
         self.say(result.returncode == 0 and (out / "vmcore").is_file(),
                  "panicctl extract finds vmcore in it", result.stdout)
         self.compare_sample(out / "vmcore")

@@ -26,8 +26,10 @@ import drivers                                   # noqa: E402  (knows where the 
 import debuggers                                 # noqa: E402
 import lab                                       # noqa: E402
 import oracle                                    # noqa: E402
+from kdump_reader import Kdump, PAGE             # noqa: E402
 from scenario import Tap, is_whole               # noqa: E402
 
+PAGES_MIN = 3000   # of a filtered dump: less has no kernel
 SERVER_MAC = "52:55:0a:00:02:02"   # etherpeer's
 WRONG_MAC = "52:55:0a:00:02:99"
 
@@ -392,6 +394,13 @@ class Filter(Scenario):
         self.say(dump["name"].endswith(".gz")
                  and any("filtered at level 31" in line for line in self.console()),
                  "and the console says that it is filtered", "\n".join(self.console()))
+        memory = self.guest.save_memory().read_bytes()
+        with Kdump(lab.unpacked(dump["path"], f"{self.work}/core")) as kdump:
+            wrong = [hex(frame) for frame in kdump.pages
+                     if kdump.page(frame) != memory[frame * PAGE:(frame + 1) * PAGE]]
+            self.say(not wrong and len(kdump.pages) > PAGES_MIN,
+                     "every page that is in it is the page that QEMU saw",
+                     f"{wrong[:20]} of {len(kdump.pages)}")
         debuggers.check(self, "Kernel panic - not syncing: sysrq triggered crash",
                         "sysrq_handle_crash", "sysrq_handle_crash")
 
