@@ -98,6 +98,14 @@ def kdump_tools(tap, work):
     tap.ok("kdump-tools start" in log and "reboot" not in log,
            "kdump-tools: a server that is not there leaves the dump to what was configured before",
            f"{log}{result.stdout}{result.stderr}")
+    (box.bin / "panicdump").unlink()   # which is a link to the real one
+    box.program("panicdump", f"cat > {box.work}/stream\n"
+                             f"[ -e {box.work}/tried ] || {{ touch {box.work}/tried; exit 1; }}")
+    box.program("makedumpfile", "echo stream")
+    _, log = box.save(here)
+    names = re.findall("^panicdump send .* --name (\\S+)", log, re.M)
+    tap.ok(len(names) == 2 and names[0] == names[1] and log.endswith("reboot -f\n"),
+           "kdump-tools: what is sent again later is the same dump, by the same name", log)
     _, log = box.save("")
     tap.ok(log == "kdump-tools start\n", "kdump-tools: without PANICD= nothing is different", log)
     _, log = box.save(here + "USE_KDUMP=0\n")
