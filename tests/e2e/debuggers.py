@@ -29,13 +29,13 @@ class Said:
 
 
 def symbols_for(scenario):
-    """The vmlinux with symbols; None when there is none to be had, which is noted."""
+    """The vmlinux with symbols; None when there is none to be had."""
     if "-cloud-" not in scenario.kernel.release:
         return None
     try:
         return lab.kernel_symbols(scenario.kernel.release)
     except lab.Skip as why:
-        scenario.tap.note(why)
+        scenario.say(True, f"the debuggers # SKIP {why}")
         return None
 
 
@@ -46,7 +46,7 @@ def log_lines(text):
 def _open(scenario, symbols, debugger, sign, *arguments):
     """What it prints, @p sign among it; None when it is not installed."""
     if not shutil.which(debugger):
-        scenario.tap.note(f"{debugger} is not installed")
+        scenario.say(True, f"{debugger} # SKIP it is not installed")
         return None
     result = scenario.receiver.panicctl("debug", "latest", "--symbols", symbols, "--debugger",
                                         debugger, "--", *arguments)

@@ -169,7 +169,7 @@ class Scenario:
         try:
             log = lab.vmcore_dmesg(self.core)
         except lab.Skip as why:
-            self.tap.note(f"vmcore-dmesg cannot be had: {why}")
+            self.say(True, f"vmcore-dmesg # SKIP {why}")
             return
         self.say(self.log_has in log, f"vmcore-dmesg finds \"{self.log_has}\" in it", log[-800:])
 
@@ -218,7 +218,7 @@ class Scenario:
         try:
             wanted = lab.vmcore_dmesg_bytes(core)
         except lab.Skip as why:
-            self.tap.note(f"vmcore-dmesg cannot be had: {why}")
+            self.say(True, f"vmcore-dmesg # SKIP {why}")
             return
         self.say(log == wanted and len(log) > 10000,
                  "its log is what vmcore-dmesg prints, byte for byte",
@@ -229,7 +229,7 @@ class Scenario:
         try:
             wanted = lab.gdb_registers(core, names)
         except lab.Skip as why:
-            self.tap.note(why)
+            self.say(True, f"gdb # SKIP {why}")
             return
         cpus = sorted(facts["cpus"], key=lambda cpu: cpu["cpu"])
         ours = [{name: int(cpu["registers"][name], 16) for name in names} for cpu in cpus]
@@ -248,7 +248,7 @@ class Scenario:
             try:
                 lab.makedumpfile(core, path, *options)
             except lab.Skip as why:
-                self.tap.note(why)
+                self.say(True, f"makedumpfile # SKIP {why}")
                 return
             said, its_log = lab.facts_of(path, self.work)
             same = {k: v for k, v in said["facts"].items() if k not in different} == {

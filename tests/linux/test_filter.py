@@ -120,7 +120,7 @@ class Filtered:
             shutil.copyfile(self.core, spoiled)
             with Elf(spoiled, writable=True) as elf:
                 if not struct_pages.fits(elf):
-                    self.tap.note("struct page of this kernel is another one: none are made up")
+                    self.tap.ok(True, "made up pages # SKIP struct page of this kernel is another")
                     return
                 changed = struct_pages.spoil(elf, seed)
                 self.tap.ok(changed > 10000, f"made up {seed}: {changed} struct pages", changed)
@@ -178,7 +178,7 @@ class Filtered:
         try:
             symbols = lab.kernel_symbols(release)
         except lab.Skip as why:
-            self.tap.note(f"no debuggers: {why}")
+            self.tap.ok(True, f"the debuggers # SKIP {why}")
             return
         script = pathlib.Path(self.work) / "tasks.py"
         script.write_text("from drgn.helpers.linux import for_each_task\n"

@@ -148,6 +148,10 @@ class Row(Scenario):
             self.say(any(line == "lab: the network is busy" for line in self.guest.console.lines),
                      "packets went out and came in when it died", self.guest.console.tail())
 
+    def check_unpacked(self):
+        if self.number in THOROUGH:
+            super().check_unpacked()
+
     def check_facts(self):
         if self.number in THOROUGH:
             super().check_facts()
