@@ -552,7 +552,7 @@ class Guest:
     def alive(self):
         return self.process.poll() is None
 
-    def panic(self, patience=120):
+    def panic(self, patience=300):
         """Waits until the guest has panicked; sends the NMI when the crash is by NMI."""
         self.console.wait(r"^lab: (crash kernel loaded|READY|panic by)", patience, "the guest")
         if self.crash.trigger == "nmi":
@@ -569,7 +569,7 @@ class Guest:
         else:
             self.console.wait(r"Kernel panic - not syncing", patience, "the guest")
 
-    def wait_end(self, patience=180):
+    def wait_end(self, patience=300):
         """Waits until the machine has switched itself off."""
         try:
             self.process.wait(patience)
@@ -724,7 +724,7 @@ class Receiver:
         except (ValueError, KeyError) as error:
             raise LabError(f"panicctl list --json: {error!r}: {result.stdout[:500]}")
 
-    def wait_dump(self, guest, patience=300, on_progress=None):
+    def wait_dump(self, guest, patience=600, on_progress=None):
         """The catalog's entry of the one dump, when it is not `receiving` any more."""
         deadline = time.monotonic() + patience
         while True:
@@ -741,7 +741,7 @@ class Receiver:
                                f"panicd's last lines:\n{self.log.tail()}")
             time.sleep(0.3)
 
-    def wait_bytes(self, guest, more=8 << 20, patience=120):
+    def wait_bytes(self, guest, more=8 << 20, patience=300):
         """Waits until `more` bytes have come since the call."""
         deadline, start = time.monotonic() + patience, None
         while time.monotonic() < deadline and guest.alive():

@@ -265,14 +265,14 @@ class Shell:
                                        f"said {self._text[-600:]!r}")
                 self._changed.wait(left)
 
-    def wait_ready(self, patience=180):
+    def wait_ready(self, patience=600):
         self._take(r"^lab: ready\n", patience)
 
     def send(self, line):
         """Without waiting: for what does not come back."""
         self._socket.sendall(line.encode() + b"\n")
 
-    def run(self, line, patience=120):
+    def run(self, line, patience=300):
         """(exit status, output) of a line of sh."""
         self.send(line)
         output, match = self._take(r"^lab: exit (\d+)\n", patience)
@@ -324,10 +324,10 @@ class Guest:
     def alive(self):
         return self.process.poll() is None
 
-    def run(self, line, patience=120):
+    def run(self, line, patience=300):
         return self.shell.run(line, patience)
 
-    def wait_end(self, patience=120):
+    def wait_end(self, patience=300):
         """Until the machine has switched itself off, or wants to start again."""
         try:
             self.process.wait(patience)

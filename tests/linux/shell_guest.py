@@ -148,7 +148,7 @@ class ShellGuest:
         lab.stop_process(self.process)
         self.console.join()
 
-    def wait_shell(self, patience=120):
+    def wait_shell(self, patience=300):
         """Asks until something answers."""
         stop = threading.Event()
 
@@ -174,7 +174,7 @@ class ShellGuest:
         except OSError:
             raise lab.LabError("QEMU ended:\n" + self.console.tail())
 
-    def run(self, command, patience=120):
+    def run(self, command, patience=300):
         """(exit status, what it printed, both streams) of a command line of the shell."""
         self._count += 1
         mark = f"lab-mark-{self._count}"

@@ -180,6 +180,9 @@ class Filtered:
         except lab.Skip as why:
             self.tap.ok(True, f"the debuggers # SKIP {why}")
             return
+        for name in ("drgn", "crash"):
+            if not shutil.which(name):
+                self.tap.ok(True, f"{name} # SKIP it is not installed")
         script = pathlib.Path(self.work) / "tasks.py"
         script.write_text("from drgn.helpers.linux import for_each_task\n"
                           "print([f.name for f in prog.crashed_thread().stack_trace()])\n"

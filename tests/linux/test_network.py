@@ -92,7 +92,7 @@ class Scenario:
     def console(self):
         return [line for line in self.guest.console.lines if line.startswith("panicdump:")]
 
-    def wait_line(self, pattern, patience=120):
+    def wait_line(self, pattern, patience=300):
         return self.guest.console.wait(r"^panicdump: .*" + pattern, patience, "the crash kernel")
 
     def seconds(self):

@@ -44,7 +44,7 @@ class Machine:
         return self.tap.ok(code == status and part in output, sentence,
                            f"`{line}`: {code}, {output}")
 
-    def wait_armed(self, guest, sentence, patience=90):
+    def wait_armed(self, guest, sentence, patience=300):
         deadline = time.monotonic() + patience
         while guest.run("systemctl is-active panicdump-arm")[1].strip() != "active":
             if time.monotonic() > deadline:
@@ -67,7 +67,7 @@ class Machine:
                   "systemd has nothing against the unit")
 
     def late_network(self, guest):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         state = ""
         while time.monotonic() < deadline and "auto-restart" not in state:
             state = guest.run("systemctl show -p SubState panicdump-arm")[1]
