@@ -724,7 +724,7 @@ class Receiver:
         except (ValueError, KeyError) as error:
             raise LabError(f"panicctl list --json: {error!r}: {result.stdout[:500]}")
 
-    def wait_dump(self, guest, patience=600, on_progress=None):
+    def wait_dump(self, guest, patience=400, on_progress=None):
         """The catalog's entry of the one dump, when it is not `receiving` any more."""
         deadline = time.monotonic() + patience
         while True:
