@@ -73,12 +73,12 @@ def module_tree(flavour):
 
 def _busybox():
     """A static one, whatever is installed here."""
-    path = lab.cache_directory() / "busybox-static"
-    if not path.is_file():
-        lab._unpack("busybox-static", lambda p: path.name if p.endswith("bin/busybox") else None,
-                    lab.cache_directory())
-        path.chmod(0o755)
-    return path
+    def unpack(new):
+        lab._unpack("busybox-static",
+                    lambda p: "busybox" if p.endswith("bin/busybox") else None, new)
+        os.chmod(f"{new}/busybox", 0o755)
+
+    return lab._unpacked_once("busybox", unpack) / "busybox"
 
 
 def _libraries(program):
@@ -153,7 +153,7 @@ class ShellGuest:
         lab.stop_process(self.process)
         self.console.join()
 
-    def wait_shell(self, patience=120):
+    def wait_shell(self, patience=300):
         """Asks until something answers."""
         stop = threading.Event()
 
@@ -179,7 +179,7 @@ class ShellGuest:
         except OSError:
             raise lab.LabError("QEMU ended:\n" + self.console.tail())
 
-    def run(self, command, patience=120):
+    def run(self, command, patience=300):
         """(exit status, what it printed, both streams) of a command line of the shell."""
         self._count += 1
         mark = f"lab-mark-{self._count}"
