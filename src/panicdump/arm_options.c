@@ -144,22 +144,14 @@ static int take(struct pnd_arm_options *o, int option)
     return PND_EXIT_OK;
 }
 
-/* ADDRESS or ADDRESS:PORT. */
 static int resolve(struct pnd_arm_options *o)
 {
     for (size_t i = 0; i < o->request.server_count; i++) {
-        struct pnd_endpoint *at = &o->request.servers[i];
-        char name[256];
-        const char *colon = strchr(o->servers[i], ':');
         struct pnd_why why;
 
-        at->port = o->port;
-        snprintf(name, sizeof(name), "%.*s",
-                 colon ? (int)(colon - o->servers[i]) : (int)strlen(o->servers[i]), o->servers[i]);
-        if (colon && pnd_port_parse(colon + 1, &at->port, &why))
-            return pnd_complain(PND_EXIT_CANNOT, "--server %s: %s", o->servers[i], why.text);
-        if (pnd_address_parse(name, &at->ip, &why))
-            return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+        o->request.servers[i].port = o->port;
+        if (pnd_endpoint_parse(o->servers[i], &o->request.servers[i], &why))
+            return pnd_complain(PND_EXIT_CANNOT, "--server: %s", why.text);
     }
     return PND_EXIT_OK;
 }

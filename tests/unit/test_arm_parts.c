@@ -464,6 +464,26 @@ static void a_record_that_is_none_is_refused_by_name(void)
     tmp_remove();
 }
 
+static void every_truncation_of_a_record_is_refused(void)
+{
+    static struct pnd_state state = {.release = "6.1.0-1-amd64"};
+    static char text[PND_STATE_BYTES_MAX];
+    size_t len;
+    FILE *file;
+
+    tmp_make();
+    CHECK_EQ(pnd_state_write(tmp_path, &state, &why), PND_OK);
+    file = fopen(tmp_file("run/panicd/armed.json"), "r");
+    len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    CHECK(file && fclose(file) == 0 && len > 2 && text[len - 1] == '}');
+    while (len-- > 0) {
+        text[len] = '\0';
+        tree_text("run/panicd/armed.json", text);
+        CHECK_EQ(pnd_state_read(tmp_path, &state, &why), PND_E_FORMAT);
+    }
+    tmp_remove();
+}
+
 int main(void)
 {
     RUN(the_image_is_found_where_each_distribution_keeps_it);
@@ -486,5 +506,6 @@ int main(void)
     RUN(a_kernel_without_these_settings_is_said);
     RUN(what_is_armed_is_read_as_it_was_written);
     RUN(a_record_that_is_none_is_refused_by_name);
+    RUN(every_truncation_of_a_record_is_refused);
     return tap_done();
 }
