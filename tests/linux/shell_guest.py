@@ -26,10 +26,12 @@ NETWORK = ("drivers/virtio/", "drivers/net/virtio_net.", "drivers/net/net_failov
            "drivers/net/bonding/", "net/8021q/", "net/802/", "net/llc/", "net/tls/")
 DISKS = ("drivers/block/virtio_blk.", "fs/ext4/", "fs/jbd2/", "fs/mbcache.", "lib/crc16.",
          "lib/libcrc32c.", "crypto/crc32c_generic.")
-WIRELESS = ("drivers/net/wireless/mac80211_hwsim.", "drivers/net/wireless/virtual/", "net/mac80211/",
+WIRELESS = ("drivers/net/wireless/mac80211_hwsim.", "drivers/net/wireless/virtual/",
+            "net/mac80211/",
             "net/wireless/", "net/rfkill/", "lib/crypto/libarc4.")
 
-APPLETS = {"cat", "cmp", "cp", "cpio", "dd", "grep", "head", "ip", "ls", "mkdir", "modprobe", "mount",
+APPLETS = {"cat", "cmp", "cp", "cpio", "dd", "grep", "head", "ip", "ls", "mkdir", "modprobe",
+           "mount",
            "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "su", "sync",
            "touch", "umount", "uname", "wc"}
 

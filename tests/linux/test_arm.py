@@ -172,7 +172,8 @@ def interrupted(t, receiver):
     t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "0", "and an NMI as it was")
     told = set()
     for delay in ("0.05", "0.1", "0.2", "0.4", "0.6", "0.8", "1"):
-        t.guest.run(f"{arm} >/dev/null & sleep {delay}; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
+        t.guest.run(f"{arm} >/dev/null & sleep {delay}; kill -9 $! 2>/dev/null; "
+                    "wait $! 2>/dev/null")
         loaded = t.value("/sys/kernel/kexec_crash_loaded")
         code, text = t.guest.run("panicdump status")
         flat = " ".join(text.split())
@@ -185,8 +186,8 @@ def interrupted(t, receiver):
         if t.value("/proc/sys/kernel/unknown_nmi_panic") != "0":
             told.add(f"an NMI still panics after {delay}: {flat}")
     t.ok(told <= {"armed", "cut off", "no"},
-         f"killed at any time, status says what is so ({', '.join(sorted(told))}), and disarm takes "
-         "it back", "\n".join(sorted(told)))
+         f"killed at any time, status says what is so ({', '.join(sorted(told))}), and disarm "
+         "takes it back", "\n".join(sorted(told)))
     t.says("and it can be armed again", arm, 0, "^Armed")
 
 
@@ -238,7 +239,8 @@ def armed(t, receiver):
     t.says("a panic that nobody can be asked about is refused", "panicdump test --crash </dev/null",
            2, "--yes-really")
     t.guest.run("ip link set eth0 down")
-    t.says("a way that is closed shows in status", "panicdump status", 1, "10.0.2.2:.* closed:|nobody")
+    t.says("a way that is closed shows in status", "panicdump status", 1,
+           "10.0.2.2:.* closed:|nobody")
     t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
     t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
            r"unknown_nmi_panic=1 \(was 0\)")
