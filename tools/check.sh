@@ -4,7 +4,7 @@
 # Every test, in the order in which failures are cheapest to find. Ends with one line,
 # "N passed, N failed, N skipped", and fails if anything did.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 passed=0 failed=0 skipped=0 failures=()
 

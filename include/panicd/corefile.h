@@ -78,4 +78,7 @@ int pnd_corefile_log(struct pnd_corefile *corefile, const void *log, size_t log_
  * number of files that are whole. */
 uint64_t pnd_corefile_used(const struct pnd_corefile *corefile, uint32_t *ret_files);
 
+/* Bytes that still fit into the file that was begun; 0: none is. */
+uint64_t pnd_corefile_room(const struct pnd_corefile *corefile);
+
 #endif

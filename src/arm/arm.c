@@ -209,6 +209,17 @@ static int find_shell(struct pnd_arm *arm, struct pnd_why *why)
                    "busybox-static)");
 }
 
+static int find_makedumpfile(struct pnd_arm *arm, struct pnd_why *why)
+{
+    int err = pnd_program_find("makedumpfile", &arm->makedumpfile, why);
+
+    if (err)
+        return pnd_why_add(why, err,
+                           "--makedumpfile (without it the crash kernel selects the same pages by "
+                           "itself)");
+    return PND_OK;
+}
+
 /* The kernel reads the file only when nobody can write to it. */
 static int reopen_read_only(int fd)
 {
@@ -230,9 +241,14 @@ static int make_initramfs(struct pnd_arm *arm, struct pnd_why *why)
 
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "memory for the initramfs");
-    if (arm->shell[0]) {
-        initramfs.files[0] = (struct pnd_initramfs_file){"bin/sh", arm->shell};
-        initramfs.file_count = 1;
+    if (arm->shell[0])
+        initramfs.files[initramfs.file_count++] =
+            (struct pnd_initramfs_file){"bin/sh", arm->shell, false};
+    for (size_t i = 0; i < arm->makedumpfile.count; i++) {
+        const char *path = arm->makedumpfile.files[i];
+
+        initramfs.files[initramfs.file_count++] =
+            (struct pnd_initramfs_file){i ? path + 1 : "usr/bin/makedumpfile", path, true};
     }
     err = pnd_initramfs_write(&initramfs, fd, &arm->initramfs_bytes, why);
     if (err)
@@ -325,6 +341,8 @@ int pnd_arm_prepare(struct pnd_arm *arm, const struct pnd_arm_request *request, 
         err = find_init(arm, why);
     if (!err && request->after == PND_AFTER_SHELL)
         err = find_shell(arm, why);
+    if (!err && request->makedumpfile)
+        err = find_makedumpfile(arm, why);
     if (err)
         return err;
     fill_options(arm);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "capture/complain.h"
@@ -33,6 +34,26 @@ static void mount_at(const char *type, const char *where)
         pnd_complain(0, "mount %s on %s: %s", type, where, strerror(errno));
 }
 
+static void set_nonblocking(int fd, bool on)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags >= 0)
+        fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
+}
+
+void pnd_boot_unstoppable(int fd)
+{
+    struct termios termios;
+
+    set_nonblocking(fd, true);
+    if (tcgetattr(fd, &termios) < 0)
+        return;
+    termios.c_iflag &= ~(tcflag_t)(IXON | IXOFF);
+    termios.c_cflag &= ~(tcflag_t)CRTSCTS;
+    tcsetattr(fd, TCSANOW, &termios); /* this starts one that stands still */
+}
+
 void pnd_boot_init(void)
 {
     int fd;
@@ -42,6 +63,7 @@ void pnd_boot_init(void)
     if (fd < 0)
         fd = open("/dev/kmsg", O_WRONLY);
     if (fd >= 0) {
+        pnd_boot_unstoppable(fd);
         for (int to = STDIN_FILENO; to <= STDERR_FILENO; to++)
             dup2(fd, to);
         if (fd > STDERR_FILENO)
@@ -82,6 +104,7 @@ void pnd_boot_modules(void)
         line[strcspn(line, "\n")] = '\0';
         if (line[0] && line[0] != '#')
             load_module(line);
+        pnd_watchdog_alive(); /* some wait for their hardware for half a minute */
     }
 }
 
@@ -118,6 +141,7 @@ static bool run_shell(void)
     }
     pid = fork();
     if (pid == 0) {
+        set_nonblocking(STDIN_FILENO, false); /* and what is the same console */
         setsid();
         (void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
         execl("/bin/sh", "sh", (char *)NULL);

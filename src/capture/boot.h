@@ -16,6 +16,10 @@ enum pnd_after {
  * what the program says. */
 void pnd_boot_init(void);
 
+/* What is said on @p fd waits for nobody: neither a Ctrl-S nor a serial line that is not ready, nor
+ * one that is dead, stops a dump. What cannot be said is lost. */
+void pnd_boot_unstoppable(int fd);
+
 /* Loads the modules that /lib/panicd/modules names: a path and perhaps parameters on each line,
  * in the order they need. What cannot be loaded is said, and the rest is tried. */
 void pnd_boot_modules(void);

@@ -33,6 +33,12 @@ static const char *with(char ret[PND_LOCAL_NAME_CAP], const char *name, const ch
     return ret;
 }
 
+/* What an earlier attempt left is not in the way of the next. */
+static bool is_ours(const struct pnd_local_file *file, const char *name)
+{
+    return file->left_behind[0] && strcmp(name, file->left_behind) == 0;
+}
+
 static bool taken(int dir, const char *name)
 {
     struct stat st;
@@ -54,8 +60,10 @@ static int pick(struct pnd_local_file *file, const char *name)
             snprintf(number, sizeof(number), ".%u", i);
         snprintf(file->name, sizeof(file->name), "%.*s%s%s", (int)(len - gz), name, number,
                  name + len - gz);
-        if (!taken(file->dir, file->name) && !taken(file->dir, with(other, file->name, part)) &&
-            !taken(file->dir, with(other, file->name, incomplete)))
+        if (taken(file->dir, file->name) || taken(file->dir, with(other, file->name, part)))
+            continue;
+        with(other, file->name, incomplete);
+        if (is_ours(file, other) || !taken(file->dir, other))
             return PND_OK;
     }
     return PND_E_FULL;
@@ -95,6 +103,24 @@ static int refuse_errno(struct pnd_local_file *file, const char *what)
     return pnd_why(&file->why, PND_E_SYS, errno, "%s %s%s", what, file->name, part);
 }
 
+static void cut_left_behind(struct pnd_local_file *file)
+{
+    PND_AUTO_CLOSE int fd = -1;
+
+    if (!file->left_behind[0] || file->left_bytes <= PND_LOCAL_KEPT)
+        return;
+    fd = openat(file->dir, file->left_behind, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, PND_LOCAL_KEPT) == 0)
+        file->left_bytes = PND_LOCAL_KEPT;
+}
+
+static void remove_left_behind(struct pnd_local_file *file)
+{
+    if (file->left_behind[0])
+        unlinkat(file->dir, file->left_behind, 0);
+    file->left_behind[0] = '\0';
+}
+
 int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name, struct pnd_why *why)
 {
     char path[PND_LOCAL_NAME_CAP];
@@ -104,8 +130,7 @@ int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name, 
     file->bytes = file->written = file->looked_at = file->cut_to = 0;
     file->fill = 0;
     file->why.text[0] = '\0';
-    if (file->left_behind[0] && unlinkat(dir, file->left_behind, 0) == 0)
-        file->left_behind[0] = '\0';
+    cut_left_behind(file);
     err = pick(file, name);
     if (err)
         return pnd_why(why, err, 0, "%s cannot be the name of a file there: %s", name,
@@ -245,6 +270,7 @@ static int end(void *ctx)
         return refuse_errno(file, "rename");
     close(file->fd);
     file->fd = -1;
+    remove_left_behind(file);
     if (fsync(file->dir) < 0)
         return pnd_why(&file->why, PND_E_SYS, errno, "sync the directory of %s", file->name);
     return PND_OK;
@@ -273,33 +299,42 @@ static uint64_t keep(struct pnd_local_file *file)
     return bytes;
 }
 
+/* Of this attempt and of one before, the better. */
+static void leave_behind(struct pnd_local_file *file, uint64_t bytes)
+{
+    char from[PND_LOCAL_NAME_CAP], to[PND_LOCAL_NAME_CAP];
+
+    with(from, file->name, part);
+    with(to, file->name, incomplete);
+    if (bytes == 0 || (file->left_behind[0] && bytes <= file->left_bytes)) {
+        unlinkat(file->dir, from, 0);
+        return;
+    }
+    if (is_ours(file, to) ? renameat(file->dir, from, file->dir, to) < 0 : settle(file, to) < 0)
+        memcpy(to, from, sizeof(to));
+    if (!is_ours(file, to))
+        remove_left_behind(file);
+    memcpy(file->left_behind, to, sizeof(to));
+    file->left_bytes = bytes;
+    fsync(file->dir);
+}
+
 void pnd_local_file_close(struct pnd_local_file *file, struct pnd_why *why)
 {
-    char from[PND_LOCAL_NAME_CAP], to[PND_LOCAL_NAME_CAP], size[PND_TEXT_BYTES_CAP];
+    char size[PND_TEXT_BYTES_CAP];
     struct pnd_why what;
-    uint64_t bytes;
 
     if (file->why.text[0])
         *why = file->why;
     if (file->fd < 0)
         return;
-    bytes = keep(file);
+    leave_behind(file, keep(file));
     close(file->fd);
     file->fd = -1;
-    with(from, file->name, part);
-    with(to, file->name, incomplete);
-    if (bytes == 0) {
-        unlinkat(file->dir, from, 0);
+    if (!file->left_behind[0])
         return;
-    }
-    if (settle(file, to) == 0) {
-        memcpy(file->left_behind, to, sizeof(to));
-        fsync(file->dir);
-    } else {
-        memcpy(file->left_behind, from, sizeof(from));
-    }
     what = file->why.text[0] ? file->why : *why;
     pnd_why(why, PND_OK, 0, "%.300s; its first %s are kept as %s",
             what.text[0] ? what.text : "the dump did not end",
-            pnd_text_bytes(size, sizeof(size), bytes), file->left_behind);
+            pnd_text_bytes(size, sizeof(size), file->left_bytes), file->left_behind);
 }

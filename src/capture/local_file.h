@@ -2,8 +2,9 @@
  *
  * A dump as a file of a directory: NAME.part while it is written, NAME when it is safe. Nothing
  * that is there is ever overwritten: a taken name gets a number, before its ".gz". A dump that did
- * not end is kept as NAME.incomplete, because its first bytes say why the kernel died. When the
- * disk is full, only PND_LOCAL_KEPT bytes of it are: the machine has to work again with this disk.
+ * not end is kept as NAME.incomplete, because its first bytes say why the kernel died, until a
+ * later attempt ends well, or comes further. When the disk is full, only PND_LOCAL_KEPT bytes of it
+ * are: the machine has to work again with this disk.
  * Memory: PND_LOCAL_BUFFER, and at most PND_LOCAL_WINDOW twice of the page cache. */
 #ifndef PND_CAPTURE_LOCAL_FILE_H
 #define PND_CAPTURE_LOCAL_FILE_H
@@ -29,7 +30,8 @@ struct pnd_local_file {
     int dir, fd;                          /* dir is the caller's; -1: none */
     char name[PND_LOCAL_NAME_CAP];        /* the one it will have */
     char left_behind[PND_LOCAL_NAME_CAP]; /* what an earlier attempt left; "": nothing */
-    uint64_t bytes;                       /* taken so far, with what is in the buffer */
+    uint64_t left_bytes;
+    uint64_t bytes; /* taken so far, with what is in the buffer */
     uint64_t written, looked_at;
     uint64_t cut_to; /* PND_LOCAL_KEPT once the disk was full */
     size_t fill;
@@ -40,8 +42,8 @@ struct pnd_local_file {
 /* To be called once, before the first attempt. */
 void pnd_local_file_init(struct pnd_local_file *file);
 
-/* Begins NAME in the directory @p dir, open as long as the file is. What an earlier attempt with
- * the same struct left behind is removed first.
+/* Begins NAME in the directory @p dir, open as long as the file is. Of what an earlier attempt
+ * with the same struct left behind, PND_LOCAL_KEPT bytes stay for the time of this one.
  *   @return PND_OK; PND_E_NAME it cannot be one; PND_E_FULL 9999 of that name; PND_E_NOSPACE less
  *           than PND_LOCAL_FLOOR is free; PND_E_SYS */
 int pnd_local_file_open(struct pnd_local_file *file, int dir, const char *name,

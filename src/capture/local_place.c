@@ -73,20 +73,33 @@ static int begin(struct pnd_local_place *place, const uint8_t *head, size_t len)
     return pnd_corefile_begin(&place->corefile, file_name, packing);
 }
 
+/* The place is full: what is there says why the kernel died, so it ends as if it were all. Who
+ * takes it out sees that it is cut. */
+static int end_early(struct pnd_local_place *place)
+{
+    char size[PND_TEXT_BYTES_CAP], kept[PND_TEXT_BYTES_CAP];
+
+    pnd_text_bytes(size, sizeof(size), place->bytes);
+    pnd_text_bytes(kept, sizeof(kept), place->written);
+    if (place->inner.end(place->inner.ctx) != PND_OK)
+        return pnd_why(&place->why, PND_E_NOSPACE, 0, "the dump does not fit: it has %s", size);
+    return pnd_why(&place->why, PND_E_NOSPACE, 0,
+                   "the dump does not fit: it has %s; the first %s are kept there", size, kept);
+}
+
 static int take(void *ctx, const void *buf, size_t len)
 {
     struct pnd_local_place *place = ctx;
     int err = place->written == 0 && len > 0 ? begin(place, buf, len) : PND_OK;
-    char size[PND_TEXT_BYTES_CAP];
+    uint64_t room = pnd_corefile_room(&place->corefile);
+    size_t now = len < room ? len : (size_t)room;
 
-    if (!err)
-        err = place->inner.write(place->inner.ctx, buf, len);
-    if (err == PND_E_NOSPACE)
-        return pnd_why(&place->why, err, 0, "the dump does not fit: it has %s",
-                       pnd_text_bytes(size, sizeof(size), place->bytes));
-    if (!err)
-        place->written += len;
-    return err;
+    if (!err && now > 0)
+        err = place->inner.write(place->inner.ctx, buf, now);
+    if (err)
+        return err;
+    place->written += now;
+    return now < len ? end_early(place) : PND_OK;
 }
 
 static int end(void *ctx)

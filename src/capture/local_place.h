@@ -30,11 +30,13 @@ struct pnd_local_place {
 int pnd_local_place_open(struct pnd_local_place *place, const char *root,
                          const struct pnd_block *block, struct pnd_why *why);
 
-/* The way in. end: PND_OK when the dump and the header that names it are on the disk;
- * PND_E_SHORT nothing was written. */
+/* The way in. write: PND_E_NOSPACE the place is full; what is in it is named by the header, and
+ * safe. end: PND_OK when the dump and the header that names it are on the disk; PND_E_SHORT nothing
+ * was written. */
 void pnd_local_place_sink(struct pnd_local_place *place, struct pnd_sink *ret);
 
-/* Closes the device; a dump that did not end is not named by the header. @p why gets what went
+/* Closes the device; a dump that ended early for another reason than want of room is not named by
+ * the header. @p why gets what went
  * wrong with the disk, if anything did. */
 void pnd_local_place_close(struct pnd_local_place *place, struct pnd_why *why);
 

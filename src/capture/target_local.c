@@ -11,14 +11,19 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "capture/child.h"
 #include "capture/watchdog.h"
 #include "host/clock.h"
 #include "host/guard.h"
 #include "host/text.h"
 
-enum { POLL_MS = 200 };
+enum {
+    POLL_MS = 200,
+    MOUNT_MAX_MS = 15 * 60 * 1000,
+};
 
 static const char mountpoint[] = "/mnt";
 static const char *const fstypes[] = {"ext4", "xfs", "vfat", "ext3", "ext2"};
@@ -167,23 +172,44 @@ static int find(struct pnd_local_target *target, struct pnd_why *why)
 
 /* ---- a directory ---- */
 
+/* mount(2) in a process of its own: the journal of a machine that crashed may take minutes, and a
+ * disk that does not answer for ever. @return PND_OK; PND_E_SYS with errno; PND_E_TIMEOUT, _ABORTED
+ */
+static int mount_slowly(const char *device, const char *where, const char *fstype)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME;
+    struct pnd_child child;
+    int status = 0, err;
+    pid_t pid = fork();
+
+    if (pid < 0)
+        return mount(device, where, fstype, flags, NULL) < 0 ? PND_E_SYS : PND_OK;
+    if (pid == 0)
+        _exit(mount(device, where, fstype, flags, NULL) < 0 ? errno : 0);
+    pnd_child_watch(&child, pid, MOUNT_MAX_MS);
+    err = pnd_child_wait(&child, &status);
+    if (err || status == 0)
+        return err;
+    errno = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    return PND_E_SYS;
+}
+
 static int mount_it(struct pnd_local_target *target, struct pnd_why *why)
 {
     const char *fstype = target->word.fstype, *name = target->block.name;
     char device[PND_BLOCK_PATH_CAP];
+    int err;
 
     snprintf(device, sizeof(device), "%s/dev/%s", target->root, name);
     mkdir(target->mountpoint, 0755);
-    if (mount(device, target->mountpoint, fstype, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME,
-              NULL) < 0) {
-        if (errno == ENODEV)
-            return pnd_why(why, PND_E_SYS, 0,
-                           "this kernel cannot mount %s: its module is not in the initramfs",
-                           fstype);
-        return pnd_why(why, PND_E_SYS, errno, "mount /dev/%s as %s", name, fstype);
-    }
-    target->mounted = true;
-    return PND_OK;
+    err = mount_slowly(device, target->mountpoint, fstype);
+    target->mounted = err == PND_OK;
+    if (err == PND_E_SYS && errno == ENODEV)
+        return pnd_why(why, err, 0,
+                       "this kernel cannot mount %s: its module is not in the initramfs", fstype);
+    if (err == PND_E_TIMEOUT)
+        return pnd_why(why, err, 0, "mount /dev/%s as %s: the disk does not answer", name, fstype);
+    return err ? pnd_why(why, err, errno, "mount /dev/%s as %s", name, fstype) : PND_OK;
 }
 
 /* What stands in the file system stays in it: a symbolic link must not lead into the initramfs,

@@ -266,3 +266,10 @@ uint64_t pnd_corefile_used(const struct pnd_corefile *corefile, uint32_t *ret_fi
         return c->next;
     return c->ready ? LOG_OFFSET + round_up(c->log_length, PND_COREFILE_ALIGN) : 0;
 }
+
+uint64_t pnd_corefile_room(const struct pnd_corefile *corefile)
+{
+    const struct corefile *c = const_corefile_of(corefile);
+
+    return c->begun ? c->bytes - c->file.offset - c->file.length : 0;
+}

@@ -8,6 +8,7 @@
 import json
 import pathlib
 import re
+import shutil
 import struct
 import sys
 import tempfile
@@ -138,6 +139,52 @@ def looking(t, receiver):
            + arm_line(receiver, "--initramfs /b >/dev/null") + " && cmp /a /b && cpio -t </a", 0,
            r"\binit\b", "lib/panicd/modules", "lib/panicd/options", "lib/modules/virtio_net.ko")
     t.guest.run("rm -f /a /b")
+    t.guest.run("mkdir -p /etc/panicd; printf '[arm]\\nserver = 10.0.2.2:7\\nfilter = 1\\n'"
+                " >/etc/panicd/panicdump.conf")
+    t.says("what was kept is used, and what is typed comes on top",
+           "panicdump arm --filter 31 --poweroff --dry-run", 0, "server 10.0.2.2:7", "-d 31",
+           "the machine is switched off")
+    t.says("what is kept and not there yet exits 1: a boot tries again",
+           "echo interface = wan7 >>/etc/panicd/panicdump.conf; panicdump arm", 1, "wan7")
+    t.says("one image for every kernel is refused, with what to type",
+           arm_line(receiver, "--persist --kernel /boot/vmlinuz"), 2, "ln -s .*/boot/vmlinuz")
+    t.guest.run("rm -r /etc/panicd")
+
+
+def interrupted(t, receiver):
+    """It is armed, and is armed again in ways that do not end well."""
+    arm = arm_line(receiver, "--on-nmi")
+    t.says("two at once wait for each other",
+           f"{arm} >/1 & {arm} --filter 31 >/2; wait $!; grep -c ^Armed /1 /2; panicdump status", 0,
+           "/1:1 /2:1", "^/1:1 /2:1 armed for kernel", "open: it answers")
+    t.guest.run("head -c 200000 /boot/vmlinuz-$(uname -r) >/cut; cp /boot/vmlinuz-$(uname -r) /odd;"
+                f"printf '\\\\0\\\\0' | dd of=/odd bs=1 seek={XLOADFLAGS_AT} conv=notrunc")
+    t.says("an image that is cut is refused before anything is loaded",
+           arm + " --kernel /cut || panicdump status", 0, "/cut is cut: 200000 bytes of",
+           "armed for kernel")
+    t.says("one that the kernel refuses only when it has let the old one go",
+           arm + " --kernel /odd", 2, "the crash kernel that was loaded until now is gone",
+           "form")
+    t.says("leaves the machine disarmed, and status says that", "panicdump status", 1, "^armed no")
+    t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "0", "and an NMI as it was")
+    told = set()
+    for delay in ("0.05", "0.1", "0.2", "0.4", "0.6", "0.8", "1"):
+        t.guest.run(f"{arm} >/dev/null & sleep {delay}; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
+        loaded = t.value("/sys/kernel/kexec_crash_loaded")
+        code, text = t.guest.run("panicdump status")
+        flat = " ".join(text.split())
+        state = ("armed" if flat.startswith("armed for") else
+                 "cut off" if "cut off in the middle" in flat else "no")
+        told.add(state)
+        if (state == "armed") != (code == 0) or (state == "armed" and loaded != "1"):
+            told.add(f"wrong after {delay}: loaded {loaded}, exit {code}, {flat}")
+        t.guest.run("panicdump disarm")
+        if t.value("/proc/sys/kernel/unknown_nmi_panic") != "0":
+            told.add(f"an NMI still panics after {delay}: {flat}")
+    t.ok(told <= {"armed", "cut off", "no"},
+         f"killed at any time, status says what is so ({', '.join(sorted(told))}), and disarm takes "
+         "it back", "\n".join(sorted(told)))
+    t.says("and it can be armed again", arm, 0, "^Armed")
 
 
 def armed(t, receiver):
@@ -180,6 +227,7 @@ def armed(t, receiver):
     t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
     t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
            r"unknown_nmi_panic=1 \(was 0\)")
+    interrupted(t, receiver)
     t.says("disarm takes it back", "panicdump disarm", 0, "^Disarmed", "NMI")
     t.ok((t.value("/sys/kernel/kexec_crash_loaded"), t.value("/proc/sys/kernel/unknown_nmi_panic"))
          == ("0", "0"), "no crash kernel is loaded, and an NMI is as it was")
@@ -375,7 +423,39 @@ def also_local(tap):
             judge_dump(t, new[0] if new else {"state": "none"}, "sysrq triggered crash")
 
 
-SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local}
+def makedumpfile(tap):
+    """Who wants that program to filter gets it, with its libraries, and is told what it costs."""
+    program = shutil.which("makedumpfile")
+    if not program:
+        raise lab.Skip("makedumpfile is not installed: apt-get install makedumpfile")
+    image = shell_guest.initramfs("cloud-amd64", {"usr/bin/makedumpfile": program})
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="88M",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "makedumpfile", guest)
+        text = t.says("--filter alone takes no program along",
+                      arm_line(receiver, "--filter 31 --dry-run"), 0)
+        t.initramfs_is_small(text, "virtio_net")
+        t.says("it has to be told what to leave out", arm_line(receiver, "--makedumpfile"), 2,
+               "--filter 31")
+        guest.run("mv /usr/bin/makedumpfile /away")
+        t.says("it has to be there", arm_line(receiver, "--filter 31 --makedumpfile"), 2,
+               "makedumpfile is not installed", "selects the same pages")
+        guest.run("mv /away /usr/bin/makedumpfile")
+        text = t.says("then it is taken along, and no memory is missing",
+                      arm_line(receiver, "--filter 31 --makedumpfile"), 0,
+                      "panicdump, makedumpfile and its libraries,")
+        tap.note(re.search("initramfs .*? needed", text)[0])
+        t.ok("warning reservation" not in text, "what is reserved is enough for it", text)
+        guest.type("panicdump test --crash --yes-really")
+        judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+        t.ok(any("filtered at level 31 by makedumpfile" in line for line in guest.console.lines),
+             "it has filtered", guest.console.tail())
+
+
+SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local,
+             "makedumpfile": makedumpfile}
 
 
 def main():

@@ -14,7 +14,7 @@ static struct seen {
     enum pnd_capture_how how[4];
     unsigned runs, deaths; /* that are still to come */
     int status;
-} *seen;
+} * seen;
 
 static struct pnd_capture_options options;
 

@@ -90,6 +90,31 @@ static void everything_else_is_refused_with_what_to_say(void)
     CHECK_EQ(pnd_local_parse(path, &word, &why), PND_E_ARG);
 }
 
+/* At most its directory is a shorter one. */
+static void a_word_that_is_cut_never_means_another_disk(void)
+{
+    static const char *const whole[] = {"UUID=12345678-9abc:ext4:/var/crash",
+                                        "PARTUUID=5361644d-6163-11AA-AA11-00306543ECAC"};
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        struct pnd_local_word all, cut;
+
+        CHECK_EQ(pnd_local_parse(whole[i], &all, &why), PND_OK);
+        for (size_t len = 0; len < strlen(whole[i]); len++) {
+            char *text = strndup(whole[i], len);
+
+            CHECK(text != NULL);
+            if (pnd_local_parse(text, &cut, &why) == PND_OK) {
+                CHECK_EQ(cut.kind, all.kind);
+                CHECK_STR(cut.id, all.id);
+                CHECK_STR(cut.fstype, all.fstype);
+                CHECK(strncmp(cut.path, all.path, strlen(cut.path)) == 0);
+            }
+            free(text);
+        }
+    }
+}
+
 /* ---- a file ---- */
 
 static int begin(const char *name)
@@ -181,7 +206,16 @@ static void a_dump_that_does_not_end_is_kept_as_incomplete(void)
     CHECK(holds("core.gz.incomplete", "half a ", 7));
     CHECK(!tmp_exists("core.gz.part") && !tmp_exists("core.gz"));
     CHECK(strstr(why.text, "its first 7 B are kept as core.gz.incomplete"));
-    CHECK_EQ(begin("core.gz"), PND_OK); /* the next attempt: the place of the last is free */
+    CHECK_EQ(begin("core.gz"), PND_OK); /* the next attempt does not come as far, ... */
+    CHECK_EQ(put("less", 4), PND_OK);
+    pnd_local_file_close(&file, &why);
+    CHECK(holds("core.gz.incomplete", "half a ", 7) && !tmp_exists("core.gz.part"));
+    CHECK(strstr(why.text, "its first 7 B are kept as core.gz.incomplete"));
+    CHECK_EQ(begin("core.gz"), PND_OK); /* ... the next further, ... */
+    CHECK_EQ(put("all but o", 9), PND_OK);
+    pnd_local_file_close(&file, &why);
+    CHECK(holds("core.gz.incomplete", "all but o", 9) && !tmp_exists("core.gz.part"));
+    CHECK_EQ(begin("core.gz"), PND_OK); /* ... and the last needs no number for its name */
     CHECK_EQ(put("a whole", 7), PND_OK);
     CHECK_EQ(sink.end(sink.ctx), PND_OK);
     pnd_local_file_close(&file, &why);
@@ -246,7 +280,7 @@ static void a_full_disk_keeps_the_beginning_and_the_machine_its_room(void)
     CHECK(statvfs(tmp_path, &fs) == 0 && fs.f_bavail * fs.f_frsize >= PND_LOCAL_FLOOR);
     CHECK_EQ(begin("core.gz"), PND_OK);
     pnd_local_file_close(&file, &why);
-    CHECK_EQ(tmp_exists("core.gz.incomplete"), false); /* its turn was the new one's */
+    CHECK(tmp_exists("core.gz.incomplete")); /* the new one came to nothing */
     tmp_fill();
     CHECK_EQ(begin("core.gz"), PND_E_NOSPACE);
     CHECK(strstr(why.text, "the disk is full"));
@@ -358,9 +392,13 @@ static void a_dump_that_did_not_end_leaves_the_place_free(void)
     teardown();
 }
 
-static void a_dump_that_does_not_fit_is_refused_with_the_size(void)
+static void of_a_dump_that_does_not_fit_what_fits_is_kept(void)
 {
     static uint8_t block[MACHINE_MIB];
+    uint8_t head[PND_COREFILE_HEADER_BYTES];
+    struct pnd_corefile_header header;
+    struct pnd_corefile_entry entry;
+    int fd;
 
     setup();
     machine_disk(bus, "vdb", MACHINE_MIB, 4096);
@@ -368,7 +406,16 @@ static void a_dump_that_does_not_fit_is_refused_with_the_size(void)
     memset(block, 'x', sizeof(block));
     set_target("/dev/vdb");
     CHECK_EQ(send_dump(block, sizeof(block)), PND_E_NOSPACE);
-    CHECK_STR(why.text, "the dump does not fit: it has 1.0 MiB");
+    CHECK_STR(why.text,
+              "the dump does not fit: it has 1.0 MiB; the first 1004 KiB are kept there");
+    CHECK_EQ(send_dump(block, 1), PND_E_EXISTS); /* and stay there */
+    fd = open(tmp_file("dev/vdb"), O_RDONLY);
+    CHECK(pread(fd, head, sizeof(head), 0) == sizeof(head));
+    CHECK_EQ(pnd_corefile_read(head, sizeof(head), MACHINE_MIB, &header), PND_OK);
+    CHECK_EQ(pnd_corefile_entry(&header, head, sizeof(head), 0, &entry), PND_OK);
+    CHECK_EQ(entry.offset + entry.length, MACHINE_MIB);
+    CHECK(pread(fd, block, 5, MACHINE_MIB - 5) == 5 && memcmp(block, "xxxxx", 5) == 0);
+    close(fd);
     set_target("/dev/vdc");
     CHECK_EQ(send_dump(block, 1), PND_E_NOSPACE);
     CHECK_STR(why.text, "/dev/vdc has only 8192 bytes");
@@ -555,6 +602,7 @@ int main(void)
 {
     RUN(the_three_ways_to_name_a_place_are_understood);
     RUN(everything_else_is_refused_with_what_to_say);
+    RUN(a_word_that_is_cut_never_means_another_disk);
     RUN(a_dump_has_its_name_only_when_it_is_whole);
     RUN(what_is_there_is_never_overwritten);
     RUN(names_that_lead_elsewhere_are_refused);
@@ -564,7 +612,7 @@ int main(void)
     RUN(what_is_kept_of_a_dump_too_large_is_bounded);
     RUN(a_blank_device_becomes_a_corefile);
     RUN(a_dump_that_did_not_end_leaves_the_place_free);
-    RUN(a_dump_that_does_not_fit_is_refused_with_the_size);
+    RUN(of_a_dump_that_does_not_fit_what_fits_is_kept);
     RUN(somebodys_device_is_left_as_it_is);
     RUN(a_device_is_waited_for);
     RUN(a_file_system_is_found_mounted_and_left_unmounted);
