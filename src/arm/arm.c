@@ -14,6 +14,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "arm/mounts.h"
+#include "capture/content.h"
 #include "host/guard.h"
 #include "sender/address.h"
 
@@ -302,15 +304,19 @@ static int make_cmdline(struct pnd_arm *arm, struct pnd_why *why)
 
 static int check_machine(struct pnd_arm *arm, struct pnd_why *why)
 {
-    uint64_t image = 0;
-    int err = pnd_machine_image_memory(arm->kernel.path, &image, why);
+    const struct pnd_arm_request *q = &arm->request;
+    struct pnd_machine_load load = {
+        .initramfs_bytes = arm->initramfs_bytes,
+        .dump_bytes = pnd_content_filtered_bytes(pnd_memory_bytes(q->root), q->filter),
+        .driver = arm->routes[0].driver,
+    };
+    int err = pnd_machine_image_memory(arm->kernel.path, &load.image_bytes, why);
 
     if (err)
         return err;
-    arm->machine.root = arm->request.root;
-    arm->machine_ok = pnd_machine_check(&arm->machine, arm->kernel.release,
-                                        pnd_machine_needed(image, arm->initramfs_bytes,
-                                                           arm->routes[0].driver)) == PND_OK;
+    arm->machine.root = q->root;
+    arm->machine_ok =
+        pnd_machine_check(&arm->machine, arm->kernel.release, pnd_machine_needed(&load)) == PND_OK;
     return PND_OK;
 }
 
