@@ -406,8 +406,7 @@ static void of_a_dump_that_does_not_fit_what_fits_is_kept(void)
     memset(block, 'x', sizeof(block));
     set_target("/dev/vdb");
     CHECK_EQ(send_dump(block, sizeof(block)), PND_E_NOSPACE);
-    CHECK_STR(why.text,
-              "the dump does not fit: it has 1.0 MiB; the first 1004 KiB are kept there");
+    CHECK_STR(why.text, "the dump does not fit: it has 1.0 MiB; the first 1004 KiB are kept there");
     CHECK_EQ(send_dump(block, 1), PND_E_EXISTS); /* and stay there */
     fd = open(tmp_file("dev/vdb"), O_RDONLY);
     CHECK(pread(fd, head, sizeof(head), 0) == sizeof(head));
