@@ -19,6 +19,7 @@ complete -c panicdump -n '__fish_seen_subcommand_from arm test' -l interface -x 
 
 set -l arm '__fish_seen_subcommand_from arm'
 complete -c panicdump -n $arm -l filter -x -d 'Leave pages out'
+complete -c panicdump -n $arm -l makedumpfile -d 'By that program'
 complete -c panicdump -n $arm -l on-nmi -d 'An NMI panics, too'
 complete -c panicdump -n $arm -l reboot -d 'After the dump'
 complete -c panicdump -n $arm -l poweroff -d 'After the dump'

@@ -30,8 +30,8 @@ WIRELESS = ("drivers/net/wireless/mac80211_hwsim.", "drivers/net/wireless/virtua
             "net/wireless/", "net/rfkill/", "lib/crypto/libarc4.")
 
 APPLETS = {"cat", "cmp", "cp", "cpio", "dd", "grep", "head", "ip", "ls", "mkdir", "modprobe", "mount",
-           "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "sync",
-           "umount", "uname", "wc"}
+           "mv", "od", "poweroff", "printf", "rm", "setsid", "sleep", "stty", "su", "sync",
+           "touch", "umount", "uname", "wc"}
 
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -96,7 +96,8 @@ def initramfs(flavour, programs=(), files=None, init=INIT):
              "usr/sbin/panicdump-static": lab.binary("panicdump-static"),
              "bin/busybox": busybox, **dict(programs)}
     libraries = set().union(*(_libraries(path) for path in paths.values()))
-    content = {"init": init, "etc/passwd": "root::0:0:root:/:/bin/sh\n"}
+    content = {"init": init, "etc/passwd": "root::0:0:root:/:/bin/sh\n"
+               "nobody::65534:65534:nobody:/:/bin/sh\n"}
     for path in libraries:
         content[path.lstrip("/")] = pathlib.Path(path).read_bytes()
     for place, path in paths.items():
@@ -129,7 +130,7 @@ class ShellGuest:
                    "-smp", str(cpus), "-display", "none", "-serial", "stdio", "-monitor", "none",
                    "-no-reboot", "-qmp", f"unix:{self.work}/qmp,server=on,wait=off",
                    "-kernel", self.work / "vmlinuz", "-initrd", self.work / "guest.cpio",
-                   "-append", f"console=ttyS0 loglevel=4 nokaslr panic=-1 {reservation}"
+                   "-append", f"{lab.EVERY_KERNEL} loglevel=4 nokaslr {reservation}"
                               f'lab_modules="{modules}" {append}',
                    "-netdev", netdev or "user,id=n0", "-device", f"{nic},netdev=n0", *devices]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
@@ -195,14 +196,26 @@ def armed(t, receiver):
            "loaded by kexec_file_load", r"kernel.unknown_nmi_panic=1 \(was 0\)")
     t.ok(t.value("/sys/kernel/kexec_crash_loaded") == "1", "a crash kernel is loaded")
     t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "1", "an NMI panics now")
+    said = len(receiver.log.lines)
     t.says("status says so, and that the server answers", "panicdump status", 0,
            "^armed for kernel 6", r"open: it answers in [\d.]+ ms, by way of 52:55:0a:00:02:02",
            "nmi panics")
-    t.ok(receiver.dumps() == [], "which left nothing on the server", receiver.dumps())
+    t.says("for somebody else than root, too", "su nobody -c 'panicdump status'", 0,
+           r"open: it answers in [\d.]+ ms \(as root")
+    t.ok(receiver.dumps() == [] and len(receiver.log.lines) == said,
+         "which left nothing on the server, and nothing in its log",
+         receiver.dumps() + receiver.log.lines[said:])
+    t.guest.run("mkdir -p /etc/default /etc/rc2.d; echo USE_KDUMP=1 >/etc/default/kdump-tools; "
+                "touch /usr/sbin/kdump-config")
+    t.says("where kdump-tools is set up, too, it may have loaded its own", "panicdump status", 0,
+           "^armed for kernel", "kdump-tools is set up here, too: if it was started after")
+    t.guest.run("rm /usr/sbin/kdump-config")
     somewhere = lab.free_udp_port()
+    begin = time.monotonic()
     t.says("where nobody listens it says so",
            f"panicdump arm --server {lab.SERVER_IP}:{somewhere} >/dev/null; panicdump status", 1,
            "armed for kernel 6", f"10.0.2.2:{somewhere}: (nobody listens|the next hop)")
+    t.tap.note(f"arm, and status of a silent server, took {time.monotonic() - begin:.1f} s")
     t.says("of two servers one is enough", arm_line(receiver, f"--on-nmi --server 10.0.2.99")
            + ",10.0.2.2:{0} >/dev/null; panicdump status".format(somewhere), 0,
            r"10.0.2.2:\d+: open: it answers", "10.0.2.99:1069: (nobody answers ARP|the next hop)")
