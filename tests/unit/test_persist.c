@@ -83,7 +83,9 @@ static void the_least_that_can_be_asked_for_is_a_server(void)
     CHECK_EQ(pnd_persist_write(root, &least, &why), PND_OK);
     CHECK_STR(strchr(get("/etc/panicd/panicdump.conf"), '\n') + 1, "[arm]\nserver = 10.0.40.2\n");
     CHECK_EQ(pnd_persist_read(root, &read, &why), PND_OK);
-    CHECK(memcmp(&read, &least, sizeof(read)) == 0);
+    CHECK_STR(read.server, least.server);
+    CHECK(!read.interface[0] && !read.after[0] && !read.also_local[0] && !read.append[0]);
+    CHECK(read.filter == 0 && !read.makedumpfile && !read.on_nmi && !read.force);
     put("/etc/panicd/panicdump.conf", "[arm]\non-nmi = yes\n");
     CHECK_EQ(pnd_persist_read(root, &read, &why), PND_E_FORMAT);
     CHECK(strstr(why.text, "no server"));
