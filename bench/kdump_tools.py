@@ -36,6 +36,7 @@ import lab                 # noqa: E402
 import test_kdump_tools    # noqa: E402
 
 PATIENCE = 400   # seconds from the panic
+WAYS = ("arm", "arm-31", "drop-in", "ssh")
 
 
 def options():
@@ -47,7 +48,11 @@ def options():
     parser.add_argument("--reservation", action="store_true")
     parser.add_argument("--step", type=int, default=16)
     parser.add_argument("--json", action="store_true")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    for way in chosen.ways.split(","):
+        if way not in WAYS:
+            parser.error(f"--ways: no {way}, but {', '.join(WAYS)}")
+    return chosen
 
 
 def sent_bytes(pcap, protocol, port):
@@ -116,7 +121,11 @@ class Sshd:
                          "-o", "PermitRootLogin=prohibit-password"),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.log = lab.Lines(self.process.stdout, self.work / "sshd.log")
-        self.log.wait("Server listening", 20, "sshd")
+        try:
+            self.log.wait("Server listening", 20, "sshd")
+        except lab.LabError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):

@@ -4,7 +4,7 @@
 # Every test, in the order in which failures are cheapest to find. Ends with one line,
 # "N passed, N failed, N skipped", and fails if anything did.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 passed=0 failed=0 skipped=0 failures=()
 
@@ -59,6 +59,13 @@ PY
     failures+=($rest)
 }
 
+guests() { # how many tests may run at a time of which each has a guest: a processor, and 1.5 GB
+    local processors memory
+    processors=$(nproc)
+    memory=$(awk '/^MemAvailable:/ { print int($2 / 1500000) + 1 }' /proc/meminfo)
+    echo $((processors < memory ? processors : memory))
+}
+
 finish() {
     local name
     for name in "${failures[@]:-}"; do
@@ -76,8 +83,8 @@ if [ "${1:-}" = quick ]; then
     finish
 fi
 suites "gcc" build --suite unit --suite sim --suite cut --suite fuzz
-suites "end to end" build --suite e2e
-suites "linux" build --suite linux
+suites "end to end" build --suite e2e --num-processes "$(guests)"
+suites "linux" build --suite linux --num-processes "$(guests)"
 suites "panicbox" build --suite panicbox
 
 for machine in i386 aarch64 s390x; do

@@ -32,8 +32,8 @@ _panicdump()
 
     case ${words[1]} in
     arm)
-        mapfile -t COMPREPLY < <(compgen -W "--server --port --interface --filter --on-nmi \
-            --reboot --poweroff --shell --also-local --persist --force --kernel --append \
+        mapfile -t COMPREPLY < <(compgen -W "--server --port --interface --filter \
+            --makedumpfile --on-nmi --reboot --poweroff --shell --also-local --persist --force --kernel --append \
             --dry-run --initramfs --help" -- "$cur")
         ;;
     disarm)

@@ -14,6 +14,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "arm/mounts.h"
+#include "capture/content.h"
 #include "host/guard.h"
 #include "sender/address.h"
 
@@ -209,6 +211,17 @@ static int find_shell(struct pnd_arm *arm, struct pnd_why *why)
                    "busybox-static)");
 }
 
+static int find_makedumpfile(struct pnd_arm *arm, struct pnd_why *why)
+{
+    int err = pnd_program_find("makedumpfile", &arm->makedumpfile, why);
+
+    if (err)
+        return pnd_why_add(why, err,
+                           "--makedumpfile (without it the crash kernel selects the same pages by "
+                           "itself)");
+    return PND_OK;
+}
+
 /* The kernel reads the file only when nobody can write to it. */
 static int reopen_read_only(int fd)
 {
@@ -230,9 +243,14 @@ static int make_initramfs(struct pnd_arm *arm, struct pnd_why *why)
 
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "memory for the initramfs");
-    if (arm->shell[0]) {
-        initramfs.files[0] = (struct pnd_initramfs_file){"bin/sh", arm->shell};
-        initramfs.file_count = 1;
+    if (arm->shell[0])
+        initramfs.files[initramfs.file_count++] =
+            (struct pnd_initramfs_file){"bin/sh", arm->shell, false};
+    for (size_t i = 0; i < arm->makedumpfile.count; i++) {
+        const char *path = arm->makedumpfile.files[i];
+
+        initramfs.files[initramfs.file_count++] =
+            (struct pnd_initramfs_file){i ? path + 1 : "usr/bin/makedumpfile", path, true};
     }
     err = pnd_initramfs_write(&initramfs, fd, &arm->initramfs_bytes, why);
     if (err)
@@ -286,15 +304,19 @@ static int make_cmdline(struct pnd_arm *arm, struct pnd_why *why)
 
 static int check_machine(struct pnd_arm *arm, struct pnd_why *why)
 {
-    uint64_t image = 0;
-    int err = pnd_machine_image_memory(arm->kernel.path, &image, why);
+    const struct pnd_arm_request *q = &arm->request;
+    struct pnd_machine_load load = {
+        .initramfs_bytes = arm->initramfs_bytes,
+        .dump_bytes = pnd_content_filtered_bytes(pnd_memory_bytes(q->root), q->filter),
+        .driver = arm->routes[0].driver,
+    };
+    int err = pnd_machine_image_memory(arm->kernel.path, &load.image_bytes, why);
 
     if (err)
         return err;
-    arm->machine.root = arm->request.root;
-    arm->machine_ok = pnd_machine_check(&arm->machine, arm->kernel.release,
-                                        pnd_machine_needed(image, arm->initramfs_bytes,
-                                                           arm->routes[0].driver)) == PND_OK;
+    arm->machine.root = q->root;
+    arm->machine_ok =
+        pnd_machine_check(&arm->machine, arm->kernel.release, pnd_machine_needed(&load)) == PND_OK;
     return PND_OK;
 }
 
@@ -325,6 +347,8 @@ int pnd_arm_prepare(struct pnd_arm *arm, const struct pnd_arm_request *request, 
         err = find_init(arm, why);
     if (!err && request->after == PND_AFTER_SHELL)
         err = find_shell(arm, why);
+    if (!err && request->makedumpfile)
+        err = find_makedumpfile(arm, why);
     if (err)
         return err;
     fill_options(arm);

@@ -16,6 +16,7 @@
 #include "arm/machine.h"
 #include "arm/modules.h"
 #include "arm/nmi.h"
+#include "arm/program.h"
 #include "arm/route.h"
 #include "arm/state.h"
 #include "capture/options.h"
@@ -29,6 +30,7 @@ struct pnd_arm_request {
     const char *interface; /* NULL: as the kernel would send */
     bool force;            /* also over a port that should not be taken */
     unsigned filter;
+    bool makedumpfile; /* which then filters, instead of the crash kernel's own selection */
     enum pnd_after after;
     bool on_nmi;
     const char *also_local; /* a directory or device; NULL: none */
@@ -48,8 +50,9 @@ struct pnd_arm {
     struct pnd_local local; /* what also_local came to; word "": nothing */
     char cmdline[PND_CMDLINE_CAP];
     char init[PND_ROOTED_CAP];
-    char shell[PND_ROOTED_CAP]; /* a static one, for PND_AFTER_SHELL; "": none */
-    int initramfs;              /* to be read only; -1: none */
+    char shell[PND_ROOTED_CAP];      /* a static one, for PND_AFTER_SHELL; "": none */
+    struct pnd_program makedumpfile; /* count 0: not taken along */
+    int initramfs;                   /* to be read only; -1: none */
     uint64_t initramfs_bytes;
     struct pnd_machine machine;
     bool machine_ok;                    /* nothing of it FAILED */

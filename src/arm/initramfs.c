@@ -14,6 +14,7 @@
 #include "host/guard.h"
 #include "host/text.h"
 #include "image/elf.h"
+#include "wire/cursor.h"
 
 enum {
     DIRECTORIES_MAX = 64,
@@ -136,7 +137,29 @@ static int put_program(struct writer *w, const char *name, const char *path)
     return err;
 }
 
-static int put_unpacked(struct writer *w, const char *name, const char *path)
+/* The table of sections is the last of an object file; behind it may be a signature.
+ * @source System V ABI, "Object Files": e_shoff, e_shentsize, e_shnum */
+static bool is_whole_object(const uint8_t *bytes, size_t len)
+{
+    bool is64 = len > 5 && bytes[4] == 2, big = len > 5 && bytes[5] == 2;
+    size_t header = is64 ? 64 : 52, count_at = is64 ? 58 : 46;
+    uint64_t end, entry, count;
+    struct pnd_rd rd;
+
+    if (len < header || !pnd_elf_is(bytes, len))
+        return false;
+    rd = pnd_rd(bytes + (is64 ? 40 : 32), is64 ? 8 : 4);
+    if (is64)
+        end = big ? pnd_rd_be64(&rd) : pnd_rd_le64(&rd);
+    else
+        end = big ? pnd_rd_be32(&rd) : pnd_rd_le32(&rd);
+    rd = pnd_rd(bytes + count_at, 4);
+    entry = big ? pnd_rd_be16(&rd) : pnd_rd_le16(&rd);
+    count = big ? pnd_rd_be16(&rd) : pnd_rd_le16(&rd);
+    return end <= len && entry * count <= len - end;
+}
+
+static int put_module(struct writer *w, const char *name, const char *path)
 {
     void *bytes;
     size_t len;
@@ -144,7 +167,24 @@ static int put_unpacked(struct writer *w, const char *name, const char *path)
 
     if (err)
         return err;
-    err = put_file(w, name, 0644, bytes, len);
+    if (is_whole_object(bytes, len))
+        err = put_file(w, name, 0644, bytes, len);
+    else
+        err = pnd_why(w->why, PND_E_FORMAT, 0,
+                      "%s is no module, or one that is cut: install that kernel anew", path);
+    free(bytes);
+    return err;
+}
+
+static int put_unpacked(struct writer *w, const char *name, unsigned mode, const char *path)
+{
+    void *bytes;
+    size_t len;
+    int err = pnd_module_read(path, &bytes, &len, w->why);
+
+    if (err)
+        return err;
+    err = put_file(w, name, mode, bytes, len);
     free(bytes);
     return err;
 }
@@ -174,11 +214,11 @@ static int put_modules(struct writer *w, const struct pnd_modules *modules)
 
     for (size_t i = 0; i < modules->count && !err; i++) {
         snprintf(name, sizeof(name), "lib/modules/%s.ko", modules->list[i].name);
-        err = put_unpacked(w, name, modules->list[i].path);
+        err = put_module(w, name, modules->list[i].path);
     }
     for (size_t i = 0; i < modules->firmware_count && !err; i++) {
         snprintf(name, sizeof(name), "lib/firmware/%s", modules->firmware[i].name);
-        err = put_unpacked(w, name, modules->firmware[i].path);
+        err = put_unpacked(w, name, 0644, modules->firmware[i].path);
     }
     return err;
 }
@@ -204,8 +244,12 @@ static int put_everything(struct writer *w, const struct pnd_initramfs *initramf
         err = put_options(w, initramfs->options);
     if (!err && initramfs->modules)
         err = put_modules(w, initramfs->modules);
-    for (size_t i = 0; i < initramfs->file_count && !err; i++)
-        err = put_program(w, initramfs->files[i].name, initramfs->files[i].path);
+    for (size_t i = 0; i < initramfs->file_count && !err; i++) {
+        const struct pnd_initramfs_file *file = &initramfs->files[i];
+
+        err = file->linked ? put_unpacked(w, file->name, 0755, file->path)
+                           : put_program(w, file->name, file->path);
+    }
     return err;
 }
 

@@ -7,6 +7,7 @@
 #ifndef PND_ARM_INITRAMFS_H
 #define PND_ARM_INITRAMFS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,13 +16,14 @@
 
 enum {
     PND_INITRAMFS_BYTES_MAX = 16 << 20, /* with firmware; without it, a tenth of that is usual */
-    PND_INITRAMFS_FILES_MAX = 8,
+    PND_INITRAMFS_FILES_MAX = 32,
 };
 
 /* A file as it is on this machine, executable. */
 struct pnd_initramfs_file {
     const char *name; /* in the initramfs, without the first slash: "bin/busybox" */
     const char *path; /* here */
+    bool linked;      /* to libraries, or it is one: they are files of their own */
 };
 
 struct pnd_initramfs {

@@ -3,8 +3,10 @@
  * The image of the crash kernel, and what is loaded: see kernel.h. */
 #include "arm/kernel.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +20,12 @@ enum {
     MACHINE_ID_CAP = 48,
     HEAD_BYTES = 64 * 1024, /* the release stands within the setup code, at most 32 KiB */
     MAGIC_AT = 0x202,       /* of the setup header */
+    VERSION_AT = 0x206,
+    SYSSIZE_AT = 0x1f4, /* of the protected-mode code, in 16 bytes; 4 bytes wide since 2.04 */
+    SECTS_AT = 0x1f1,   /* of the setup code, in 512 bytes, behind one more; 0: 4 */
     RELEASE_AT = 0x20e,
     RELEASE_BASE = 0x200,
+    ENTRY_CAP = 4096,
 };
 
 /* In the order in which they are tried. %1: the release, %2: the machine's id. */
@@ -75,6 +81,30 @@ void pnd_kernel_image_release(const uint8_t *head, size_t len, char ret[PND_KERN
     }
 }
 
+/* What an image of x86 says of its length: one that is shorter was not written to its end, and
+ * kexec takes it all the same. 0: it does not say. */
+static uint64_t said_bytes(const uint8_t *head, size_t len)
+{
+    struct pnd_rd rd;
+
+    if (len < RELEASE_AT || memcmp(head + MAGIC_AT, "HdrS", 4) != 0)
+        return 0;
+    rd = pnd_rd(head + VERSION_AT, 2);
+    if (pnd_rd_le16(&rd) < 0x204)
+        return 0;
+    rd = pnd_rd(head + SYSSIZE_AT, 4);
+    return (uint64_t)((head[SECTS_AT] ? head[SECTS_AT] : 4) + 1) * 512 +
+           (uint64_t)pnd_rd_le32(&rd) * 16;
+}
+
+/* A kernel, its initramfs and its command line in one EFI program, which kexec does not take apart.
+ * @source UAPI Group, Unified Kernel Image: a section .linux */
+static bool is_unified(const uint8_t *head, size_t len)
+{
+    return len > RELEASE_AT && memcmp(head, "MZ", 2) == 0 &&
+           memcmp(head + MAGIC_AT, "HdrS", 4) != 0 && memmem(head, len, ".linux\0", 7) != NULL;
+}
+
 int pnd_kernel_take(const char *path, const char *release, struct pnd_kernel *ret,
                     struct pnd_why *why)
 {
@@ -93,6 +123,16 @@ int pnd_kernel_take(const char *path, const char *release, struct pnd_kernel *re
     if (says[0] && strcmp(says, release) != 0)
         return pnd_why(why, PND_E_TYPE, 0, "%s is a kernel of release %s, not %s", path, says,
                        release);
+    if (is_unified(head, (size_t)n))
+        return pnd_why(why, PND_E_TYPE, 0,
+                       "%s is a unified image, of which kexec takes the kernel alone: objcopy -O "
+                       "binary -j .linux %s /lib/modules/%s/vmlinuz",
+                       path, path, release);
+    if (said_bytes(head, (size_t)n) > (uint64_t)st.st_size)
+        return pnd_why(why, PND_E_FORMAT, 0,
+                       "%s is cut: %" PRIu64 " bytes of %" PRIu64 " are there; install that kernel "
+                       "anew",
+                       path, (uint64_t)st.st_size, said_bytes(head, (size_t)n));
     memset(ret, 0, sizeof(*ret));
     ret->bytes = (uint64_t)st.st_size;
     snprintf(ret->path, sizeof(ret->path), "%s", path);
@@ -114,28 +154,101 @@ static bool take_nameless(const char *path, const char *release, struct pnd_kern
     return says[0] && pnd_kernel_take(path, release, ret, NULL) == PND_OK;
 }
 
-int pnd_kernel_find(const char *root, const char *release, struct pnd_kernel *ret,
-                    struct pnd_why *why)
+/* The value of a key of a boot entry. @return false: there is none */
+static bool entry_value(const char *text, const char *key, char *ret, size_t cap)
+{
+    size_t key_len = strlen(key);
+
+    for (const char *at = text; at; at = strchr(at, '\n')) {
+        size_t len;
+
+        at += strspn(at, "\n \t");
+        if (strncmp(at, key, key_len) != 0 || !strchr(" \t", at[key_len]) || !at[key_len])
+            continue;
+        at += key_len + strspn(at + key_len, " \t");
+        len = strcspn(at, " \t\r\n");
+        if (len == 0 || len >= cap)
+            return false;
+        memcpy(ret, at, len);
+        ret[len] = '\0';
+        return true;
+    }
+    return false;
+}
+
+/* The entries below @p place, whatever names they have, and where they say that their image is.
+ * @source UAPI Group, Boot Loader Specification, "Type #1": version, linux */
+static bool find_by_entry(const char *root, const char *place, const char *release,
+                          struct pnd_kernel *ret)
+{
+    char path[PND_ROOTED_CAP], text[ENTRY_CAP], version[128], image[512];
+    const struct dirent *entry;
+    bool found = false;
+    DIR *dir = opendir(pnd_rooted_path(path, root, "%s/loader/entries", place));
+
+    while (dir && !found && (entry = readdir(dir))) {
+        pnd_rooted_path(path, "", "%s/loader/entries/%s", place, entry->d_name);
+        if (pnd_rooted_read(root, path, text, sizeof(text)) ||
+            !entry_value(text, "linux", image, sizeof(image)))
+            continue;
+        if (!entry_value(text, "version", version, sizeof(version)))
+            version[0] = '\0';
+        if (strcmp(version, release) != 0 && !strstr(image, release))
+            continue;
+        pnd_rooted_path(path, root, "%s/%s", place, image + strspn(image, "/"));
+        found = pnd_kernel_take(path, release, ret, NULL) == PND_OK;
+    }
+    if (dir)
+        closedir(dir);
+    return found;
+}
+
+static bool find_by_place(const char *root, const char *release, struct pnd_kernel *ret,
+                          struct pnd_why *refused)
 {
     char path[PND_ROOTED_CAP], machine[MACHINE_ID_CAP];
+    struct pnd_why why;
 
     pnd_rooted_read(root, "/etc/machine-id", machine, sizeof(machine));
     for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int err;
+
         if (places[i].of_machine && !machine[0])
             continue;
         pnd_rooted_path(path, root, "%s%s%s%s%s", places[i].before,
                         places[i].of_machine ? machine : "", places[i].of_machine ? "/" : "",
                         release, places[i].after);
-        if (pnd_kernel_take(path, release, ret, NULL) == PND_OK)
-            return PND_OK;
+        err = pnd_kernel_take(path, release, ret, &why);
+        if (!err)
+            return true;
+        if ((err == PND_E_TYPE || err == PND_E_FORMAT) && !refused->text[0])
+            *refused = why;
     }
+    return false;
+}
+
+int pnd_kernel_find(const char *root, const char *release, struct pnd_kernel *ret,
+                    struct pnd_why *why)
+{
+    static const char *const boot_places[] = {"/boot", "/efi", "/boot/efi"};
+    struct pnd_why refused = {""};
+    char path[PND_ROOTED_CAP];
+
+    if (find_by_place(root, release, ret, &refused))
+        return PND_OK;
+    for (size_t i = 0; i < sizeof(boot_places) / sizeof(boot_places[0]); i++)
+        if (find_by_entry(root, boot_places[i], release, ret))
+            return PND_OK;
     for (size_t i = 0; i < sizeof(nameless) / sizeof(nameless[0]); i++)
         if (take_nameless(pnd_rooted_path(path, root, "%s", nameless[i]), release, ret))
             return PND_OK;
+    if (refused.text[0])
+        return pnd_why(why, PND_E_NOTFOUND, 0, "no image of the running kernel, %s: %s", release,
+                       refused.text);
     return pnd_why(why, PND_E_NOTFOUND, 0,
                    "no image of the running kernel, %s: it is neither /boot/vmlinuz-%s nor "
-                   "/lib/modules/%s/vmlinuz; name it with --kernel, or restart into the kernel "
-                   "that is installed",
+                   "/lib/modules/%s/vmlinuz, and no boot entry names it (is /boot mounted?); name "
+                   "it with --kernel, or restart into the kernel that is installed",
                    release, release, release);
 }
 

@@ -27,7 +27,7 @@ int pnd_kernel_find(const char *root, const char *release, struct pnd_kernel *re
                     struct pnd_why *why);
 
 /* The image at @p path, which somebody named. @return PND_OK; PND_E_SYS; PND_E_TYPE it says that
- * it is of another release */
+ * it is of another release, or is a unified image; PND_E_FORMAT it is not all there */
 int pnd_kernel_take(const char *path, const char *release, struct pnd_kernel *ret,
                     struct pnd_why *why);
 

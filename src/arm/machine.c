@@ -126,7 +126,8 @@ static uint64_t guess_needed(const char *root, const char *release)
 
         pnd_rooted_path(path, root, "%s%s%s", before[i], middle, after[i]);
         if (pnd_machine_image_memory(path, &memory, NULL) == PND_OK)
-            return pnd_machine_needed(memory, PND_MACHINE_INITRAMFS_BYTES, NULL);
+            return pnd_machine_needed(&(struct pnd_machine_load){
+                .image_bytes = memory, .initramfs_bytes = PND_MACHINE_INITRAMFS_BYTES});
     }
     return 0;
 }

@@ -46,13 +46,17 @@ const char *pnd_machine_other(const char *root);
 
 enum { PND_MACHINE_INITRAMFS_BYTES = 3 << 20 };
 
+/* What a crash kernel has to hold. */
+struct pnd_machine_load {
+    uint64_t image_bytes;     /* memory that it takes while it starts: pnd_machine_image_memory() */
+    uint64_t initramfs_bytes; /* unpacked */
+    uint64_t dump_bytes;      /* memory of the dump itself: pnd_content_filtered_bytes() */
+    const char *driver;       /* of the network port; NULL: not known yet */
+};
+
 /* What must be reserved, in bytes, a multiple of 1 MiB. The rule and what it was measured on stand
- * in machine_needed.c.
- *   @param image_bytes      memory that the kernel takes while it starts:
- *                           pnd_machine_image_memory()
- *   @param initramfs_bytes  unpacked
- *   @param driver           of the network port; NULL: not known yet */
-uint64_t pnd_machine_needed(uint64_t image_bytes, uint64_t initramfs_bytes, const char *driver);
+ * in machine_needed.c. */
+uint64_t pnd_machine_needed(const struct pnd_machine_load *load);
 
 /* How much memory the kernel in the file @p path takes until its init runs, as its header says;
  * for images without such a header, a guess from the file's size.

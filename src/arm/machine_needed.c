@@ -14,51 +14,47 @@
 
 #define MIB ((uint64_t)1 << 20)
 
-/* Measured in QEMU by bench/reservation.py, x86-64, one processor in the crash kernel, Debian's
- * kernels 6.1.0-56, everything sent through gzip: the smallest crashkernel= of which a whole dump
- * arrived, and the next smaller one, of which none did.
+/* Measured in QEMU by bench/reservation.py, whose figures bench/README.md has: x86-64, one
+ * processor in the crash kernel, Debian's kernels 6.1.0-56, armed by panicdump arm, everything sent
+ * through gzip. The smallest crashkernel= of which a whole dump arrived, with each filter, and the
+ * next smaller one, of which none did:
  *
  *   kernel   init_size  driver      initramfs  arrives  does not
- *   cloud    51.5 MiB   virtio_net  2.2 MB     72M      68M
- *   generic  63.6 MiB   virtio_net  2.2 MB     84M      80M
- *   generic  63.6 MiB   e1000e      2.2 MB     84M      80M
- *   generic  63.6 MiB   e1000       2.2 MB     88M      84M
+ *   cloud    51.5 MiB   virtio_net  1.5 MiB    68M      64M
+ *   generic  63.6 MiB   virtio_net  1.5 MiB    80M      76M
+ *   generic  63.6 MiB   e1000       1.4 MiB    80M      76M
+ *   generic  63.6 MiB   e1000e      1.8 MiB    80M      76M
  *
- * and, for the weight of the initramfs, with a smaller sender:
- *
- *   cloud    51.5 MiB   virtio_net  1.1 MB     68M      64M
- *   cloud    51.5 MiB   virtio_net  3.1 MB     80M      72M
+ * In each the reservation touched two blocks of 128 MiB of addresses, of which each takes 2 MiB
+ * for its page structs: as many as one of that size can.
  *
  * The image is unpacked into init_size bytes. The initramfs is there twice while it is unpacked,
  * and its pages come out of memory that is already in pieces: three times. The rest is what the
  * kernel's tables, its first processes and the sender take. */
 enum {
     INITRAMFS_TIMES = 3,
-    REST_MIB = 13,
+    REST_MIB = 11,
     MARGIN_MIB = 4,        /* the step of the measurement, because machines differ */
     UNMEASURED_MIB = 16,   /* for a driver that is in no row above: some fill rings of many MiB */
     IMAGE_GUESS_TIMES = 8, /* 8.2 MB of the generic kernel, packed with xz, take 63.6 MiB */
     IMAGE_MIB_MAX = 1024,  /* a header that says more is none */
 };
 
-/* What a driver takes beyond virtio_net's. */
+/* What a driver takes beyond those that were measured, which make no difference of a step. */
 static uint64_t driver_mib(const char *driver)
 {
-    static const struct {
-        const char *name;
-        uint64_t mib;
-    } measured[] = {{"virtio_net", 0}, {"e1000e", 0}, {"e1000", 4}};
+    static const char *const measured[] = {"virtio_net", "e1000", "e1000e"};
 
     for (size_t i = 0; driver && i < sizeof(measured) / sizeof(measured[0]); i++)
-        if (strcmp(measured[i].name, driver) == 0)
-            return measured[i].mib;
+        if (strcmp(measured[i], driver) == 0)
+            return 0;
     return driver ? UNMEASURED_MIB : 0;
 }
 
-uint64_t pnd_machine_needed(uint64_t image_bytes, uint64_t initramfs_bytes, const char *driver)
+uint64_t pnd_machine_needed(const struct pnd_machine_load *load)
 {
-    uint64_t bytes = image_bytes + INITRAMFS_TIMES * initramfs_bytes +
-                     (REST_MIB + MARGIN_MIB + driver_mib(driver)) * MIB;
+    uint64_t bytes = load->image_bytes + INITRAMFS_TIMES * load->initramfs_bytes +
+                     load->dump_bytes + (REST_MIB + MARGIN_MIB + driver_mib(load->driver)) * MIB;
 
     return (bytes + MIB - 1) / MIB * MIB;
 }

@@ -35,6 +35,7 @@ static const struct pnd_conf_key keys[] = {
      NULL},
     {"arm", "after", PND_CONF_STRING, AT(after), 0, 16, "reboot, poweroff or shell", NULL, NULL},
     {"arm", "filter", PND_CONF_UINT, AT(filter), 0, 31, "a number from 0 to 31", NULL, NULL},
+    {"arm", "makedumpfile", PND_CONF_BOOL, AT(makedumpfile), 0, 0, "yes or no", NULL, NULL},
     {"arm", "on-nmi", PND_CONF_BOOL, AT(on_nmi), 0, 0, "yes or no", NULL, NULL},
     {"arm", "force", PND_CONF_BOOL, AT(force), 0, 0, "yes or no", NULL, NULL},
     {"arm", "also-local", PND_CONF_STRING, AT(also_local), 0, PND_PERSIST_WORD_CAP,
@@ -81,6 +82,7 @@ static int format_conf(const struct pnd_persist *persist, char text[CONF_CAP], s
         {"server", persist->server},
         {"interface", persist->interface},
         {"after", persist->after},
+        {"makedumpfile", persist->makedumpfile ? "yes" : ""},
         {"on-nmi", persist->on_nmi ? "yes" : ""},
         {"force", persist->force ? "yes" : ""},
         {"also-local", persist->also_local},
@@ -203,17 +205,26 @@ static int say_by_hand(const char *root, struct pnd_why *why)
                    place);
 }
 
+/* Debian's kernel packages run what lies in the one directory; that exists elsewhere, too, made by
+ * other packages, where kernels come by kernel-install, which runs what lies in the other. */
+static const char *hook_path(const char *root)
+{
+    bool has_directory = pnd_rooted_exists(root, DEBIAN_DIR);
+
+    if (has_directory && pnd_look_program(root, "dpkg"))
+        return DEBIAN_HOOK;
+    if (pnd_look_program(root, "kernel-install"))
+        return INSTALL_HOOK;
+    return has_directory ? DEBIAN_HOOK : NULL;
+}
+
 static int put_hook(const char *root, struct pnd_why *why)
 {
     char hook[HOOK_CAP];
-    const char *path;
+    const char *path = hook_path(root);
     size_t len;
 
-    if (pnd_rooted_exists(root, DEBIAN_DIR))
-        path = DEBIAN_HOOK;
-    else if (pnd_look_program(root, "kernel-install"))
-        path = INSTALL_HOOK;
-    else
+    if (!path)
         return PND_OK; /* kernels come some other way, and then with a boot */
     if (pnd_rooted_read(root, "/usr/local/share/panicd/kernel-hook", hook, sizeof(hook) - 1) !=
             PND_OK &&
@@ -230,6 +241,7 @@ int pnd_persist_enable(const char *root, struct pnd_why *why)
     char link_path[PND_ROOTED_CAP], target[PND_ROOTED_CAP];
     const char *unit = find_unit(root);
     ssize_t len;
+    int err;
 
     if (!has_systemd(root))
         return say_by_hand(root, why);
@@ -237,6 +249,9 @@ int pnd_persist_enable(const char *root, struct pnd_why *why)
         return pnd_why(why, PND_E_NOTFOUND, 0,
                        PND_PERSIST_UNIT " is not installed: `meson install` puts it beside the "
                                         "others, or install the package");
+    err = put_hook(root, why);
+    if (err)
+        return err;
     make_parents(root, WANTS_LINK);
     pnd_rooted_path(link_path, root, "%s", WANTS_LINK);
     len = readlink(link_path, target, sizeof(target) - 1);
@@ -247,7 +262,7 @@ int pnd_persist_enable(const char *root, struct pnd_why *why)
         if (symlink(unit, link_path) < 0)
             return pnd_why(why, PND_E_SYS, errno, "enable " PND_PERSIST_UNIT ": %s", WANTS_LINK);
     }
-    return put_hook(root, why);
+    return PND_OK;
 }
 
 /* A link may lead to what is only there on the running system. */
@@ -261,7 +276,7 @@ static bool is_there(const char *root, const char *path)
 
 bool pnd_persist_is_enabled(const char *root)
 {
-    return is_there(root, WANTS_LINK);
+    return is_there(root, WANTS_LINK) && find_unit(root) && is_there(root, PND_PERSIST_CONF);
 }
 
 int pnd_persist_disable(const char *root, struct pnd_why *why)

@@ -22,6 +22,7 @@ struct pnd_persist {
     char interface[IFNAMSIZ];
     char after[16];  /* "reboot", "poweroff", "shell" */
     uint64_t filter; /* 0 to 31 */
+    bool makedumpfile;
     bool on_nmi;
     bool force;
     char also_local[PND_PERSIST_WORD_CAP]; /* absolute */
@@ -46,6 +47,7 @@ int pnd_persist_read(const char *root, struct pnd_persist *ret, struct pnd_why *
  *           to put where; PND_E_SYS */
 int pnd_persist_enable(const char *root, struct pnd_why *why);
 
+/* @return the unit is there and enabled, and so is the file that it wants */
 bool pnd_persist_is_enabled(const char *root);
 
 /* Takes all of it away, the file too.

@@ -5,9 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ uint64_t pnd_child_ticks(pid_t pid)
 {
     char path[64], text[STAT_CAP], *at;
     PND_AUTO_CLOSE int fd = -1;
-    uint64_t user = 0, system = 0;
+    uint64_t user;
     ssize_t len;
 
     snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
@@ -40,9 +40,10 @@ uint64_t pnd_child_ticks(pid_t pid)
     at = strrchr(text, ')'); /* the end of its name, which is field 2 and may hold blanks */
     for (unsigned field = 2; at && field < UTIME_FIELD; field++)
         at = strchr(at + 1, ' ');
-    if (!at || sscanf(at, "%" SCNu64 " %" SCNu64, &user, &system) != 2)
+    if (!at)
         return 0;
-    return user + system;
+    user = strtoull(at, &at, 10);
+    return user + strtoull(at, NULL, 10); /* in the kernel */
 }
 
 void pnd_child_watch(struct pnd_child *child, pid_t pid, uint64_t silent_max_ms)

@@ -26,15 +26,20 @@ struct pnd_content {
 int pnd_content_elf(struct pnd_vmcore_file *file, struct pnd_content *ret);
 
 /* A kdump-compressed file (makedumpfile's format, pages plain: the stream is compressed as a
- * whole) of what makedumpfile -d @p level would keep, 1 to 31. Memory: two bits for each page of
- * the machine (64 KiB for each GiB), one at even levels, taken by mmap until the next call; the
- * rest is static: one dump at a time. At odd levels this call reads every page that is kept.
+ * whole) of what makedumpfile -d @p level would keep, 1 to 31. Memory:
+ * pnd_content_filtered_bytes(), taken by mmap until the next call, when that much is free; the rest
+ * is static: one dump at a time. At odd levels this call reads every page that is kept.
  *   @return PND_OK; PND_E_NOTFOUND the VMCOREINFO lacks what is needed, named in @p why;
- *           PND_E_FORMAT what it says contradicts itself; PND_E_RANGE, PND_E_FULL more than there
- *           is room for; PND_E_ARG another level, or a file that is not understood; as
- *           pnd_vmcore_file_read(). Then, but for PND_E_ABORTED, everything should be sent. */
+ *           PND_E_FORMAT what it says contradicts itself; PND_E_RANGE more than can be told;
+ *           PND_E_FULL less memory is free than is needed; PND_E_ARG another level, or a file that
+ *           is not understood; as pnd_vmcore_file_read(). Then, but for PND_E_ABORTED, everything
+ *           should be sent. */
 int pnd_content_filtered(struct pnd_vmcore_file *file, unsigned level, struct pnd_content *ret,
                          struct pnd_why *why);
+
+/* The memory that it takes for a machine of @p machine bytes: one bit for each page of 4 KiB, and
+ * at odd levels one more. 64 GiB: 2 and 4 MiB; 1 TiB: 32 and 64 MiB. Level 0: nothing. */
+uint64_t pnd_content_filtered_bytes(uint64_t machine, unsigned level);
 
 /* What `makedumpfile -F -c -d LEVEL` writes, when the program @p path ("makedumpfile": wherever it
  * usually is) is in this system: flattened. /proc must be mounted.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * A filtered dump: see content.h. What is static here is one dump's, some 420 KiB; two bits for
- * each page of the machine come on top.
+ * A filtered dump: see content.h. What is static here is one dump's, some 420 KiB; the bits of
+ * pnd_content_filtered_bytes() come on top.
  *
  * As in makedumpfile's files, a page of zeros is no page that is missing: it has its descriptor,
  * and all of them share one page of data. */
@@ -34,7 +34,9 @@ enum {
     UTS_FIELD = 65,
     SELECT_FRAMES = 1 << 18, /* at a time: 1 GiB of memory */
     ROOM_LEFT = 4 << 20,     /* bytes, for everything else */
+    ROOM_SMALL = 1 << 20,    /* bytes that may be had without a question */
     SAY_MS = 5000,
+    PAGE_SHIFT = 12, /* of the fewest bytes that a page has */
 };
 
 /* Frames [start, end). */
@@ -212,6 +214,17 @@ static int describe(struct filtered *f, unsigned level, struct pnd_why *why)
     return PND_OK;
 }
 
+/* How many bits are noted of each page. */
+static unsigned maps(unsigned level)
+{
+    return level & PND_PAGE_ZERO ? 2 : 1;
+}
+
+uint64_t pnd_content_filtered_bytes(uint64_t machine, unsigned level)
+{
+    return level ? (machine >> PAGE_SHIFT) / 8 * maps(level) : 0;
+}
+
 /* Only bits of frames that are memory are ever touched, and those that choose() takes with them. */
 static uint64_t memory_of_bits(const struct filtered *f)
 {
@@ -224,10 +237,10 @@ static uint64_t memory_of_bits(const struct filtered *f)
 /* A crash kernel without memory kills who wants more: everything, which needs none, is better. */
 static int check_room(const struct filtered *f, unsigned level, struct pnd_why *why)
 {
-    uint64_t need = memory_of_bits(f) * (level & PND_PAGE_ZERO ? 2 : 1), have = 0;
+    uint64_t need = memory_of_bits(f) * maps(level), have = 0;
     char need_text[PND_TEXT_BYTES_CAP], have_text[PND_TEXT_BYTES_CAP];
 
-    if (!pnd_memory_available(&have) || have >= need + ROOM_LEFT)
+    if (need <= ROOM_SMALL || !pnd_memory_available(&have) || have >= need + ROOM_LEFT)
         return PND_OK;
     return pnd_why(why, PND_E_FULL, 0,
                    "what is to be noted of each page takes %s, and %s are free: crashkernel= is "

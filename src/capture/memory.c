@@ -4,12 +4,13 @@
 #include "capture/memory.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "panicd/err.h"
 
 #include "host/guard.h"
 #include "host/io.h"
+#include "host/text.h"
 
 /* The line "KEY NUMBER kB" of a file of /proc. @return false: it has none */
 static bool read_kib(const char *path, const char *key, uint64_t *ret_bytes)
@@ -21,7 +22,12 @@ static bool read_kib(const char *path, const char *key, uint64_t *ret_bytes)
 
     text[len > 0 ? len : 0] = '\0';
     at = strstr(text, key);
-    if (!at || sscanf(at + strlen(key), "%" SCNu64, &kib) != 1)
+    if (!at)
+        return false;
+    at += strlen(key);
+    at += strspn(at, " \t");
+    at[strcspn(at, " \t\n")] = '\0';
+    if (pnd_text_parse_uint(at, &kib) != PND_OK)
         return false;
     *ret_bytes = kib * 1024;
     return true;

@@ -15,6 +15,7 @@
 enum {
     HEAD = 128 * 1024, /* all marks at the start are in it; btrfs has the last, at 64 KiB */
     PIECE = 64 * 1024,
+    UUID_BYTES = 16,
     EXT_AT = 1024,
     EXT_MAGIC_AT = EXT_AT + 56,
     EXT_UUID_AT = EXT_AT + 104,
@@ -68,7 +69,7 @@ static void format_uuid(const uint8_t *u, char ret[PND_VOLUME_UUID_CAP])
 {
     char *at = ret;
 
-    for (int i = 0; i < 16; i++) {
+    for (int i = 0; i < UUID_BYTES; i++) {
         at += snprintf(at, 3, "%02x", u[i]);
         if (i == 3 || i == 5 || i == 7 || i == 9)
             *at++ = '-';
@@ -82,15 +83,16 @@ static void format_serial(const uint8_t *id, char ret[PND_VOLUME_UUID_CAP])
     snprintf(ret, PND_VOLUME_UUID_CAP, "%02X%02X-%02X%02X", id[3], id[2], id[1], id[0]);
 }
 
+/* Only of bytes that are there: behind them is what was looked at before. */
 static bool is_files(const uint8_t *head, size_t len, struct pnd_volume *volume)
 {
     bool boot = has(head, len, BOOT_MARK_AT, "\x55\xaa", 2);
 
     volume->kind = PND_VOLUME_FILES;
-    if (has(head, len, EXT_MAGIC_AT, "\x53\xef", 2)) {
+    if (len >= EXT_UUID_AT + UUID_BYTES && has(head, len, EXT_MAGIC_AT, "\x53\xef", 2)) {
         volume->type = "ext";
         format_uuid(head + EXT_UUID_AT, volume->uuid);
-    } else if (has(head, len, 0, "XFSB", 4)) {
+    } else if (len >= XFS_UUID_AT + UUID_BYTES && has(head, len, 0, "XFSB", 4)) {
         volume->type = "xfs";
         format_uuid(head + XFS_UUID_AT, volume->uuid);
     } else if (boot && has(head, len, FAT32_TYPE_AT, "FAT32   ", 8)) {

@@ -35,20 +35,8 @@ struct trip {
 /* "10.0.40.2", "10.0.40.2:1070" */
 static int parse(struct pnd_doctor *doctor, struct pnd_endpoint *ret, struct pnd_why *why)
 {
-    char text[256];
-    char *colon;
-
-    snprintf(text, sizeof(text), "%s", doctor->client);
-    colon = strrchr(text, ':');
     ret->port = doctor->port;
-    if (colon) {
-        int err = pnd_port_parse(colon + 1, &ret->port, why);
-
-        if (err)
-            return err;
-        *colon = '\0';
-    }
-    return pnd_address_parse(text, &ret->ip, why);
+    return pnd_endpoint_parse(doctor->client, ret, why);
 }
 
 static int send_dump(struct pnd_doctor *doctor, struct trip *trip)

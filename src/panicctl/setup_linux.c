@@ -72,7 +72,7 @@ static void step_look(struct pnd_setup *ret)
     struct pnd_setup_step *step = pnd_setup_add(ret, "There: would a dump arrive now?");
 
     PND_SETUP_SAY(step->act, "panicdump status\npanicdump test");
-    PND_SETUP_SAY(step->check, "status names this kernel, and the way is open; test says ok. Both "
+    PND_SETUP_SAY(step->check, "status says of the server \"open: it answers\"; test says ok. Both "
                                "exit with 0 then, for whatever watches your machines.");
     PND_SETUP_SAY(step->undo, "here: panicctl rm, with the dump's number of \"panicctl list\".");
     PND_SETUP_SAY(step->why, "test sends a small dump with the crash kernel's own packets: its "

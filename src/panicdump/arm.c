@@ -58,9 +58,11 @@ static void print_initramfs(const struct pnd_arm *arm)
     for (size_t i = 0; i < arm->modules.firmware_count && len < sizeof(list); i++)
         len +=
             (size_t)snprintf(list + len, sizeof(list) - len, " %s", arm->modules.firmware[i].name);
-    pnd_page_field("initramfs", "%s: panicdump%s%s",
+    pnd_page_field("initramfs", "%s: panicdump%s%s%s",
                    pnd_text_bytes(size, sizeof(size), arm->initramfs_bytes),
-                   arm->shell[0] ? ", a shell" : "", list[0] ? "," : ", no modules are needed");
+                   arm->shell[0] ? ", a shell" : "",
+                   arm->makedumpfile.count ? ", makedumpfile and its libraries" : "",
+                   list[0] ? "," : ", no modules are needed");
     if (list[0])
         pnd_page_field("", "%s", list + 1);
 }

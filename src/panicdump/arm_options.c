@@ -21,6 +21,7 @@ static const char help[] =
     "  --interface NAME         send through this one, not as routed\n"
     "  --filter LEVEL           leave pages out as makedumpfile -d does: 1 zero,\n"
     "                           2 and 4 cache, 8 user, 16 free; 31 all of these (0)\n"
+    "  --makedumpfile           by that program, which makes the initramfs larger\n"
     "  --on-nmi                 an NMI panics, too\n"
     "  --reboot|--poweroff|--shell   what comes after the dump (--reboot)\n"
     "  --also-local DIR         when no server takes it; or a partition\n"
@@ -34,12 +35,13 @@ static const char help[] =
     "Without --server, as --persist has kept it, and what else is said on top of it.\n"
     "Exit status: 0 armed (or shown); 1 no way to the server now; 2 could not.\n";
 
-enum { KERNEL = 1, APPEND, FILTER, LOCAL, SAVE, KEEP };
+enum { KERNEL = 1, APPEND, FILTER, MAKEDUMPFILE, LOCAL, SAVE, KEEP };
 
 static const struct option longs[] = {{"server", required_argument, NULL, 's'},
                                       {"port", required_argument, NULL, 'p'},
                                       {"interface", required_argument, NULL, 'i'},
                                       {"filter", required_argument, NULL, FILTER},
+                                      {"makedumpfile", no_argument, NULL, MAKEDUMPFILE},
                                       {"on-nmi", no_argument, NULL, 'N'},
                                       {"reboot", no_argument, NULL, 'R'},
                                       {"poweroff", no_argument, NULL, 'P'},
@@ -99,6 +101,9 @@ static int take(struct pnd_arm_options *o, int option)
         break;
     case FILTER:
         return take_filter(o, optarg);
+    case MAKEDUMPFILE:
+        o->request.makedumpfile = true;
+        break;
     case 'N':
         o->request.on_nmi = true;
         break;
@@ -139,22 +144,14 @@ static int take(struct pnd_arm_options *o, int option)
     return PND_EXIT_OK;
 }
 
-/* ADDRESS or ADDRESS:PORT. */
 static int resolve(struct pnd_arm_options *o)
 {
     for (size_t i = 0; i < o->request.server_count; i++) {
-        struct pnd_endpoint *at = &o->request.servers[i];
-        char name[256];
-        const char *colon = strchr(o->servers[i], ':');
         struct pnd_why why;
 
-        at->port = o->port;
-        snprintf(name, sizeof(name), "%.*s",
-                 colon ? (int)(colon - o->servers[i]) : (int)strlen(o->servers[i]), o->servers[i]);
-        if (colon && pnd_port_parse(colon + 1, &at->port, &why))
-            return pnd_complain(PND_EXIT_CANNOT, "--server %s: %s", o->servers[i], why.text);
-        if (pnd_address_parse(name, &at->ip, &why))
-            return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+        o->request.servers[i].port = o->port;
+        if (pnd_endpoint_parse(o->servers[i], &o->request.servers[i], &why))
+            return pnd_complain(PND_EXIT_CANNOT, "--server: %s", why.text);
     }
     return PND_EXIT_OK;
 }
@@ -177,6 +174,7 @@ static int read_kept(struct pnd_arm_options *o)
     q->also_local = kept->also_local[0] ? kept->also_local : NULL;
     q->append = kept->append[0] ? kept->append : NULL;
     q->filter = (unsigned)kept->filter;
+    q->makedumpfile = kept->makedumpfile;
     q->on_nmi = kept->on_nmi;
     q->force = kept->force;
     q->after = PND_AFTER_REBOOT;
@@ -250,6 +248,7 @@ int pnd_arm_options_persist(const struct pnd_arm_options *options)
         return status;
     snprintf(kept.after, sizeof(kept.after), "%s", after[q->after]);
     kept.filter = q->filter;
+    kept.makedumpfile = q->makedumpfile;
     kept.on_nmi = q->on_nmi;
     kept.force = q->force;
     if (pnd_persist_write("", &kept, &why) || pnd_persist_enable("", &why))
@@ -264,6 +263,9 @@ static int judge(const struct pnd_arm_options *o)
     if (o->persist && (o->dry_run || o->save))
         return pnd_complain(PND_EXIT_CANNOT, "--persist arms, --dry-run and --initramfs do not: "
                                              "say one of them");
+    if (o->request.makedumpfile && !o->request.filter)
+        return pnd_complain(PND_EXIT_CANNOT, "--makedumpfile leaves pages out: say which, such as "
+                                             "--filter 31");
     if (o->persist && o->request.kernel)
         return pnd_complain(PND_EXIT_CANNOT,
                             "--persist looks for the image of each kernel that boots, because one "

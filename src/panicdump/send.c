@@ -48,7 +48,7 @@ struct send {
 static struct send send_state; /* too large for the stack */
 
 static const char usage[] =
-    "usage: panicdump send --server ADDRESS [OPTION...] FILE|-\n"
+    "usage: panicdump send --server ADDRESS[:PORT] [OPTION...] FILE|-\n"
     "\n"
     "  --port N         the server's UDP port (1069)\n"
     "  --name NAME      the dump's name there (the file's)\n"
@@ -299,7 +299,7 @@ int pnd_verb_send(int argc, char **argv)
     if (status)
         return status < 0 ? PND_EXIT_OK : status;
     s->sender.server.port = s->options.port;
-    if (pnd_address_parse(s->options.server, &s->sender.server.ip, &why))
+    if (pnd_endpoint_parse(s->options.server, &s->sender.server, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
     status = choose_name(s);
     if (!status)

@@ -28,7 +28,7 @@ struct test {
 static struct test test_state;
 
 static const char usage[] =
-    "usage: panicdump test --server ADDRESS [--port N] [--interface NAME]\n";
+    "usage: panicdump test --server ADDRESS[:PORT] [--port N] [--interface NAME]\n";
 
 static int parse_options(int argc, char **argv, struct test *t)
 {
@@ -66,7 +66,7 @@ static int parse_options(int argc, char **argv, struct test *t)
         return pnd_complain(PND_EXIT_CANNOT, "say --server ADDRESS of the machine where panicd "
                                              "runs, and nothing else");
     }
-    if (pnd_address_parse(t->server_text, &t->sender.server.ip, &why))
+    if (pnd_endpoint_parse(t->server_text, &t->sender.server, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
     return PND_EXIT_OK;
 }

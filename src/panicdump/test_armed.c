@@ -22,7 +22,7 @@
 static const char help[] =
     "usage: panicdump test\n"
     "       panicdump test --crash [--yes-really]\n"
-    "       panicdump test --server ADDRESS [--port N] [--interface NAME]\n"
+    "       panicdump test --server ADDRESS[:PORT] [--port N] [--interface NAME]\n"
     "\n"
     "Of what is armed: sends each server a small dump, marked as a test, by the port,\n"
     "the address and the next hop that the crash kernel carries. Root only.\n"

@@ -12,6 +12,8 @@
 
 #include "host/text.h"
 
+enum { HOST_CAP = 256 }; /* a name of DNS has 253 bytes at most */
+
 static int parse_numeric(const char *text, uint32_t *ret)
 {
     struct in_addr addr;
@@ -63,6 +65,25 @@ int pnd_port_parse(const char *text, uint16_t *ret, struct pnd_why *why)
     if (pnd_text_parse_uint(text, &port) != PND_OK || port == 0 || port > UINT16_MAX)
         return pnd_why(why, PND_E_ARG, 0, "\"%s\" is not a port from 1 to 65535", text);
     *ret = (uint16_t)port;
+    return PND_OK;
+}
+
+int pnd_endpoint_parse(const char *text, struct pnd_endpoint *ret, struct pnd_why *why)
+{
+    struct pnd_endpoint at = *ret;
+    const char *colon = strrchr(text, ':');
+    char host[HOST_CAP];
+    int err;
+
+    if (snprintf(host, sizeof(host), "%.*s", (int)(colon ? colon - text : (ptrdiff_t)strlen(text)),
+                 text) >= (int)sizeof(host))
+        return pnd_why(why, PND_E_ARG, 0, "the name of the server is too long");
+    if (colon && pnd_port_parse(colon + 1, &at.port, why))
+        return pnd_why_add(why, PND_E_ARG, "%s", text);
+    err = pnd_address_parse(host, &at.ip, why);
+    if (err)
+        return err;
+    *ret = at;
     return PND_OK;
 }
 

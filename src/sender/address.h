@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "panicd/client.h"
+
 #include "host/why.h"
 
 enum { PND_ADDRESS_CAP = 16 }; /* fits every dotted quad */
@@ -20,6 +22,11 @@ const char *pnd_address_format(char dst[PND_ADDRESS_CAP], uint32_t ip);
 
 /* "1" to "65535". @return PND_OK; PND_E_ARG */
 int pnd_port_parse(const char *text, uint16_t *ret, struct pnd_why *why);
+
+/* ADDRESS or ADDRESS:PORT, as above.
+ *   @param ret  its port is the one that counts when the text has none
+ *   @return PND_OK; PND_E_ARG, and @p ret is as it was */
+int pnd_endpoint_parse(const char *text, struct pnd_endpoint *ret, struct pnd_why *why);
 
 /* The machine's name for the name of a dump: [A-Za-z0-9._+-] only. @return @p dst */
 const char *pnd_hostname(char *dst, size_t cap);

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""What `./run demo` shows: a real kernel panics, its memory crosses the network and arrives.
+"""What `./run demo` shows: a Linux machine is armed, its kernel panics, its memory crosses the
+network and arrives.
 
-    PND_BUILD=build tests/e2e/demo.py [DIRECTORY]     (a new one below /tmp when none is given)
+    PND_BUILD=build tests/e2e/demo.py [DIRECTORY]     (a new one below $TMPDIR when none is given)
 
-Exits 0 only when the dump is complete; 1 when it is not; 2 when the demo could not run."""
+Exits 0 only when the dump is complete; 1 when it is not; 2 when the demo failed; 77, which meson
+counts as skipped, when it cannot be had here."""
 
 import os
 import pathlib
@@ -14,10 +16,13 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-import lab   # noqa: E402
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "linux")]
+import lab           # noqa: E402
+import shell_guest   # noqa: E402
 
 LAST_WORDS = 12   # lines
+MEMORY_MIB, RESERVE_MIB = 384, 88
 
 
 class Narrator:
@@ -64,17 +69,27 @@ def show_last_words(receiver):
         print("\n".join(log[start:start + LAST_WORDS]))
 
 
+def type_there(guest, command):
+    """As somebody would who is logged in there."""
+    print(f"\n# {command}", flush=True)
+    status, text = guest.run(command)
+    print(text + "\n", flush=True)
+    if status:
+        raise lab.LabError(f"`{command}` exits with {status}")
+
+
 def demonstrate(directory, work, tell):
-    crash = lab.Crash(after="poweroff", append="init_on_free=1")
-    kernel = lab.guest_kernel()
+    image = shell_guest.initramfs("cloud-amd64")
     with lab.Receiver(directory, f"{work}/panicd.log") as receiver:
         tell.say(f"panicd listens on 127.0.0.1, UDP port {receiver.port}; dumps go to {directory}")
-        with lab.Guest(crash, kernel, receiver.port, work) as guest:
-            tell.say(f"a machine boots Linux {kernel.release} in QEMU: {crash.memory_mib} MiB, "
-                     f"{crash.reserve[:-1]} of them set aside for a crash kernel")
-            guest.console.wait("^lab: crash kernel loaded", 120, "the guest")
-            tell.say(f"it is armed: _panicd_ip={lab.SERVER_IP} kdp_match_name=eth0 "
-                     f"panicd_port={receiver.port}")
+        tell.say(f"a machine boots Linux {image[0]} in QEMU: {MEMORY_MIB} MiB, {RESERVE_MIB} of them "
+                 "set aside for a crash kernel; on it:")
+        with shell_guest.ShellGuest(work, image, memory_mib=MEMORY_MIB, append="init_on_free=1",
+                                    reserve=f"{RESERVE_MIB}M") as guest:
+            guest.run("export NO_COLOR=1")
+            type_there(guest, f"panicdump arm --server {lab.SERVER_IP}:{receiver.port}")
+            tell.say("# panicdump test --crash")
+            guest.type("panicdump test --crash --yes-really")
             line = guest.console.wait("Kernel panic - not syncing", 60, "the guest")
             tell.say(line.partition("] ")[2] or line, strong=True)
             dump = receiver.wait_dump(guest, on_progress=tell.progress)
@@ -105,7 +120,7 @@ def main(arguments):
             status = demonstrate(directory, work, tell)
     except (lab.Skip, lab.LabError) as error:
         print(f"demo: {error}", file=sys.stderr)
-        return 2
+        return 77 if isinstance(error, lab.Skip) else 2
     except KeyboardInterrupt:
         print("\ndemo: interrupted", file=sys.stderr)
         return 130

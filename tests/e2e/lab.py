@@ -5,7 +5,9 @@ Everything runs as an ordinary user on 127.0.0.1, without KVM: `-accel tcg` is f
 /dev/kvm that cannot run a stock kernel opens fine and then hangs. Success is judged by what
 arrived, never by QEMU's exit status, which is 0 for a capture kernel that died as well."""
 
+import contextlib
 import dataclasses
+import fcntl
 import io
 import json
 import lzma
@@ -27,6 +29,7 @@ import time
 GUEST_IP = "10.0.2.15"   # what QEMU's user network and etherpeer give the guest
 SERVER_IP = "10.0.2.2"   # reaches 127.0.0.1 of this machine
 QEMU = "qemu-system-x86_64"
+PATIENCE_S = 600   # with a program that does its work: machines may be slow, and busy
 # Without the check, a kernel that QEMU makes wait for its first timer interrupt panics at once.
 EVERY_KERNEL = "console=ttyS0 panic=-1 no_timer_check"
 # In the order in which they must be loaded; a driver built into the kernel has no file.
@@ -88,22 +91,35 @@ def _apt(*command, cwd=None):
                    f"filled {cache_directory()} from another machine")
 
 
-def _unpack(package, pick, directory):
+def _download(package, directory):
+    """Puts the package's file into that new directory."""
+    os.mkdir(directory, 0o755)
+    _apt("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=directory)
+
+
+def _unpack(package, pick, directory, keep=True):
     """Downloads `package` without installing it; writes each file for which pick(path) names a
-    place below `directory`. Nothing else of the package touches the disk."""
-    with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-        os.chmod(work, 0o755)
-        _apt("apt-get", "-o", "APT::Sandbox::User=root", "download", package, cwd=work)
-        deb = next(pathlib.Path(work).glob("*.deb"))
-        with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as dpkg:
-            with tarfile.open(fileobj=dpkg.stdout, mode="r|") as tar:
-                for member in tar:
-                    place = pick(member.name.removeprefix("./")) if member.isfile() else None
-                    if place:
-                        path = pathlib.Path(directory) / place
-                        path.parent.mkdir(parents=True, exist_ok=True)
-                        with open(path, "wb") as out:
-                            shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
+    place below `directory`. Nothing else of the package touches the disk, but its file, which
+    stays for those who want other parts of it, unless keep is false."""
+    with contextlib.ExitStack() as end:
+        if keep:
+            debs = _unpacked_once(f"deb-{package}", lambda new: _download(package, new))
+        else:
+            debs = pathlib.Path(end.enter_context(
+                tempfile.TemporaryDirectory(dir=cache_directory()))) / "deb"
+            debs.parent.chmod(0o755)
+            _download(package, debs)
+        deb = next(debs.glob("*.deb"))
+        dpkg = end.enter_context(subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb],
+                                                  stdout=subprocess.PIPE))
+        tar = end.enter_context(tarfile.open(fileobj=dpkg.stdout, mode="r|"))
+        for member in tar:
+            place = pick(member.name.removeprefix("./")) if member.isfile() else None
+            if place:
+                path = pathlib.Path(directory) / place
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(path, "wb") as out:
+                    shutil.copyfileobj(tar.extractfile(member), out, 1 << 20)
 
 
 def _pick_kernel(path):
@@ -131,18 +147,21 @@ def _kernel_package(flavour):
     return package[1]
 
 
-def _unpacked_once(place, unpack):
-    """The directory `place` of the cache, filled by unpack(directory) when it is not there yet."""
-    place = cache_directory() / place
-    if not place.is_dir():
-        with tempfile.TemporaryDirectory(dir=cache_directory()) as work:
-            unpack(f"{work}/new")
-            try:
-                os.rename(f"{work}/new", place)
-            except OSError:
-                if not place.is_dir():   # else another run of the lab was faster
-                    raise
-    return place
+def _unpacked_once(place, unpack, cache=None):
+    """The directory `place` of the cache, filled by unpack(directory) when it is not there yet.
+    Who comes meanwhile waits, and downloads nothing."""
+    cache = cache or cache_directory()
+    path = cache / place
+    if path.is_dir():
+        return path
+    with open(cache / f".{place}.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.is_dir():
+            with tempfile.TemporaryDirectory(dir=cache) as work:
+                os.chmod(work, 0o755)
+                unpack(f"{work}/new")
+                os.rename(f"{work}/new", path)
+    return path
 
 
 def guest_kernel(flavour="cloud-amd64"):
@@ -167,7 +186,7 @@ def kernel_symbols(release):
     vmlinux = f"vmlinux-{release}"
     place = _unpacked_once(f"symbols-{release}", lambda new: _unpack(
         f"linux-image-{release}-dbg",
-        lambda path: vmlinux if path == f"usr/lib/debug/boot/{vmlinux}" else None, new))
+        lambda path: vmlinux if path == f"usr/lib/debug/boot/{vmlinux}" else None, new, keep=False))
     return place / vmlinux
 
 
@@ -236,23 +255,23 @@ def _tool(package, name):
     installed = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
     if installed:
         return installed
-    path = cache_directory() / name
-    if not path.is_file():
-        _unpack(package, lambda p: name if p.endswith(f"bin/{name}") else None, cache_directory())
-        path.chmod(0o755)
-    return str(path)
+
+    def unpack(new):
+        _unpack(package, lambda p: name if p.endswith(f"bin/{name}") else None, new)
+        os.chmod(f"{new}/{name}", 0o755)
+    return str(_unpacked_once(f"program-{name}", unpack) / name)
 
 
 def vmcore_dmesg(core):
     """The log of the kernel that died, read out of the dump by a program that is not ours."""
     result = subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, timeout=60)
+                            stderr=subprocess.STDOUT, timeout=PATIENCE_S)
     return result.stdout.decode(errors="replace")
 
 
 def vmcore_dmesg_bytes(core):
     return subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, timeout=60, check=True).stdout
+                          stderr=subprocess.DEVNULL, timeout=PATIENCE_S, check=True).stdout
 
 
 def makedumpfile(core, path, *options):
@@ -262,8 +281,9 @@ def makedumpfile(core, path, *options):
     flattened = "-F" in options
     with open(path, "wb") as out:
         result = subprocess.run([program, *options, core, *([] if flattened else [path, "-f"])],
-                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=120,
-                                stdout=out if flattened else subprocess.DEVNULL)
+                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                stdout=out if flattened else subprocess.DEVNULL,
+                                timeout=PATIENCE_S)
     why = result.stderr.decode(errors="replace")
     if result.returncode == 127 or "error while loading shared libraries" in why:
         raise Skip(f"{program} does not run: apt-get install makedumpfile")
@@ -275,7 +295,7 @@ def unpacked(path, place):
     """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
     with open(place, "wb") as out:
         result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
-                                stderr=subprocess.PIPE, timeout=120)
+                                stderr=subprocess.PIPE, timeout=PATIENCE_S)
     if result.returncode != 0:
         raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
     return place
@@ -285,7 +305,7 @@ def facts_of(path, work):
     """What panicd's caged child says of a file: verdict, format, facts; and the log, as bytes."""
     log = pathlib.Path(work) / "facts.log"
     result = subprocess.run([binary("facts-of"), path, log], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, timeout=120)
+                            stderr=subprocess.PIPE, timeout=PATIENCE_S)
     if result.returncode != 0:
         raise LabError(f"facts-of {path}: {result.stderr.decode(errors='replace')}")
     return json.loads(result.stdout), log.read_bytes()
@@ -300,7 +320,7 @@ def gdb_registers(core, names):
     command = ["gdb", "-nx", "-batch", "-ex", "set pagination off", "-ex", f"core-file {core}",
                "-ex", "thread apply all -ascending info registers " + " ".join(names)]
     text = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.DEVNULL, timeout=120, text=True).stdout
+                          stderr=subprocess.DEVNULL, timeout=PATIENCE_S, text=True).stdout
     threads = re.split(r"^Thread \d+ \((LWP|process) .*$", text, flags=re.M)[1:]
     return [{name: int(value, 16) for name, value in
              re.findall(r"^(\w+)\s+(0x[0-9a-f]+)", thread, re.M)}
@@ -532,7 +552,7 @@ class Guest:
     def alive(self):
         return self.process.poll() is None
 
-    def panic(self, patience=120):
+    def panic(self, patience=300):
         """Waits until the guest has panicked; sends the NMI when the crash is by NMI."""
         self.console.wait(r"^lab: (crash kernel loaded|READY|panic by)", patience, "the guest")
         if self.crash.trigger == "nmi":
@@ -549,7 +569,7 @@ class Guest:
         else:
             self.console.wait(r"Kernel panic - not syncing", patience, "the guest")
 
-    def wait_end(self, patience=180):
+    def wait_end(self, patience=300):
         """Waits until the machine has switched itself off."""
         try:
             self.process.wait(patience)
@@ -689,7 +709,7 @@ class Receiver:
         """panicctl's result: .returncode and .stdout (with what it printed as an error)."""
         return subprocess.run([binary("panicctl"), "--directory", self.directory, *arguments],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=120)
+                              timeout=PATIENCE_S)
 
     def watch(self):
         """What the server tells from now on; for a with block."""
@@ -704,7 +724,7 @@ class Receiver:
         except (ValueError, KeyError) as error:
             raise LabError(f"panicctl list --json: {error!r}: {result.stdout[:500]}")
 
-    def wait_dump(self, guest, patience=300, on_progress=None):
+    def wait_dump(self, guest, patience=400, on_progress=None):
         """The catalog's entry of the one dump, when it is not `receiving` any more."""
         deadline = time.monotonic() + patience
         while True:
@@ -721,7 +741,7 @@ class Receiver:
                                f"panicd's last lines:\n{self.log.tail()}")
             time.sleep(0.3)
 
-    def wait_bytes(self, guest, more=8 << 20, patience=120):
+    def wait_bytes(self, guest, more=8 << 20, patience=300):
         """Waits until `more` bytes have come since the call."""
         deadline, start = time.monotonic() + patience, None
         while time.monotonic() < deadline and guest.alive():

@@ -40,19 +40,22 @@ class Comparison:
     size: int = 0
     size_expected: int = 0
     shared: int = 0       # bytes of the file that are more than one segment's
+    memory: int = 0       # bytes of the machine's memory that are in some segment
 
 
 def _pages(length):
     return -(-length // PAGE)
 
 
-def _shared(segments):
-    """Bytes of the file that are named again, by a segment that does not begin before."""
-    again = end = 0
-    for offset, _, length in sorted(segments):
-        again += max(0, min(end, offset + length) - offset)
-        end = max(end, offset + length)
-    return again
+def _covered(ranges):
+    """(bytes that are in some range, bytes that are named again, by one that does not begin
+    before) of ranges (start, length)."""
+    once = again = end = 0
+    for start, length in sorted(ranges):
+        twice = max(0, min(end, start + length) - start)
+        once, again = once + length - twice, again + twice
+        end = max(end, start + length)
+    return once, again
 
 
 def compare(core_path, memory_path):
@@ -66,7 +69,8 @@ def compare(core_path, memory_path):
         segments = load_segments(core)
         result.segments, result.size = len(segments), len(core)
         result.size_expected = max(offset + length for offset, _, length in segments)
-        result.shared = _shared(segments)
+        _, result.shared = _covered((offset, length) for offset, _, length in segments)
+        result.memory, _ = _covered((paddr, length) for _, paddr, length in segments)
         for offset, paddr, length in segments:
             for at in range(0, length, STRIDE):
                 got = core[offset + at:offset + at + min(STRIDE, length - at)]

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""A real Linux kernel panics in QEMU and sends its memory to the real panicd. TAP on stdout.
+"""A real Linux kernel panics in QEMU and sends its memory to the real panicd; or has no crash
+kernel, or no server. TAP on stdout. Other machines, causes and networks: tests/linux.
 
     PND_BUILD=build tests/e2e/test_crash.py [SCENARIO...]      (all by default)
 """
@@ -8,69 +9,45 @@
 import os
 import pathlib
 import re
-import shutil
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import debuggers                     # noqa: E402
 import lab                           # noqa: E402
 from scenario import Scenario, Tap   # noqa: E402
 
-# What the sender need not send does not cross a link that loses: freed pages become zeros.
+# What the sender need not send does not cross the network: freed pages become zeros.
 SMALL = "init_on_free=1"
-# 1 % lost each way; what is delayed is overtaken by what follows, and duplicates come late.
-SPOILED = ("--drop", "0.01", "--reorder", "0.01", "--duplicate", "0.01", "--corrupt", "0.002",
-           "--delay-ms", "30", "--seed", "1")
 
 
-class Generic(Scenario):
-    """Debian's kernel for every machine, not the one for virtual ones."""
+class Alone(Scenario):
+    """It is asked how soon it is known why the kernel died."""
 
-    flavour = "amd64"
+    alone = True
 
 
-class Debugged(Scenario):
+class Debugged(Alone):
     """Opened in the debuggers that `panicctl debug` starts; what they agree on, we must say."""
 
     def check_facts(self):
         super().check_facts()
-        try:
-            symbols = lab.kernel_symbols(self.kernel.release)
-        except lab.Skip as why:
-            self.tap.note(why)
-            return
-        commands, script = f"{self.work}/bt", f"{self.work}/bt.py"
-        pathlib.Path(commands).write_text("bt\nlog\nquit\n")
-        pathlib.Path(script).write_text(
-            "for f in prog.crashed_thread().stack_trace(): print('frame', f.name)\n")
-        crash = self.debug("crash", symbols, "-s", "-i", commands)
-        drgn = self.debug("drgn", symbols, script)
-        if crash and drgn:
-            self.compare(symbols, crash, drgn)
-
-    def debug(self, debugger, symbols, *arguments):
-        """What it prints; None when it is not installed."""
-        if not shutil.which(debugger):
-            self.tap.note(f"{debugger} is not installed")
-            return None
-        result = self.receiver.panicctl("debug", "latest", "--symbols", symbols, "--debugger",
-                                        debugger, "--", *arguments)
-        self.say(result.returncode == 0 and "panic" in result.stdout,
-                 f"panicctl debug opens it in {debugger}", result.stdout[-2000:])
-        return result.stdout
+        symbols = debuggers.symbols_for(self)
+        if symbols:
+            crash, drgn = debuggers.crash(self, symbols), debuggers.drgn(self, symbols)
+            if crash and drgn:
+                self.compare(symbols, crash, drgn)
 
     def compare(self, symbols, crash, drgn):
-        frames = [(name, int(at, 16)) for name, at in
-                  re.findall(r"^ *#\d+ \[\w+\] (\S+) at (\w+)", crash, re.M)]
-        by_drgn = re.findall(r"^frame (\w+)$", drgn, re.M)
-        agreed = [(name, at) for name, at in frames if name.removesuffix(".cold") in by_drgn]
+        by_drgn = [name for name, _ in drgn.frames]
+        agreed = [(name, at) for name, at in crash.frames if name.removesuffix(".cold") in by_drgn]
         # panic() has gone on since it wrote its trace, to where it starts the crash kernel; and
         # behind the way in, crash shows what earlier calls left on the stack
         names = [name for name, _ in agreed]
         if not self.say("panic" in names and "do_syscall_64" in names,
                         "crash and drgn agree on the way from the system call to panic()",
-                        f"{frames}\n{by_drgn}"):
+                        f"{crash.frames}\n{by_drgn}"):
             return
         below = agreed[names.index("panic") + 1:names.index("do_syscall_64") + 1]
         text = self.receiver.panicctl("log", "latest", "--symbols", symbols).stdout
@@ -79,12 +56,9 @@ class Debugged(Scenario):
         self.say(len(below) >= 6 and [frame for frame in ours if frame in below] == below,
                  "the frames on which crash and drgn agree are those of panicctl log --symbols, "
                  "to the address", f"{agreed}\n{by_drgn}\n{ours}")
-        log = self.receiver.panicctl("log", "latest").stdout
-        # but for blanks at the end of a line
-        theirs, lines = ([line.rstrip() for line in text.splitlines()
-                          if re.match(r"\[ *\d+\.\d+\] ", line)] for text in (crash, log))
-        self.say(len(theirs) > 100 and theirs == lines, "and crash prints the same log",
-                 "\n".join(sorted(set(theirs) ^ set(lines))[:20]))
+        lines = debuggers.log_lines(self.receiver.panicctl("log", "latest").stdout)
+        self.say(len(lines) > 100 and crash.log == lines, "and crash prints the same log",
+                 "\n".join(sorted(set(crash.log) ^ set(lines))[:20]))
 
 
 class Hung(Scenario):
@@ -127,67 +101,15 @@ class Hung(Scenario):
         self.say(len(logs) == 1 and len(logs.pop()) > 10000, "all of them have the same log")
 
 
-class Spoiled(Scenario):
-    """Through a peer that loses, duplicates, overtakes and corrupts."""
-
-    def run(self):
-        self.peer = None
-        try:
-            super().run()
-        finally:
-            if self.peer:
-                self.peer.__exit__()
-
-    def netdev(self):
-        self.peer = lab.EtherPeer(self.receiver.port, self.work, *SPOILED).__enter__()
-        return self.peer.netdev
-
-    def check_memory(self, memory):
-        self.peer.__exit__()
-        self.tap.note(self.peer.counters)
-        counts = [{k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", line)}
-                  for line in self.peer.counters.splitlines()[:2]]
-        self.say(all(c["seen"] > 10000 and c["dropped"] > 100 and c["duplicated"] > 100
-                     and c["delayed"] > 100 and c["corrupted"] > 10 for c in counts),
-                 "packets were lost, doubled, overtaken and corrupted both ways",
-                 self.peer.counters)
-        super().check_memory(memory)
-
-
-class Restarted(Scenario):
-    """panicd is killed in the middle of the dump, and started again on the same directory. The
-    dump is not packed, so that its middle is long; zeros are skipped."""
-
-    packed = False
-
-    def check_known(self, watch, start):
-        """Who watches must begin again with each server."""
-
-    def while_sending(self):
-        for _ in range(3):
-            self.receiver.wait_bytes(self.guest)
-            self.receiver.kill_and_restart()
-        dumps = self.receiver.dumps()
-        self.say(len(dumps) == 1 and dumps[0]["state"] == "receiving",
-                 "killed three times, it still has the one dump that is arriving", dumps)
-
-
 class Unreachable(Scenario):
     """Nobody answers for the server's address: the crash kernel must say so and go down."""
 
-    def netdev(self):
-        self.peer = lab.EtherPeer(self.receiver.port, self.work, "--server", "10.0.2.99")
-        self.peer.__enter__()
-        return self.peer.netdev
-
     def crash_and_receive(self):
-        with lab.Guest(self.crash, self.kernel, self.receiver.port, self.work,
-                       self.netdev()) as self.guest:
-            try:
-                self.guest.panic()
-                self.guest.wait_end()
-            finally:
-                self.peer.__exit__()
+        with lab.EtherPeer(self.receiver.port, self.work, "--server", "10.0.2.99") as peer, \
+                lab.Guest(self.crash, self.kernel, self.receiver.port, self.work,
+                          peer.netdev) as self.guest:
+            self.guest.panic()
+            self.guest.wait_end()
         console = self.guest.console
         said = [line for line in console.lines
                 if line.startswith("panicdump:") and lab.SERVER_IP in line]
@@ -207,18 +129,7 @@ class Unreachable(Scenario):
 SCENARIOS = {
     "sysrq": lambda tap: Debugged(tap, "sysrq", lab.Crash(), "panic", {
         "panic": "sysrq triggered crash", "trigger": "panic", "task": r"init \(pid 1\)"}),
-    "generic": lambda tap: Generic(tap, "generic kernel", lab.Crash(
-        memory_mib=384, reserve="128M", append=SMALL), "panic", {
-            "panic": "sysrq triggered crash", "trigger": "panic", "task": r"init \(pid 1\)"}),
-    # The hard case: a randomly placed kernel, two processors, the NIC in use when it panics.
-    "nmi": lambda tap: Scenario(tap, "NMI", lab.Crash(
-        trigger="nmi", memory_mib=512, reserve="128M", cpus=2, kaslr=True, nic_up=True,
-        append=SMALL), "nmi", {"panic": "NMI: Not continuing", "trigger": "nmi"}),
-    "oops": lambda tap: Scenario(tap, "null pointer in a module", lab.Crash(
-        trigger="module", module=lab.NULL_POINTER, pattern_mib=1, append=SMALL), "panic", {
-            "panic": "BUG: kernel NULL pointer dereference, address: 0{15}8", "trigger": "oops",
-            "task": r"init \(pid 1\)"}),
-    "lockup": lambda tap: Scenario(tap, "soft lockup", lab.Crash(
+    "lockup": lambda tap: Alone(tap, "soft lockup", lab.Crash(
         trigger="module", module=lab.ENDLESS_LOOP, pattern_mib=1, cpus=2,
         append=SMALL + " softlockup_panic=1 watchdog_thresh=1"), "panic", {
             "panic": "softlockup: hung tasks", "trigger": "watchdog", "task": r"init \(pid 1\)"}),
@@ -228,11 +139,6 @@ SCENARIOS = {
         append=SMALL + " lab_crash_kernel=no panic=0"), "panic", {
             "panic": "sysrq triggered crash", "trigger": "panic", "slide": "0x[0-9a-f]+",
             "build_id": "[0-9a-f]{40}"}),
-    "lossy": lambda tap: Spoiled(tap, "lossy link", lab.Crash(append=SMALL, pattern_mib=8),
-                                 "panic"),
-    "restart": lambda tap: Restarted(tap, "panicd killed and restarted",
-                                     lab.Crash(append=SMALL, options="panicd_compress=none"),
-                                     "panic"),
     "unreachable": lambda tap: Unreachable(tap, "no server",
                                            lab.Crash(after="poweroff", append=SMALL,
                                                      options="panicd_retry=6"), "panic"),

@@ -59,6 +59,8 @@ def main():
             and result.size == result.size_expected, "a right dump has every page equal")
         say(found == set(range(8)), "every marked page is found")
         say(result.shared == 0, "its segments share nothing")
+        say(result.memory == (RAM_PAGES - 10) * PAGE,
+            "it is seen how much of the memory is in it, however often")
         result, found = look(core_of(memory, True))
         say((result.equal, result.different, result.shared) == (630, 0, 40 * PAGE)
             and result.size == result.size_expected == len(right) - 40 * PAGE

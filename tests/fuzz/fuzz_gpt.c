@@ -3,6 +3,7 @@
  * Any bytes as a disk. The first byte says the size of its sectors (0: 512, 1: 1024, 2: 2048,
  * 3: 4096), and whether the checksums are put right first (4), without which a fuzzer would
  * hardly come behind them. What follows lies from sector 1 on; the disk ends with it. */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,28 @@ static void mend(struct disk *disk, uint64_t at)
     }
 }
 
+/* Where no partition may lie, whoever says so. */
+static bool lies_well(const struct disk *disk, const struct pnd_gpt_partition *partition)
+{
+    return partition->bytes > 0 && partition->offset >= 2 * disk->sector &&
+           partition->offset < disk->len &&
+           partition->bytes <= disk->len - disk->sector - partition->offset;
+}
+
+/* Every entry, of whatever type; and there are no more than the table says. */
+static void look_at_entries(struct pnd_gpt *gpt, const struct disk *disk)
+{
+    struct pnd_gpt_partition partition;
+
+    for (uint32_t i = 0; i <= gpt->entries; i++) {
+        int err = pnd_gpt_entry(gpt, i, &partition);
+
+        if ((err == PND_E_RANGE) != (i == gpt->entries) ||
+            (err == PND_OK && (partition.index != i || !lies_well(disk, &partition))))
+            abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static struct disk disk;
@@ -82,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     source.bytes = disk.len;
     if (pnd_gpt_open(&gpt, &source) != PND_OK)
         return 0;
+    look_at_entries(&gpt, &disk);
     while (from < PND_GPT_ENTRIES_MAX) {
         int err = pnd_gpt_find(&gpt, pnd_gpt_kernel_core_dump, from, &partition);
 
@@ -93,9 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         }
         if (err == PND_E_NOTFOUND)
             break;
-        if (err != PND_OK || partition.index < from || partition.bytes == 0 ||
-            partition.offset < 2 * disk.sector || partition.offset >= disk.len ||
-            partition.bytes > disk.len - disk.sector - partition.offset)
+        if (err != PND_OK || partition.index < from || !lies_well(&disk, &partition))
             abort();
         from = partition.index + 1;
     }

@@ -2,8 +2,8 @@
 """A Debian system with systemd, two kernels, and the programs as `meson install` puts them, on a
 disk for QEMU; and the guest that runs it, with a shell on its second serial port.
 
-The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk is made
-anew when they or the programs have changed. Root is needed, no loop device, no mount."""
+The packages are fetched once (mmdebstrap, about a minute, 500 MB of cache), and the disk, in the
+build directory, is made anew when they or the programs have changed. Root is needed, no loop device, no mount."""
 
 import contextlib
 import hashlib
@@ -185,13 +185,16 @@ def _programs_digest():
 
 
 def image():
-    """The disk with the system and our programs on it; made when it is not in the cache."""
+    """The disk with the system and our programs on it. It belongs to the build, and is made when
+    that has no disk of the same programs yet."""
     system = base()
+    build = lab.build_directory() / "disks"
+    build.mkdir(exist_ok=True)
     name = f"disk-{_digest(system.name, _programs_digest())}"
 
     def make(new):
         os.mkdir(new)
-        with tempfile.TemporaryDirectory(dir=lab.cache_directory()) as work:
+        with tempfile.TemporaryDirectory(dir=build) as work:
             root = f"{work}/root"
             subprocess.run(["cp", "-a", system, root], check=True)
             _install(root)
@@ -206,10 +209,10 @@ def image():
             if result.returncode != 0:
                 raise lab.LabError(f"mke2fs: {result.stdout}")
 
-    for old in lab.cache_directory().glob("disk-*"):
+    for old in build.glob("disk-*"):
         if old.name != name:
             shutil.rmtree(old, ignore_errors=True)
-    return Image(lab._unpacked_once(name, make))
+    return Image(lab._unpacked_once(name, make, build))
 
 
 class Shell:
@@ -262,14 +265,14 @@ class Shell:
                                        f"said {self._text[-600:]!r}")
                 self._changed.wait(left)
 
-    def wait_ready(self, patience=180):
+    def wait_ready(self, patience=600):
         self._take(r"^lab: ready\n", patience)
 
     def send(self, line):
         """Without waiting: for what does not come back."""
         self._socket.sendall(line.encode() + b"\n")
 
-    def run(self, line, patience=120):
+    def run(self, line, patience=300):
         """(exit status, output) of a line of sh."""
         self.send(line)
         output, match = self._take(r"^lab: exit (\d+)\n", patience)
@@ -321,15 +324,20 @@ class Guest:
     def alive(self):
         return self.process.poll() is None
 
-    def run(self, line, patience=120):
+    def run(self, line, patience=300):
         return self.shell.run(line, patience)
 
-    def wait_end(self, patience=120):
+    def wait_end(self, patience=300):
         """Until the machine has switched itself off, or wants to start again."""
         try:
             self.process.wait(patience)
         except subprocess.TimeoutExpired:
             raise lab.LabError(f"the guest still runs after {patience} s:\n{self.console.tail()}")
+        self.console.join()
+
+    def said(self, text):
+        """Whether that stood on its console."""
+        return any(text in line for line in self.console.lines)
 
     def power_off(self):
         self.shell.send("systemctl poweroff")

@@ -35,7 +35,8 @@ def _tool(name, package):
 
 def run(name, package, *arguments):
     result = subprocess.run([_tool(name, package), *map(str, arguments)], stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            timeout=lab.PATIENCE_S)
     text = result.stdout.decode(errors="replace")
     if result.returncode != 0:
         raise lab.LabError(f"{name} {' '.join(map(str, arguments))}: {text}")
@@ -88,7 +89,8 @@ def check_ext4(path):
     """What e2fsck has against it; "" when it is clean. The journal is played back: a machine that
     was stopped after its umount has none left."""
     result = subprocess.run([_tool("e2fsck", "e2fsprogs"), "-fn", path], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=120)
+                            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                            timeout=lab.PATIENCE_S)
     return result.stdout.decode(errors="replace") if result.returncode else ""
 
 

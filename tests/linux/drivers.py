@@ -103,6 +103,20 @@ def side_by_side(commands, at_a_time):
         told += 1
 
 
+def retell(tap, title, text):
+    """The TAP of what ran in a process of its own; without a plan it did not get far."""
+    for line in text.splitlines():
+        said = re.match(r"(not )?ok \d+ - (.*)", line)
+        if said:
+            tap.ok(not said[1], said[2])
+        elif line.startswith("# "):
+            tap.note(line[2:])
+        elif line.startswith("1..0"):
+            tap.ok(True, f"{title} {line[5:]}")
+    if not re.search(r"^1\.\.\d+", text, re.M):
+        tap.ok(False, f"{title} runs to its end", text[-1000:])
+
+
 def with_libraries(*names):
     """{path: bytes} of programs of this machine and of what they are linked to. Skip when one is
     not installed."""

@@ -3,7 +3,6 @@
 kdump-compressed files, their pages, and the struct pages that lie in them. x86-64 only."""
 
 import mmap
-import re
 import struct
 import zlib
 

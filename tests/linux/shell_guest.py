@@ -6,6 +6,7 @@ depmod's tables, /usr/sbin the programs under test with their libraries."""
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +14,10 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import lab
+
+MIB = 1 << 20
+# A machine "pc,max-ram-below-4g=3G" with more memory than that has the rest from 4 GiB on.
+LOW_MAX, HIGH = 3 << 30, 4 << 30
 
 # What of /lib/modules/RELEASE/kernel is taken along, by the start of the path.
 NETWORK = ("drivers/virtio/", "drivers/net/virtio_net.", "drivers/net/net_failover.",
@@ -68,12 +73,12 @@ def module_tree(flavour):
 
 def _busybox():
     """A static one, whatever is installed here."""
-    path = lab.cache_directory() / "busybox-static"
-    if not path.is_file():
-        lab._unpack("busybox-static", lambda p: path.name if p.endswith("bin/busybox") else None,
-                    lab.cache_directory())
-        path.chmod(0o755)
-    return path
+    def unpack(new):
+        lab._unpack("busybox-static",
+                    lambda p: "busybox" if p.endswith("bin/busybox") else None, new)
+        os.chmod(f"{new}/busybox", 0o755)
+
+    return lab._unpacked_once("busybox", unpack) / "busybox"
 
 
 def _libraries(program):
@@ -137,7 +142,7 @@ class ShellGuest:
             self.qmp = lab.Qmp(self.work / "qmp")
             self._type("echo lab-ready")   # may be lost, before there is a shell
             self.wait_shell()
-        except lab.LabError:
+        except BaseException:   # also of a test that is ended meanwhile: no guest outlives it
             self.__exit__()
             raise
         return self
@@ -148,7 +153,7 @@ class ShellGuest:
         lab.stop_process(self.process)
         self.console.join()
 
-    def wait_shell(self, patience=120):
+    def wait_shell(self, patience=300):
         """Asks until something answers."""
         stop = threading.Event()
 
@@ -174,7 +179,7 @@ class ShellGuest:
         except OSError:
             raise lab.LabError("QEMU ended:\n" + self.console.tail())
 
-    def run(self, command, patience=120):
+    def run(self, command, patience=300):
         """(exit status, what it printed, both streams) of a command line of the shell."""
         self._count += 1
         mark = f"lab-mark-{self._count}"
@@ -192,8 +197,17 @@ class ShellGuest:
         self._type(line)
 
     def save_memory(self):
-        """Stops the machine and writes its physical memory to a file."""
-        path = self.work / "memory"
+        """Stops the machine and writes its physical memory to a file: a byte's place is its address.
+        What of a machine with more than LOW_MAX lies above 4 GiB is there as well."""
+        path, high = self.work / "memory", self.memory_mib * MIB - LOW_MAX
         self.qmp.execute("stop")
-        self.qmp.execute("pmemsave", val=0, size=self.memory_mib << 20, filename=str(path))
+        self.qmp.execute("pmemsave", val=0, size=min(self.memory_mib * MIB, LOW_MAX),
+                         filename=str(path))
+        if high > 0:
+            part = self.work / "memory.high"
+            self.qmp.execute("pmemsave", val=HIGH, size=high, filename=str(part))
+            with open(part, "rb") as source, open(path, "r+b") as memory:
+                memory.seek(HIGH)
+                shutil.copyfileobj(source, memory, MIB)
+            part.unlink()
         return path

@@ -8,7 +8,9 @@
 import json
 import pathlib
 import re
+import shutil
 import struct
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -21,6 +23,7 @@ import lab           # noqa: E402
 import oracle        # noqa: E402
 
 INITRAMFS_MAX = 3 << 20
+SMALLEST_PATIENCE = 900   # 4 GiB go through zlib under TCG
 XLOADFLAGS_AT, XLF_KERNEL_64 = 0x236, 1   # Linux Documentation/arch/x86/boot.rst
 
 
@@ -138,6 +141,52 @@ def looking(t, receiver):
            + arm_line(receiver, "--initramfs /b >/dev/null") + " && cmp /a /b && cpio -t </a", 0,
            r"\binit\b", "lib/panicd/modules", "lib/panicd/options", "lib/modules/virtio_net.ko")
     t.guest.run("rm -f /a /b")
+    t.guest.run("mkdir -p /etc/panicd; printf '[arm]\\nserver = 10.0.2.2:7\\nfilter = 1\\n'"
+                " >/etc/panicd/panicdump.conf")
+    t.says("what was kept is used, and what is typed comes on top",
+           "panicdump arm --filter 31 --poweroff --dry-run", 0, "server 10.0.2.2:7", "-d 31",
+           "the machine is switched off")
+    t.says("what is kept and not there yet exits 1: a boot tries again",
+           "echo interface = wan7 >>/etc/panicd/panicdump.conf; panicdump arm", 1, "wan7")
+    t.says("one image for every kernel is refused, with what to type",
+           arm_line(receiver, "--persist --kernel /boot/vmlinuz"), 2, "ln -s .*/boot/vmlinuz")
+    t.guest.run("rm -r /etc/panicd")
+
+
+def interrupted(t, receiver):
+    """It is armed, and is armed again in ways that do not end well."""
+    arm = arm_line(receiver, "--on-nmi")
+    t.says("two at once wait for each other",
+           f"{arm} >/1 & {arm} --filter 31 >/2; wait $!; grep -c ^Armed /1 /2; panicdump status", 0,
+           "/1:1 /2:1", "^/1:1 /2:1 armed for kernel", "open: it answers")
+    t.guest.run("head -c 200000 /boot/vmlinuz-$(uname -r) >/cut; cp /boot/vmlinuz-$(uname -r) /odd;"
+                f"printf '\\\\0\\\\0' | dd of=/odd bs=1 seek={XLOADFLAGS_AT} conv=notrunc")
+    t.says("an image that is cut is refused before anything is loaded",
+           arm + " --kernel /cut || panicdump status", 0, "/cut is cut: 200000 bytes of",
+           "armed for kernel")
+    t.says("one that the kernel refuses only when it has let the old one go",
+           arm + " --kernel /odd", 2, "the crash kernel that was loaded until now is gone",
+           "form")
+    t.says("leaves the machine disarmed, and status says that", "panicdump status", 1, "^armed no")
+    t.ok(t.value("/proc/sys/kernel/unknown_nmi_panic") == "0", "and an NMI as it was")
+    told = set()
+    for delay in ("0.05", "0.1", "0.2", "0.4", "0.6", "0.8", "1"):
+        t.guest.run(f"{arm} >/dev/null & sleep {delay}; kill -9 $! 2>/dev/null; wait $! 2>/dev/null")
+        loaded = t.value("/sys/kernel/kexec_crash_loaded")
+        code, text = t.guest.run("panicdump status")
+        flat = " ".join(text.split())
+        state = ("armed" if flat.startswith("armed for") else
+                 "cut off" if "cut off in the middle" in flat else "no")
+        told.add(state)
+        if (state == "armed") != (code == 0) or (state == "armed" and loaded != "1"):
+            told.add(f"wrong after {delay}: loaded {loaded}, exit {code}, {flat}")
+        t.guest.run("panicdump disarm")
+        if t.value("/proc/sys/kernel/unknown_nmi_panic") != "0":
+            told.add(f"an NMI still panics after {delay}: {flat}")
+    t.ok(told <= {"armed", "cut off", "no"},
+         f"killed at any time, status says what is so ({', '.join(sorted(told))}), and disarm takes "
+         "it back", "\n".join(sorted(told)))
+    t.says("and it can be armed again", arm, 0, "^Armed")
 
 
 def armed(t, receiver):
@@ -180,6 +229,7 @@ def armed(t, receiver):
     t.guest.run("ip link set eth0 up; ip route add default via 10.0.2.2")
     t.says("arming again keeps what an NMI did before", arm_line(receiver, "--on-nmi"), 0,
            r"unknown_nmi_panic=1 \(was 0\)")
+    interrupted(t, receiver)
     t.says("disarm takes it back", "panicdump disarm", 0, "^Disarmed", "NMI")
     t.ok((t.value("/sys/kernel/kexec_crash_loaded"), t.value("/proc/sys/kernel/unknown_nmi_panic"))
          == ("0", "0"), "no crash kernel is loaded, and an NMI is as it was")
@@ -245,7 +295,7 @@ def tool(tap):
         t.says("status knows by what", "panicdump status", 0, "by kexec-tools")
         guest.qmp.execute("inject-nmi")
         judge_dump(t, real_dump(receiver, guest), "NMI")
-        guest.process.wait(60)
+        guest.console.wait("reboot: Power down", 120, "the crash kernel")
         t.ok(True, "the machine is switched off then")
 
 
@@ -263,10 +313,9 @@ def nics(tap):
             t.says("arm refuses, with what to add", arm_line(receiver), 2, "crashkernel=",
                    "nothing was changed")
             t.says("status has the number", "panicdump status", 1, "memory 0 B reserved")
-            if guest.run("ls /sys/class/net/wlan0")[0] == 0:
-                guest.run("ip link set wlan0 up; ip addr add 192.0.2.1/24 dev wlan0")
-                t.says("a wireless interface is refused as such",
-                       "panicdump arm --server 192.0.2.9 --interface wlan0", 2, "wireless")
+            guest.run("ip link set wlan0 up; ip addr add 192.0.2.1/24 dev wlan0")
+            t.says("a wireless interface is refused as such",
+                   "panicdump arm --server 192.0.2.9 --interface wlan0", 2, "wireless")
         with shell_guest.ShellGuest(work, image, memory_mib=512, reserve="128M", nic="e1000e",
                                     machine="q35", modules="e1000e",
                                     append="init_on_free=1") as guest:
@@ -375,7 +424,68 @@ def also_local(tap):
             judge_dump(t, new[0] if new else {"state": "none"}, "sysrq triggered crash")
 
 
-SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local}
+def makedumpfile(tap):
+    """Who wants that program to filter gets it, with its libraries, and is told what it costs."""
+    program = shutil.which("makedumpfile")
+    if not program:
+        raise lab.Skip("makedumpfile is not installed: apt-get install makedumpfile")
+    image = shell_guest.initramfs("cloud-amd64", {"usr/bin/makedumpfile": program})
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=384, reserve="88M",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "makedumpfile", guest)
+        text = t.says("--filter alone takes no program along",
+                      arm_line(receiver, "--filter 31 --dry-run"), 0)
+        t.initramfs_is_small(text, "virtio_net")
+        t.says("it has to be told what to leave out", arm_line(receiver, "--makedumpfile"), 2,
+               "--filter 31")
+        guest.run("mv /usr/bin/makedumpfile /away")
+        t.says("it has to be there", arm_line(receiver, "--filter 31 --makedumpfile"), 2,
+               "makedumpfile is not installed", "selects the same pages")
+        guest.run("mv /away /usr/bin/makedumpfile")
+        text = t.says("then it is taken along, and no memory is missing",
+                      arm_line(receiver, "--filter 31 --makedumpfile"), 0,
+                      "panicdump, makedumpfile and its libraries,")
+        tap.note(re.search("initramfs .*? needed", text)[0])
+        t.ok("warning reservation" not in text, "what is reserved is enough for it", text)
+        guest.type("panicdump test --crash --yes-really")
+        judge_dump(t, real_dump(receiver, guest), "sysrq triggered crash")
+        t.ok(any("filtered at level 31 by makedumpfile" in line for line in guest.console.lines),
+             "it has filtered", guest.console.tail())
+
+
+def smallest(tap):
+    """72 MiB are enough for a machine of 4 GiB, all of whose memory is sent."""
+    mib, reserve = 4096, 72
+    image = shell_guest.initramfs("cloud-amd64")
+    with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
+            lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
+            shell_guest.ShellGuest(work, image, memory_mib=mib, reserve=f"{reserve}M",
+                                   machine="pc,max-ram-below-4g=3G",
+                                   append="init_on_free=1") as guest:
+        t = Typed(tap, "smallest", guest)
+        text = t.says("arm takes 72 MiB", arm_line(receiver, "--append panicd_after=wait"), 0,
+                      f"memory {reserve}.0 MiB reserved", "dump everything")
+        t.ok("reservation" not in text, "and finds them enough", text)
+        guest.type("panicdump test --crash --yes-really")
+        dump = real_dump(receiver, guest, SMALLEST_PATIENCE)
+        judge_dump(t, dump, "sysrq triggered crash")
+        memory = guest.save_memory()
+        export = subprocess.run(
+            [lab.binary("panicctl"), "--directory", receiver.directory, "export", "--decompress",
+             "-o", f"{work}/core", str(dump["id"])], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=SMALLEST_PATIENCE)
+        t.ok(export.returncode == 0, "the dump can be had", export.stdout)
+        found = oracle.compare(f"{work}/core", memory)
+        once = found.equal - found.shared // oracle.PAGE
+        there = (mib - reserve - 2) * 256   # without what the firmware has
+        t.ok(once >= there and found.different == 0,
+             f"every page is that of the machine: {once} of them, {found.zero} zero", found)
+
+
+SCENARIOS = {"arm": arm, "tool": tool, "nics": nics, "bond": bond, "also-local": also_local,
+             "makedumpfile": makedumpfile, "smallest": smallest}
 
 
 def main():

@@ -88,6 +88,68 @@ static void an_image_that_says_nothing_counts_by_its_name_only(void)
     tmp_remove();
 }
 
+static void a_boot_entry_leads_to_its_image_whatever_it_is_called(void)
+{
+    tmp_make();
+    tree_text("boot/loader/entries/a.conf", "title Another\nversion 6.1.0-1\nlinux /a/linux\n");
+    tree_text("boot/loader/entries/b.conf", "title\tMine\nversion  6.1.0-2\r\nlinux\t/b/linux\r\n");
+    tree_text("efi/loader/entries/c.conf", "# version 6.1.0-9\nlinux token/6.1.0-3/linux\n");
+    tree_text("efi/loader/entries/d.conf", "linux\n");
+    tree_text("efi/loader/entries/e.conf", "");
+    put_image("boot/a/linux", "6.1.0-1");
+    put_image("boot/b/linux", "");
+    put_image("efi/token/6.1.0-3/linux", "6.1.0-3");
+    CHECK_STR(found("6.1.0-1"), "/boot/a/linux");
+    CHECK_STR(found("6.1.0-2"), "/boot/b/linux");
+    CHECK_STR(found("6.1.0-3"), "/efi/token/6.1.0-3/linux");
+    CHECK_STR(found("6.1.0-9"), "");
+    put_image("boot/a/linux", "6.1.0-7"); /* it says that it is another one */
+    CHECK_STR(found("6.1.0-1"), "");
+    tmp_remove();
+}
+
+static void a_unified_image_is_told_how_to_be_taken_apart(void)
+{
+    static uint8_t image[4096];
+    struct pnd_kernel kernel;
+
+    tmp_make();
+    memcpy(image, "MZ", 2);
+    memcpy(image + 0x178, ".osrel\0\0", 8);
+    memcpy(image + 0x1c8, ".linux\0\0", 8);
+    tree_put("efi/EFI/Linux/arch.efi", image, sizeof(image));
+    CHECK_EQ(pnd_kernel_take(tmp_file("efi/EFI/Linux/arch.efi"), "6.9.2", &kernel, &why),
+             PND_E_TYPE);
+    CHECK(strstr(why.text, "objcopy -O binary -j .linux "));
+    CHECK(strstr(why.text, " /lib/modules/6.9.2/vmlinuz"));
+    tmp_remove();
+}
+
+/* kexec would load it, and the machine would count as armed. */
+static void an_image_that_is_cut_is_refused_at_each_length(void)
+{
+    static uint8_t image[0x2000];
+    struct pnd_kernel kernel;
+
+    tmp_make();
+    memcpy(image + 0x202, "HdrS", 4);
+    image[0x207] = 2; /* version 2.15 */
+    image[0x206] = 15;
+    image[0x1f1] = 3;                           /* setup: 4 sectors, 0x800 bytes */
+    image[0x1f4] = (0x2000 - 0x800) / 16 & 255; /* and the rest */
+    image[0x1f5] = (0x2000 - 0x800) / 16 >> 8;
+    for (size_t len = 0x210; len < sizeof(image); len += 0x77) {
+        tree_put("boot/vmlinuz-6.1.0", image, len);
+        CHECK_EQ(pnd_kernel_find(tmp_path, "6.1.0", &kernel, &why), PND_E_NOTFOUND);
+        CHECK(strstr(why.text, "is cut: ") != NULL);
+    }
+    tree_put("boot/vmlinuz-6.1.0", image, sizeof(image));
+    CHECK_EQ(pnd_kernel_find(tmp_path, "6.1.0", &kernel, &why), PND_OK);
+    tree_put("boot/vmlinuz-6.1.0", image, sizeof(image) - 1);
+    CHECK_EQ(pnd_kernel_find(tmp_path, "6.1.0", &kernel, &why), PND_E_NOTFOUND);
+    tmp_remove();
+}
+
 static void every_truncation_of_a_header_is_survived(void)
 {
     static uint8_t image[0x600];
@@ -402,11 +464,34 @@ static void a_record_that_is_none_is_refused_by_name(void)
     tmp_remove();
 }
 
+static void every_truncation_of_a_record_is_refused(void)
+{
+    static struct pnd_state state = {.release = "6.1.0-1-amd64"};
+    static char text[PND_STATE_BYTES_MAX];
+    size_t len;
+    FILE *file;
+
+    tmp_make();
+    CHECK_EQ(pnd_state_write(tmp_path, &state, &why), PND_OK);
+    file = fopen(tmp_file("run/panicd/armed.json"), "r");
+    len = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    CHECK(file && fclose(file) == 0 && len > 2 && text[len - 1] == '}');
+    while (len-- > 0) {
+        text[len] = '\0';
+        tree_text("run/panicd/armed.json", text);
+        CHECK_EQ(pnd_state_read(tmp_path, &state, &why), PND_E_FORMAT);
+    }
+    tmp_remove();
+}
+
 int main(void)
 {
     RUN(the_image_is_found_where_each_distribution_keeps_it);
     RUN(an_image_of_another_release_is_passed_by);
     RUN(an_image_that_says_nothing_counts_by_its_name_only);
+    RUN(a_boot_entry_leads_to_its_image_whatever_it_is_called);
+    RUN(a_unified_image_is_told_how_to_be_taken_apart);
+    RUN(an_image_that_is_cut_is_refused_at_each_length);
     RUN(every_truncation_of_a_header_is_survived);
     RUN(the_kernel_loads_it_for_the_case_of_a_panic);
     RUN(kexec_tools_is_asked_where_another_call_may_help);
@@ -421,5 +506,6 @@ int main(void)
     RUN(a_kernel_without_these_settings_is_said);
     RUN(what_is_armed_is_read_as_it_was_written);
     RUN(a_record_that_is_none_is_refused_by_name);
+    RUN(every_truncation_of_a_record_is_refused);
     return tap_done();
 }

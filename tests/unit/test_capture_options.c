@@ -290,6 +290,34 @@ static void what_does_not_fit_is_not_written(void)
     CHECK_EQ(pnd_capture_options_format(&odd, text, sizeof(text)), PND_E_ARG);
 }
 
+/* In memory that ends with it, so that a sanitizer sees who reads on. */
+static void every_truncation_is_read_to_its_end_and_no_further(void)
+{
+    static const char whole[] =
+        "_panicd_ip=10.0.40.2:2069,10.0.40.3 panicd_port=1070 panicd_via=52:54:00:12:34:56,- "
+        "_router_ip=10.0.40.1 kdp_ip_addr=10.0.40.7/22 kdp_match_name=eth1 "
+        "kdp_match_mac=525400abcdef debug=0x44 panicd_vlan=7 panicd_compress=none "
+        "panicd_local=UUID=12-34:ext4:/var/crash panicd_after=shell";
+    unsigned good = 0;
+
+    for (size_t len = 0; len < sizeof(whole); len++) {
+        char *text = malloc(len + 1);
+
+        CHECK(text != NULL);
+        memcpy(text, whole, len);
+        text[len] = '\0';
+        if (parse(text) == PND_OK) {
+            good++;
+            CHECK(o.server_count > 0 && o.server_count <= 2);
+        } else {
+            CHECK(why.text[0] && strcmp(why.text, "of something else") != 0);
+        }
+        free(text);
+    }
+    CHECK(good > 0 && good < sizeof(whole));
+    CHECK_EQ(o.after, PND_AFTER_SHELL);
+}
+
 int main(void)
 {
     RUN(a_server_alone_is_enough);
@@ -302,6 +330,7 @@ int main(void)
     RUN(bad_servers_are_named_and_the_good_ones_keep_their_macs);
     RUN(nowhere_to_go_is_a_mistake);
     RUN(no_number_of_mistakes_overruns);
+    RUN(every_truncation_is_read_to_its_end_and_no_further);
     RUN(what_is_written_is_read_as_it_was);
     RUN(what_is_so_anyway_is_not_written_but_the_end_always_is);
     RUN(what_does_not_fit_is_not_written);

@@ -428,6 +428,16 @@ static void a_machine_too_large_for_the_memory_there_is_is_refused_before_it_is_
     CHECK(WEXITSTATUS(status) == 0 || (WEXITSTATUS(status) == 2 && geteuid() != 0));
 }
 
+static void what_is_noted_of_each_page_is_a_bit_and_at_odd_levels_two(void)
+{
+    static const uint64_t machine = UINT64_C(64) << 30, mib = 1 << 20;
+
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 0), 0);
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 16), 2 * mib);
+    CHECK_EQ(pnd_content_filtered_bytes(machine, 31), 4 * mib);
+    CHECK_EQ(pnd_content_filtered_bytes(machine * 16, 31), 64 * mib);
+}
+
 static void makedumpfile_that_is_not_there_is_no_content(void)
 {
     make("");
@@ -509,6 +519,7 @@ int main(void)
     RUN(a_file_that_is_cut_is_noticed);
     RUN(memory_is_read_once_wherever_it_stands);
     RUN(a_hole_between_memories_costs_nothing);
+    RUN(what_is_noted_of_each_page_is_a_bit_and_at_odd_levels_two);
     RUN(a_machine_too_large_for_the_memory_there_is_is_refused_before_it_is_too_late);
     RUN(makedumpfile_that_is_not_there_is_no_content);
     RUN(makedumpfile_that_cannot_be_started_is_a_content_that_fails);

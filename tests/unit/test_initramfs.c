@@ -83,7 +83,7 @@ static int write_it(const char *name, uint64_t *ret_bytes)
     struct stat st;
 
     snprintf(init, sizeof(init), "%s", tmp_file("usr/sbin/panicdump-static"));
-    it.files[0] = (struct pnd_initramfs_file){"bin/sh", init};
+    it.files[0] = (struct pnd_initramfs_file){"bin/sh", init, false};
     it.file_count = 1;
     *ret_bytes = 0;
     err = pnd_initramfs_write(&it, fd, ret_bytes, &why);
@@ -214,6 +214,32 @@ static void a_program_that_wants_libraries_is_refused(void)
     CHECK(strstr(why.text, "static"));
 }
 
+/* It has them beside it. */
+static void unless_it_is_taken_along_with_them(void)
+{
+    uint8_t program[4096];
+    char path[4096];
+    struct pnd_initramfs it = {.options = "", .init = path, .file_count = 1};
+    uint64_t bytes = 0;
+    int fd;
+
+    tmp_make();
+    make_program(program, 1, true);
+    tree_put("init", program, sizeof(program));
+    make_program(program, 3, true);
+    tree_put("usr/bin/makedumpfile", program, sizeof(program));
+    snprintf(path, sizeof(path), "%s", tmp_file("init"));
+    it.files[0] =
+        (struct pnd_initramfs_file){"usr/bin/makedumpfile", tmp_file("usr/bin/makedumpfile"), true};
+    fd = open("/dev/null", O_WRONLY);
+    CHECK_EQ(pnd_initramfs_write(&it, fd, &bytes, &why), PND_OK);
+    CHECK(bytes > sizeof(program));
+    it.files[0].linked = false;
+    CHECK_EQ(pnd_initramfs_write(&it, fd, &bytes, &why), PND_E_FORMAT);
+    close(fd);
+    tmp_remove();
+}
+
 static void every_truncation_of_a_program_is_refused(void)
 {
     uint8_t program[4096];
@@ -239,6 +265,24 @@ static void one_that_is_too_large_names_what_is_too_much(void)
     CHECK(strstr(why.text, "lib/firmware/fw/nic.bin") && strstr(why.text, "16 MiB"));
     CHECK(truncate(tmp_file("lib/firmware/fw/nic.bin"), PND_MODULE_BYTES_MAX + 1) == 0);
     CHECK_EQ(write_it("it.cpio", &bytes), PND_E_RANGE);
+    remove_place();
+}
+
+static void a_module_that_is_cut_is_refused_at_each_length(void)
+{
+    static const char path[] = "lib/modules/" TREE_RELEASE "/kernel/lib.ko";
+    uint8_t module[1024 + 40];
+    uint64_t bytes;
+    size_t len;
+
+    make_place();
+    len = tree_module(module, "license=GPL", 12);
+    memcpy(module + len, "a signature~Module signature appended~", 38);
+    for (size_t cut = 1; cut <= len + 38; cut++) {
+        tree_put(path, module, cut);
+        CHECK_EQ(write_it("out", &bytes), cut < len ? PND_E_FORMAT : PND_OK);
+        CHECK(cut >= len || strstr(why.text, "lib.ko is no module, or one that is cut"));
+    }
     remove_place();
 }
 
@@ -268,8 +312,10 @@ int main(void)
     RUN(the_same_parts_give_the_same_bytes);
     RUN(a_program_goes_without_what_is_not_loaded);
     RUN(a_program_that_wants_libraries_is_refused);
+    RUN(unless_it_is_taken_along_with_them);
     RUN(every_truncation_of_a_program_is_refused);
     RUN(one_that_is_too_large_names_what_is_too_much);
+    RUN(a_module_that_is_cut_is_refused_at_each_length);
     RUN(what_is_missing_or_cannot_be_written_is_named);
     return tap_done();
 }

@@ -90,6 +90,31 @@ static void everything_else_is_refused_with_what_to_say(void)
     CHECK_EQ(pnd_local_parse(path, &word, &why), PND_E_ARG);
 }
 
+/* At most its directory is a shorter one. */
+static void a_word_that_is_cut_never_means_another_disk(void)
+{
+    static const char *const whole[] = {"UUID=12345678-9abc:ext4:/var/crash",
+                                        "PARTUUID=5361644d-6163-11AA-AA11-00306543ECAC"};
+
+    for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
+        struct pnd_local_word all, cut;
+
+        CHECK_EQ(pnd_local_parse(whole[i], &all, &why), PND_OK);
+        for (size_t len = 0; len < strlen(whole[i]); len++) {
+            char *text = strndup(whole[i], len);
+
+            CHECK(text != NULL);
+            if (pnd_local_parse(text, &cut, &why) == PND_OK) {
+                CHECK_EQ(cut.kind, all.kind);
+                CHECK_STR(cut.id, all.id);
+                CHECK_STR(cut.fstype, all.fstype);
+                CHECK(strncmp(cut.path, all.path, strlen(cut.path)) == 0);
+            }
+            free(text);
+        }
+    }
+}
+
 /* ---- a file ---- */
 
 static int begin(const char *name)
@@ -576,6 +601,7 @@ int main(void)
 {
     RUN(the_three_ways_to_name_a_place_are_understood);
     RUN(everything_else_is_refused_with_what_to_say);
+    RUN(a_word_that_is_cut_never_means_another_disk);
     RUN(a_dump_has_its_name_only_when_it_is_whole);
     RUN(what_is_there_is_never_overwritten);
     RUN(names_that_lead_elsewhere_are_refused);

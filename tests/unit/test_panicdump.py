@@ -238,6 +238,9 @@ def unusable(tmp):
         ("a directory", ["send", "--server", "127.0.0.1", tmp]),
         ("no server", ["send", "x"]),
         ("a port of 0", ["send", "--server", "127.0.0.1", "--port", "0", "x"]),
+        ("a port of 0 behind the address", ["send", "--server", "127.0.0.1:0", "x"]),
+        ("an address without an end", ["test", "--server", "127.0.0.1:"]),
+        ("a server of 300 bytes", ["test", "--server", "n" * 300]),
         ("no verb", []),
         ("a wrong verb", ["sned"]),
         ("a wrong option", ["test", "--frob"]),
@@ -284,6 +287,9 @@ def tests(tmp):
     r = Receiver()
     p = panicdump("test", "--server", "127.0.0.1", "--port", str(r.port))
     ok = p.returncode == 0 and p.stdout.startswith(b"ok: ") and r.done and r.seeks == 1
+    two = Receiver()
+    p2 = panicdump("test", "--server", f"127.0.0.1:{two.port}")
+    check("the port can stand behind the address", p2.returncode == 0 and two.done, p2.stderr)
     check("test says ok in one line, and uses every kind of packet",
           ok and p.stdout.count(b"\n") == 1 and len(r.body) == 16384, p.stdout, p.stderr)
     check("its dump says what it is", b"no kernel dump" in r.body and "panicd-test-" in r.name)

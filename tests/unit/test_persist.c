@@ -19,6 +19,7 @@ static void debian(void)
     put("/etc/kernel/postinst.d/initramfs-tools", "#!/bin/sh\n");
     put("/usr/share/panicd/kernel-hook", "#!/bin/sh\nexit 0\n");
     put("/usr/bin/kernel-install", "");
+    put("/usr/bin/dpkg", "");
 }
 
 static struct stat status_of(const char *path)
@@ -49,6 +50,7 @@ static const struct pnd_persist full = {.server = "10.0.40.2, 10.0.40.3:1070",
                                         .after = "poweroff",
                                         .filter = 31,
                                         .on_nmi = true,
+                                        .makedumpfile = true,
                                         .force = true,
                                         .also_local = "/var/crash",
                                         .append = "console=ttyS1,115200 nomodeset"};
@@ -65,7 +67,7 @@ static void what_is_asked_for_comes_back_from_the_file(void)
     CHECK_STR(read.interface, full.interface);
     CHECK_STR(read.after, full.after);
     CHECK_EQ(read.filter, 31);
-    CHECK(read.on_nmi && read.force);
+    CHECK(read.on_nmi && read.force && read.makedumpfile);
     CHECK_STR(read.also_local, full.also_local);
     CHECK_STR(read.append, full.append);
     CHECK_EQ(status_of("/etc/panicd/panicdump.conf").st_mode & 0777, 0644);
@@ -144,6 +146,48 @@ static void where_kernels_come_by_kernel_install_the_hook_is_there(void)
     CHECK_EQ(pnd_persist_enable(root, &why), PND_OK);
     CHECK_STR(get("/etc/kernel/install.d/95-panicdump.install"), "#!/bin/sh\nexit 0\n");
     root_end();
+    debian(); /* Fedora, where another package has made Debian's directory */
+    snprintf(path, sizeof(path), "%s/usr/bin/dpkg", root);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(pnd_persist_enable(root, &why), PND_OK);
+    CHECK_STR(get("/etc/kernel/install.d/95-panicdump.install"), "#!/bin/sh\nexit 0\n");
+    CHECK_EQ(status_of("/etc/kernel/postinst.d/zz-panicdump").st_mode, 0);
+    root_end();
+    debian(); /* Gentoo, where there is nothing else */
+    snprintf(path, sizeof(path), "rm %s/usr/bin/dpkg %s/usr/bin/kernel-install", root, root);
+    CHECK_EQ(system(path), 0);
+    CHECK_EQ(pnd_persist_enable(root, &why), PND_OK);
+    CHECK_STR(get("/etc/kernel/postinst.d/zz-panicdump"), "#!/bin/sh\nexit 0\n");
+    root_end();
+}
+
+static void without_its_file_or_its_unit_the_next_boot_does_not_arm(void)
+{
+    static const char *const lost[] = {"/etc/panicd/panicdump.conf", UNIT, LINK};
+    char path[ROOT_PATH_CAP];
+
+    for (size_t i = 0; i < sizeof(lost) / sizeof(lost[0]); i++) {
+        debian();
+        CHECK_EQ(pnd_persist_write(root, &full, &why), PND_OK);
+        CHECK_EQ(pnd_persist_enable(root, &why), PND_OK);
+        snprintf(path, sizeof(path), "%s%s", root, lost[i]);
+        CHECK_EQ(unlink(path), 0);
+        CHECK(!pnd_persist_is_enabled(root));
+        root_end();
+    }
+}
+
+static void without_the_hook_to_copy_nothing_is_enabled(void)
+{
+    char path[ROOT_PATH_CAP];
+
+    debian();
+    snprintf(path, sizeof(path), "%s/usr/share/panicd/kernel-hook", root);
+    CHECK_EQ(unlink(path), 0);
+    CHECK_EQ(pnd_persist_enable(root, &why), PND_E_NOTFOUND);
+    CHECK(strstr(why.text, "install panicd anew"));
+    CHECK_EQ(status_of(LINK).st_mode, 0);
+    root_end();
 }
 
 static void all_of_it_can_be_taken_away(void)
@@ -194,6 +238,8 @@ int main(void)
     RUN(a_value_that_would_change_the_file_is_refused);
     RUN(on_debian_the_unit_is_enabled_and_kernel_packages_have_a_hook);
     RUN(where_kernels_come_by_kernel_install_the_hook_is_there);
+    RUN(without_its_file_or_its_unit_the_next_boot_does_not_arm);
+    RUN(without_the_hook_to_copy_nothing_is_enabled);
     RUN(all_of_it_can_be_taken_away);
     RUN(without_systemd_it_says_what_to_put_where);
     RUN(a_unit_that_is_not_installed_is_named);
