@@ -85,7 +85,7 @@ static void choose_everything(struct capture *c)
 
     if (err && c->how != PND_CAPTURE_PLAINLY)
         pnd_complain(0,
-                     "the dump is sent as it stands, and the log is not first: its headers are "
+                     "the dump goes as it stands, and the log is not first: its headers are "
                      "%s",
                      c->file.understood ? pnd_err_text(err) : "not understood");
 }

@@ -419,7 +419,7 @@ class Shell(Scenario):
     title, after, shell = "panicd_after=shell", "shell", True
 
     def outcome(self):
-        self.guest.console.wait("^panicdump - send kernel core dumps", 30, "/bin/sh")
+        self.guest.console.wait("^panicdump-static - the part of panicdump", 30, "/bin/sh")
         self.guest.wait_end(60)
         self.say(any("reboot: Restarting system" in line for line in self.guest.console.lines),
                  "/bin/sh runs on the console, and the machine restarts when it ends",

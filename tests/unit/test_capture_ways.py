@@ -263,7 +263,7 @@ def filters(t, w, cable, path, body):
                 arrived(p, r, body) and words in p.said
                 and "filtered at level 31 by makedumpfile" in p.said
                 and "panicd_filter=31 cannot be done: level 31 of a dump that is not understood: "
-                "sending everything" in p.said and "is sent as it stands" in p.said, p.said)
+                "sending everything" in p.said and "goes as it stands" in p.said, p.said)
 
 
 def names(t, w, cable, path, body):
