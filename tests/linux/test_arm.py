@@ -9,7 +9,6 @@ import json
 import pathlib
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,7 @@ import oracle        # noqa: E402
 
 INITRAMFS_MAX = 3 << 20
 SMALLEST_PATIENCE = 900   # 4 GiB go through zlib under TCG
-XLOADFLAGS_AT, XLF_KERNEL_64 = 0x236, 1   # Linux Documentation/arch/x86/boot.rst
+XLOADFLAGS_AT = 0x236   # Linux Documentation/arch/x86/boot.rst
 
 
 class Tap:
@@ -280,33 +279,24 @@ def arm(tap):
         crashed_to_a_shell(t, receiver, guest, work)
 
 
-def without_64_bit_entry(vmlinuz):
-    """The kernel, as one that kexec_file_load does not understand."""
-    image = bytearray(vmlinuz)
-    flags, = struct.unpack_from("<H", image, XLOADFLAGS_AT)
-    struct.pack_into("<H", image, XLOADFLAGS_AT, flags & ~XLF_KERNEL_64)
-    return bytes(image)
-
-
 def tool(tap):
-    """kexec_file_load refuses the image; kexec-tools loads it. An NMI is what it dies of."""
-    release, vmlinuz, _ = shell_guest.initramfs("cloud-amd64")
-    place = f"boot/vmlinuz-{release}"
+    """A kernel without kexec_file_load: kexec-tools loads. An NMI is what it dies of."""
     image = shell_guest.initramfs(
-        "cloud-amd64", {"sbin/kexec": lab._tool("kexec-tools", "kexec")},
-        {place: without_64_bit_entry(vmlinuz)})
+        "cloud-amd64", {"sbin/kexec": lab._tool("kexec-tools", "kexec"), "sbin/without_kexec_file":
+                        lab.build_directory() / "tests/linux/without_kexec_file"})
     with tempfile.TemporaryDirectory(prefix="panicd-arm-") as work, \
             lab.Receiver(f"{work}/dumps", f"{work}/log") as receiver, \
             shell_guest.ShellGuest(work, image, memory_mib=384, reserve="96M",
                                    append="init_on_free=1") as guest:
         t = Typed(tap, "tool", guest)
         guest.run("mv /sbin/kexec /away")
-        t.says("without kexec-tools it says which package is missing", arm_line(receiver), 2,
-               "form", "install the package kexec-tools")
+        t.says("without kexec-tools it says which package is missing",
+               "without_kexec_file " + arm_line(receiver), 2, "CONFIG_KEXEC_FILE",
+               "install the package kexec-tools")
         guest.run("mv /away /sbin/kexec")
         t.says("arm falls back to kexec-tools, and says so",
-               arm_line(receiver, "--on-nmi --poweroff"), 0, "loaded by kexec-tools",
-               "the machine is switched off")
+               "without_kexec_file " + arm_line(receiver, "--on-nmi --poweroff"), 0,
+               "loaded by kexec-tools", "the machine is switched off")
         t.says("status knows by what", "panicdump status", 0, "by kexec-tools")
         guest.qmp.execute("inject-nmi")
         judge_dump(t, real_dump(receiver, guest), "NMI")
