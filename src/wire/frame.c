@@ -34,11 +34,15 @@ static uint16_t sum_end(uint32_t sum)
     return (uint16_t)~sum;
 }
 
+static uint32_t address_sum(uint32_t ip)
+{
+    return (ip >> 16) + (ip & 0xffff);
+}
+
 static uint16_t udp_sum(uint32_t from_ip, uint32_t to_ip, const uint8_t *udp, size_t len)
 {
-    uint32_t sum = IPV4_UDP + (uint32_t)len;
+    uint32_t sum = IPV4_UDP + (uint32_t)len + address_sum(from_ip) + address_sum(to_ip);
 
-    sum += (from_ip >> 16) + (from_ip & 0xffff) + (to_ip >> 16) + (to_ip & 0xffff);
     return sum_end(sum_bytes(sum, udp, len));
 }
 
@@ -183,36 +187,61 @@ static void put_be16(uint8_t *at, uint16_t v)
     at[1] = (uint8_t)v;
 }
 
+/* @param copied  the payload stands behind the headers; else only its sum counts */
+static int build_udp4(struct pnd_wr *wr, const uint8_t *to, const uint8_t *from,
+                      const struct pnd_udp4 *udp, const uint8_t *front, size_t front_len,
+                      bool copied)
+{
+    size_t udp_len = PND_UDP_BYTES + front_len + udp->payload_len;
+    uint8_t *ip, *datagram;
+    uint32_t sum = IPV4_UDP + (uint32_t)udp_len;
+    uint16_t checksum;
+
+    if (udp_len > UINT16_MAX - PND_IPV4_BYTES)
+        return PND_E_FULL;
+    wr_eth(wr, to, from, PND_ETH_IPV4);
+    ip = wr->at;
+    pnd_wr_be16(wr, (IPV4_VERSION << 4 | PND_IPV4_BYTES / 4) << 8);
+    pnd_wr_be16(wr, (uint16_t)(PND_IPV4_BYTES + udp_len));
+    pnd_wr_be16(wr, udp->id);
+    pnd_wr_be16(wr, IPV4_DF);
+    pnd_wr_be16(wr, PND_IPV4_TTL << 8 | IPV4_UDP);
+    pnd_wr_be16(wr, 0);
+    pnd_wr_be32(wr, udp->from_ip);
+    pnd_wr_be32(wr, udp->to_ip);
+    datagram = wr->at;
+    pnd_wr_be16(wr, udp->from_port);
+    pnd_wr_be16(wr, udp->to_port);
+    pnd_wr_be16(wr, (uint16_t)udp_len);
+    pnd_wr_be16(wr, 0);
+    pnd_wr_bytes(wr, front, front_len);
+    if (copied)
+        pnd_wr_bytes(wr, udp->payload, udp->payload_len);
+    if (!pnd_wr_ok(wr))
+        return PND_E_FULL;
+    put_be16(ip + 10, sum_end(sum_bytes(0, ip, PND_IPV4_BYTES)));
+    sum += address_sum(udp->from_ip) + address_sum(udp->to_ip);
+    sum = sum_bytes(sum, datagram, PND_UDP_BYTES + front_len);
+    checksum = sum_end(sum_bytes(sum, udp->payload, udp->payload_len));
+    put_be16(datagram + 6, checksum ? checksum : 0xffff); /* 0 on the wire means "none" */
+    return PND_OK;
+}
+
 int pnd_udp4_build(void *frame, size_t cap, const uint8_t to[PND_MAC_BYTES],
                    const uint8_t from[PND_MAC_BYTES], const struct pnd_udp4 *udp)
 {
     struct pnd_wr wr = pnd_wr(frame, cap);
-    size_t udp_len = PND_UDP_BYTES + udp->payload_len;
-    uint8_t *ip, *datagram;
-    uint16_t checksum;
+    int err = build_udp4(&wr, to, from, udp, NULL, 0, true);
 
-    if (udp->payload_len > UINT16_MAX - PND_UDP_OVERHEAD)
-        return PND_E_FULL;
-    wr_eth(&wr, to, from, PND_ETH_IPV4);
-    ip = wr.at;
-    pnd_wr_be16(&wr, (IPV4_VERSION << 4 | PND_IPV4_BYTES / 4) << 8);
-    pnd_wr_be16(&wr, (uint16_t)(PND_IPV4_BYTES + udp_len));
-    pnd_wr_be16(&wr, udp->id);
-    pnd_wr_be16(&wr, IPV4_DF);
-    pnd_wr_be16(&wr, PND_IPV4_TTL << 8 | IPV4_UDP);
-    pnd_wr_be16(&wr, 0);
-    pnd_wr_be32(&wr, udp->from_ip);
-    pnd_wr_be32(&wr, udp->to_ip);
-    datagram = wr.at;
-    pnd_wr_be16(&wr, udp->from_port);
-    pnd_wr_be16(&wr, udp->to_port);
-    pnd_wr_be16(&wr, (uint16_t)udp_len);
-    pnd_wr_be16(&wr, 0);
-    pnd_wr_bytes(&wr, udp->payload, udp->payload_len);
-    if (!pnd_wr_ok(&wr))
-        return PND_E_FULL;
-    put_be16(ip + 10, sum_end(sum_bytes(0, ip, PND_IPV4_BYTES)));
-    checksum = udp_sum(udp->from_ip, udp->to_ip, datagram, udp_len);
-    put_be16(datagram + 6, checksum ? checksum : 0xffff); /* 0 on the wire means "none" */
-    return finish(&wr);
+    return err ? err : finish(&wr);
+}
+
+int pnd_udp4_build_front(void *header, size_t cap, const uint8_t to[PND_MAC_BYTES],
+                         const uint8_t from[PND_MAC_BYTES], const struct pnd_udp4 *udp,
+                         const void *front, size_t front_len)
+{
+    struct pnd_wr wr = pnd_wr(header, cap);
+    int err = build_udp4(&wr, to, from, udp, front, front_len, false);
+
+    return err ? err : (int)pnd_wr_len(&wr);
 }

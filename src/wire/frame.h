@@ -70,4 +70,11 @@ int pnd_arp_build(void *frame, size_t cap, const uint8_t to[PND_MAC_BYTES],
 int pnd_udp4_build(void *frame, size_t cap, const uint8_t to[PND_MAC_BYTES],
                    const uint8_t from[PND_MAC_BYTES], const struct pnd_udp4 *udp);
 
+/* The same for a datagram in two parts, of which the second, the payload of @p udp, is not copied:
+ * it is to follow on the wire. @p front_len is even, and the whole frame has PND_ETH_MIN bytes or
+ * more. */
+int pnd_udp4_build_front(void *header, size_t cap, const uint8_t to[PND_MAC_BYTES],
+                         const uint8_t from[PND_MAC_BYTES], const struct pnd_udp4 *udp,
+                         const void *front, size_t front_len);
+
 #endif

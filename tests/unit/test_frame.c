@@ -61,6 +61,27 @@ static void a_datagram_of_any_length_comes_back(void)
     }
 }
 
+static void a_datagram_in_two_parts_is_the_same_frame(void)
+{
+    uint8_t payload[1472], whole[PND_ETH_CAP], parts[PND_ETH_CAP];
+
+    for (size_t i = 0; i < sizeof(payload); i++)
+        payload[i] = (uint8_t)(i * 11 + (i >> 8));
+    for (size_t front = 0; front <= 30; front += 2) {
+        for (size_t len = 32; len <= sizeof(payload); len += len < 64 ? 1 : 13) {
+            struct pnd_udp4 udp = sample(payload, len), rest = sample(payload + front, len - front);
+            int n = pnd_udp4_build(whole, sizeof(whole), mac_b, mac_a, &udp);
+            int head = pnd_udp4_build_front(parts, 42 + front, mac_b, mac_a, &rest, payload, front);
+
+            CHECK_EQ(head, 42 + front);
+            memcpy(parts + head, rest.payload, rest.payload_len);
+            CHECK_MEM(parts, whole, (size_t)n);
+            CHECK_EQ(pnd_udp4_build_front(parts, 41 + front, mac_b, mac_a, &rest, payload, front),
+                     PND_E_FULL);
+        }
+    }
+}
+
 static void a_datagram_that_does_not_fit_is_not_built(void)
 {
     uint8_t payload[1473] = {0}, frame[PND_ETH_CAP];
@@ -225,6 +246,7 @@ int main(void)
 {
     RUN(a_datagram_is_built_to_the_byte);
     RUN(a_datagram_of_any_length_comes_back);
+    RUN(a_datagram_in_two_parts_is_the_same_frame);
     RUN(a_datagram_that_does_not_fit_is_not_built);
     RUN(every_truncation_is_refused);
     RUN(every_flipped_bit_of_the_packet_is_noticed);
