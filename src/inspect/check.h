@@ -2,8 +2,9 @@
  *
  * Is a dump whole? Reads a finished file once, from start to end, in bounded memory: SHA-256 of
  * the file as stored, the container it is, and whether the container is all there: a gzip
- * member's trailer, the segment bounds of a Mach-O core, the program headers of an ELF core
- * (each also inside gzip). Content that is none of these is "data": nothing contradicts it. */
+ * member's trailer, the end of an LZ4 frame, the segment bounds of a Mach-O core, the program
+ * headers of an ELF core (each also inside gzip). Content that is none of these is "data": nothing
+ * contradicts it. */
 #ifndef PND_INSPECT_CHECK_H
 #define PND_INSPECT_CHECK_H
 
@@ -34,7 +35,7 @@ struct pnd_check_range {
 struct pnd_check {
     enum pnd_verdict verdict;
     char format[32];        /* "elf", "macho", ... (reader.h), "data", "empty"; "gzip+elf", "gzip",
-                               "zstd+elf", "zstd" when the file is packed */
+                               "zstd+elf", "lz4" when the file is packed */
     char reason[256];       /* not COMPLETE: a sentence, from us, printable; else "" */
     char note[128];         /* whatever the verdict: something a person should know; mostly "" */
     uint64_t offset;        /* CORRUPT: where in the file as stored */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The content of a dump at any offset: the file itself, or what gzip or zstd has packed in it. The
+ * The content of a dump at any offset: the file itself, or what is packed in it. The
  * pass over the file (pass.h) makes it, with an index of the packed stream; a read behind what has
  * come by then is PND_E_SHORT, not an error. In bounded memory. */
 #ifndef PND_INSPECT_CONTENT_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * gzip and zstd; see packed.h. */
+ * gzip and zstd, and which kind it is; see packed.h. */
 #include "inspect/packed.h"
 
 #include <stdlib.h>
@@ -15,7 +15,7 @@ enum {
     BITS_GZIP = 15 + 16, /* zlib: any window, gzip framing */
     BITS_RAW = -15,
     TRAILER_LEN = 8, /* CRC-32 and length */
-    ZSTD_MAGIC_LEN = 4,
+    MAGIC_LEN = 4,   /* of zstd, and of LZ4 */
     ZSTD_PIECE = 16 << 10,
 
     /* z_stream.data_type after Z_BLOCK */
@@ -40,17 +40,21 @@ enum pnd_packed_kind pnd_packed_find(const void *head, size_t len)
 {
     if (pnd_gzip_is(head, len))
         return PND_PACKED_GZIP;
+    if (pnd_packed_lz4_is(head, len, false))
+        return PND_PACKED_LZ4;
     return is_zstd(head, len, false) ? PND_PACKED_ZSTD : PND_PACKED_NONE;
 }
 
 bool pnd_packed_goes_on(enum pnd_packed_kind kind, const void *head, size_t len)
 {
+    if (kind == PND_PACKED_LZ4)
+        return pnd_packed_lz4_is(head, len, true);
     return kind == PND_PACKED_GZIP ? pnd_gzip_is(head, len) : is_zstd(head, len, true);
 }
 
 size_t pnd_packed_magic_len(enum pnd_packed_kind kind)
 {
-    return kind == PND_PACKED_GZIP ? (size_t)PND_GZIP_MAGIC_LEN : (size_t)ZSTD_MAGIC_LEN;
+    return kind == PND_PACKED_GZIP ? (size_t)PND_GZIP_MAGIC_LEN : (size_t)MAGIC_LEN;
 }
 
 void pnd_packed_deinit(struct pnd_packed *packed)
@@ -58,6 +62,7 @@ void pnd_packed_deinit(struct pnd_packed *packed)
     if (packed->z_ready)
         inflateEnd(&packed->z);
     ZSTD_freeDCtx(packed->zstd);
+    LZ4F_freeDecompressionContext(packed->lz4.dctx);
     *packed = (struct pnd_packed){0};
 }
 
@@ -84,6 +89,8 @@ static int start_zstd(struct pnd_packed *packed)
 int pnd_packed_start(struct pnd_packed *packed, enum pnd_packed_kind kind)
 {
     packed->kind = kind;
+    if (kind == PND_PACKED_LZ4)
+        return pnd_packed_lz4_start(packed);
     return kind == PND_PACKED_GZIP ? start_zlib(packed, BITS_GZIP) : start_zstd(packed);
 }
 
@@ -92,9 +99,11 @@ int pnd_packed_resume(struct pnd_packed *packed, enum pnd_packed_kind kind,
 {
     int err;
 
+    packed->kind = kind;
+    if (point->lz4_flg)
+        return pnd_packed_lz4_resume(packed, point);
     if (!point->window)
         return pnd_packed_start(packed, kind);
-    packed->kind = kind;
     err = start_zlib(packed, BITS_RAW);
     if (err)
         return err;
@@ -112,7 +121,7 @@ size_t pnd_packed_bytes(const struct pnd_packed *packed)
     return packed->zstd ? ZSTD_sizeof_DCtx(packed->zstd) : 0;
 }
 
-static enum pnd_packed_result skip_trailer(struct pnd_packed *packed, struct pnd_packed_io *io)
+enum pnd_packed_result pnd_packed_skip_trailer(struct pnd_packed *packed, struct pnd_packed_io *io)
 {
     size_t part = packed->trailer_left < io->in_len ? packed->trailer_left : io->in_len;
 
@@ -129,7 +138,7 @@ static enum pnd_packed_result gzip_result(struct pnd_packed *packed, struct pnd_
         return PND_PACKED_NO_MEMORY;
     if (z == Z_STREAM_END && packed->raw) {
         packed->trailer_left = TRAILER_LEN;
-        return skip_trailer(packed, io);
+        return pnd_packed_skip_trailer(packed, io);
     }
     if (z == Z_STREAM_END)
         return PND_PACKED_ENDED;
@@ -149,7 +158,7 @@ static enum pnd_packed_result step_gzip(struct pnd_packed *packed, struct pnd_pa
     int z;
 
     if (packed->trailer_left)
-        return skip_trailer(packed, io);
+        return pnd_packed_skip_trailer(packed, io);
     packed->z.next_in = (z_const Bytef *)(uintptr_t)io->in;
     packed->z.avail_in = (uInt)io->in_len;
     packed->z.next_out = io->out;
@@ -196,6 +205,8 @@ static enum pnd_packed_result step_zstd(struct pnd_packed *packed, struct pnd_pa
 enum pnd_packed_result pnd_packed_step(struct pnd_packed *packed, struct pnd_packed_io *io,
                                        bool to_block)
 {
+    if (packed->kind == PND_PACKED_LZ4)
+        return pnd_packed_lz4_step(packed, io, to_block);
     return packed->kind == PND_PACKED_GZIP ? step_gzip(packed, io, to_block)
                                            : step_zstd(packed, io);
 }

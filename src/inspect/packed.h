@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * gzip members and zstd frames, unpacked step by step, and the index that lets a reader start in
- * the middle of them. @source RFC 1952; RFC 8878; PROTOCOL.md#kdp-6.4 */
+ * gzip members, zstd and LZ4 frames, unpacked step by step, and the index that lets a reader start
+ * in the middle of them. @source RFC 1952; RFC 8878; LZ4 Frame Format Description 1.6;
+ * PROTOCOL.md#kdp-6.4 */
 #ifndef PND_INSPECT_PACKED_H
 #define PND_INSPECT_PACKED_H
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lz4frame.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -18,6 +20,7 @@ enum pnd_packed_kind {
     PND_PACKED_NONE,
     PND_PACKED_GZIP,
     PND_PACKED_ZSTD,
+    PND_PACKED_LZ4, /* the frames of lz4(1), not Apple's */
 };
 
 enum {
@@ -33,14 +36,15 @@ enum pnd_packed_kind pnd_packed_find(const void *head, size_t len);
 bool pnd_packed_goes_on(enum pnd_packed_kind kind, const void *head, size_t len);
 size_t pnd_packed_magic_len(enum pnd_packed_kind kind);
 
-/* A place where unpacking can start: of a member or frame, or between two blocks of deflate, which
- * needs the 32 KiB before it. */
+/* A place where unpacking can start: of a member or frame; between two blocks of deflate, which
+ * needs the 32 KiB before it; or between two of LZ4 that need nothing. */
 struct pnd_packed_point {
     uint64_t stored, content;
-    uint8_t *window;     /* NULL at a start */
-    uint32_t window_len; /* bytes */
-    uint8_t bits;        /* of the byte before stored that belong to what follows */
-    uint8_t byte;        /* that byte */
+    uint8_t *window;         /* NULL at a start */
+    uint32_t window_len;     /* bytes */
+    uint8_t bits;            /* of the byte before stored that belong to what follows */
+    uint8_t byte;            /* that byte */
+    uint8_t lz4_flg, lz4_bd; /* of the frame in which it is; 0: at a start, or another kind */
 };
 
 struct pnd_packed_index {
@@ -56,9 +60,18 @@ bool pnd_packed_index_wants(const struct pnd_packed_index *index, uint64_t conte
 const struct pnd_packed_point *pnd_packed_index_find(const struct pnd_packed_index *index,
                                                      uint64_t content);
 
+/* Where in a frame it is: its header, a block's length, a block. */
+struct pnd_packed_lz4 {
+    LZ4F_dctx *dctx;
+    unsigned stage, have; /* bytes in head */
+    uint32_t left;        /* bytes of the block */
+    uint8_t flg, bd, head[19];
+};
+
 struct pnd_packed {
     enum pnd_packed_kind kind;
     z_stream z;
+    struct pnd_packed_lz4 lz4;
     bool z_ready, raw; /* raw: started in the middle; trailer_left bytes follow its end */
     unsigned trailer_left;
     uint8_t last_byte; /* that was used */
@@ -99,7 +112,18 @@ enum pnd_packed_result pnd_packed_step(struct pnd_packed *packed, struct pnd_pac
  *   @return PND_PACKED_ENDED; PND_PACKED_MORE they are not all there; PND_PACKED_BAD */
 enum pnd_packed_result pnd_packed_walk_zstd(int fd, uint64_t start, uint64_t end, uint64_t *ret_at);
 
-/* Bytes of memory that it holds. */
+/* packed_lz4.c: the same for one kind. mark: false where no point can be. */
+bool pnd_packed_lz4_is(const void *head, size_t len, bool skippable);
+int pnd_packed_lz4_start(struct pnd_packed *packed);
+int pnd_packed_lz4_resume(struct pnd_packed *packed, const struct pnd_packed_point *point);
+bool pnd_packed_lz4_mark(const struct pnd_packed *packed, struct pnd_packed_point *ret);
+enum pnd_packed_result pnd_packed_lz4_step(struct pnd_packed *packed, struct pnd_packed_io *io,
+                                           bool to_block);
+
+/* What follows the end of a member or frame that was started in the middle. */
+enum pnd_packed_result pnd_packed_skip_trailer(struct pnd_packed *packed, struct pnd_packed_io *io);
+
+/* Bytes of memory that it holds, as far as they may be many. */
 size_t pnd_packed_bytes(const struct pnd_packed *packed);
 
 /* Adds a point: after PND_PACKED_BLOCK (@p packed), or at a start (NULL). One that cannot be kept

@@ -87,7 +87,8 @@ void pnd_packed_index_add(struct pnd_packed_index *index, struct pnd_packed *pac
         thin_out(index);
     if (!pnd_packed_index_wants(index, content))
         return;
-    if (packed && !take_window(packed, &point))
+    if (packed && !(packed->kind == PND_PACKED_LZ4 ? pnd_packed_lz4_mark(packed, &point)
+                                                   : take_window(packed, &point)))
         return;
     index->points[index->count++] = point;
 }

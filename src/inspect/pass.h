@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * One pass over a dump, from start to end, in bounded memory and in as many steps as there are
- * arrivals: SHA-256 of the bytes as stored, what gzip or zstd has packed, the head of the content,
- * texts that tell what it is, pages of zeros, and an index by which any of it is found again
- * without unpacking all before it. */
+ * arrivals: SHA-256 of the bytes as stored, what gzip, zstd or LZ4 has packed, the head of the
+ * content, texts that tell what it is, pages of zeros, and an index by which any of it is found
+ * again without unpacking all before it. */
 #ifndef PND_INSPECT_PASS_H
 #define PND_INSPECT_PASS_H
 

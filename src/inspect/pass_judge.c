@@ -14,6 +14,7 @@ enum { SHA256_LEN = 32 };
 static const char *const packed_names[] = {
     [PND_PACKED_GZIP] = "gzip",
     [PND_PACKED_ZSTD] = "zstd",
+    [PND_PACKED_LZ4] = "lz4",
 };
 
 static int finish_hash(const struct pnd_pass *pass, struct pnd_check *check, struct pnd_why *why)
@@ -59,12 +60,18 @@ static void judge_damaged(const struct pnd_pass *pass, struct pnd_check *check)
              pass->bad_why);
 }
 
+static const char *const ends[] = {
+    [PND_PACKED_GZIP] = "its gzip trailer",
+    [PND_PACKED_ZSTD] = "the end of its zstd frame",
+    [PND_PACKED_LZ4] = "the end of its LZ4 frame",
+};
+
 static void judge_cut(const struct pnd_pass *pass, struct pnd_check *check)
 {
     check->verdict = PND_VERDICT_INCOMPLETE;
     snprintf(check->reason, sizeof(check->reason),
              "the compressed data ends at byte %" PRIu64 ", before %s", pass->stored,
-             pass->kind == PND_PACKED_GZIP ? "its gzip trailer" : "the end of its zstd frame");
+             ends[pass->kind]);
     if (check->missing_count == 0)
         pnd_check_add_missing(check, pass->content_bytes, UINT64_MAX);
 }

@@ -22,7 +22,7 @@ enum {
 enum pnd_pass_mode {
     PND_PASS_START,   /* not enough is there to tell what it is */
     PND_PASS_RAW,     /* the file is its content */
-    PND_PASS_MEMBER,  /* within a gzip member or zstd frame */
+    PND_PASS_MEMBER,  /* within a gzip member, or a frame of zstd or LZ4 */
     PND_PASS_BETWEEN, /* one has ended: another may start */
     PND_PASS_TAIL,    /* bytes behind the last one */
     PND_PASS_BAD,     /* the compressed data is damaged; hashing goes on */

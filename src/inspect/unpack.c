@@ -189,20 +189,23 @@ static int copy_gzip(struct unpacker *un)
     return err ? err : expect_zeros(un);
 }
 
-/* ---- zstd ---- */
+/* ---- frames of zstd, and of LZ4 ---- */
 
-static int zstd_failed(struct unpacker *un, enum pnd_packed_result result, const char *what)
+static int frame_failed(struct unpacker *un, enum pnd_packed_kind kind,
+                        enum pnd_packed_result result, const char *what)
 {
+    const char *name = kind == PND_PACKED_ZSTD ? "zstd" : "LZ4";
+
     if (result == PND_PACKED_NO_MEMORY)
-        return pnd_why(un->why, PND_E_SYS, ENOMEM, "make a window for zstd");
+        return pnd_why(un->why, PND_E_SYS, ENOMEM, "make a window for %s", name);
     if (result == PND_PACKED_LARGE)
         return pnd_why(un->why, PND_E_FORMAT, 0, "zstd wants a window of more than 128 MiB");
-    return pnd_why(un->why, PND_E_FORMAT, 0, "zstd is damaged (%s)",
+    return pnd_why(un->why, PND_E_FORMAT, 0, "%s is damaged (%s)", name,
                    what ? what : "it makes no sense");
 }
 
 /* One frame. @param filled  bytes in un->out that are not yet handed on */
-static int zstd_frame(struct unpacker *un, struct pnd_packed *packed, size_t *filled)
+static int unpack_frame(struct unpacker *un, struct pnd_packed *packed, size_t *filled)
 {
     for (;;) {
         struct pnd_packed_io io;
@@ -221,7 +224,7 @@ static int zstd_frame(struct unpacker *un, struct pnd_packed *packed, size_t *fi
         *filled = PIECE - io.out_len;
         if (!err && result != PND_PACKED_MORE && result != PND_PACKED_BLOCK &&
             result != PND_PACKED_ENDED)
-            err = zstd_failed(un, result, packed->why);
+            err = frame_failed(un, packed->kind, result, packed->why);
         if (err || *filled == PIECE) {
             put_err = put(un, un->out, *filled);
             *filled = 0;
@@ -233,27 +236,25 @@ static int zstd_frame(struct unpacker *un, struct pnd_packed *packed, size_t *fi
     }
 }
 
-static int copy_zstd(struct unpacker *un)
+static int copy_frames(struct unpacker *un, enum pnd_packed_kind kind)
 {
     struct pnd_packed packed = {0};
-    size_t filled = 0, magic = pnd_packed_magic_len(PND_PACKED_ZSTD);
+    size_t filled = 0, magic = pnd_packed_magic_len(kind);
     int err;
 
     do {
-        err = pnd_packed_start(&packed, PND_PACKED_ZSTD)
-                  ? zstd_failed(un, PND_PACKED_NO_MEMORY, NULL)
-                  : zstd_frame(un, &packed, &filled);
+        err = pnd_packed_start(&packed, kind) ? frame_failed(un, kind, PND_PACKED_NO_MEMORY, NULL)
+                                              : unpack_frame(un, &packed, &filled);
         if (!err)
             err = fill(un, magic);
-    } while (!err && left(un) >= magic &&
-             pnd_packed_goes_on(PND_PACKED_ZSTD, un->in + un->at, left(un)));
+    } while (!err && left(un) >= magic && pnd_packed_goes_on(kind, un->in + un->at, left(un)));
     if (!err)
         err = put(un, un->out, filled);
     pnd_packed_deinit(&packed);
     return err ? err : expect_zeros(un);
 }
 
-/* ---- LZ4 ---- */
+/* ---- LZ4 in Apple's framing ---- */
 
 struct lz4_block {
     bool end, packed;
@@ -348,7 +349,9 @@ int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unp
     else if (job->packing == PND_UNPACK_GZIP)
         err = copy_gzip(&un);
     else if (job->packing == PND_UNPACK_ZSTD)
-        err = copy_zstd(&un);
+        err = copy_frames(&un, PND_PACKED_ZSTD);
+    else if (job->packing == PND_UNPACK_LZ4_FRAME)
+        err = copy_frames(&un, PND_PACKED_LZ4);
     else if (job->packing == PND_UNPACK_LZ4)
         err = copy_lz4(&un);
     else

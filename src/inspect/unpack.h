@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The content of a dump, or of one file of a disk corefile, whichever way it is stored: as it is,
- * as gzip or zstd (any number of members or frames), or in Apple's LZ4 framing, whose blocks may
- * refer to the one before. Read once, from start to end, in 4 MiB of memory and the window that
- * zstd asks for, at most 128 MiB. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
+ * as gzip, zstd or LZ4 (any number of members or frames), or in Apple's LZ4 framing, whose blocks
+ * may refer to the one before. Read once, from start to end, in 4 MiB of memory and what zstd asks
+ * for as a window, at most 128 MiB, or LZ4 for a block, at most 9. @source PROTOCOL.md#kdp-6.4,
+ * #kdp-7.3 */
 #ifndef PND_INSPECT_UNPACK_H
 #define PND_INSPECT_UNPACK_H
 
@@ -26,6 +27,7 @@ enum pnd_unpack_packing {
     PND_UNPACK_GZIP = 1 << 8,
     PND_UNPACK_LZ4 = 1 << 9, /* Apple's framing */
     PND_UNPACK_ZSTD = 1 << 10,
+    PND_UNPACK_LZ4_FRAME = 1 << 11, /* what lz4(1) opens */
 };
 
 /* What comes out. @source PROTOCOL.md#kdp-6.1; makedumpfile(8) */

@@ -159,6 +159,7 @@ bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret)
 
     *ret = pnd_gzip_is(head, len)                                 ? PND_UNPACK_GZIP
            : len >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ? PND_UNPACK_ZSTD
+           : len >= 4 && memcmp(head, "\x04\x22\x4d\x18", 4) == 0 ? PND_UNPACK_LZ4_FRAME
                                                                   : PND_UNPACK_RAW;
     return *ret != PND_UNPACK_RAW || pnd_reshape_is_flattened(head, len);
 }

@@ -43,6 +43,10 @@ static const struct {
      "a FreeBSD minidump: it needs no extracting, kgdb opens it with its kernel"},
     {0, 4, "QFI\xfb", "a qcow2 image; \"qemu-img convert -O raw\" makes a disk image of it"},
     {0, 4, "KDMV", "a VMDK image; \"qemu-img convert -O raw\" makes a disk image of it"},
+    {0, 4, "\x28\xb5\x2f\xfd",
+     "a zstd file, as a dump over the network can be; \"panicctl verify\" checks it"},
+    {0, 4, "\x04\x22\x4d\x18",
+     "an LZ4 file, as a dump over the network can be; \"panicctl verify\" checks it"},
     {0, 4, "PK\3\4", "a zip file; unpack it first"},
     {0, 6,
      "\xfd"

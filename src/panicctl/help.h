@@ -72,8 +72,8 @@
     "Exit status: 0; 2 no server is running, or it stopped.\n"
 
 #define PND_HELP_VERIFY                                                                            \
-    "Reads a dump from start to end and says whether it is whole: what gzip or zstd\n"             \
-    "has checked, the segments that a core announces, the parity of a FreeBSD\n"                   \
+    "Reads a dump from start to end and says whether it is whole: what gzip, zstd or\n"            \
+    "LZ4 has checked, the segments that a core announces, the parity of a FreeBSD\n"               \
     "header, and for a dump of the list the SHA-256 that it had when it came.\n" PND_HELP_ID       \
     "A FILE has a slash in its name, or is no ID.\n\n"                                             \
     "  --json   one object: verdict, reason, missing, offset, format, sha256 ...\n\n"              \
@@ -84,7 +84,7 @@
     "stay\nholes.\n" PND_HELP_ID "\n"                                                              \
     "  -o, --output FILE   where to (a directory: into it; \"-\": standard output);\n"             \
     "                      default: the sender's name, in the current directory\n"                 \
-    "  -d, --decompress    as it was before gzip packed or makedumpfile flattened it\n"            \
+    "  -d, --decompress    as it was before it was packed, or flattened\n"                         \
     "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
     "  --json              one object: id, output, bytes, complete\n\n"                            \

@@ -35,6 +35,7 @@ static const struct {
 } packings[] = {
     {"gzip", ", compressed with gzip", "compressed with gzip, and no core inside"},
     {"zstd", ", compressed with zstd", "compressed with zstd, and no core inside"},
+    {"lz4", ", compressed with LZ4", "compressed with LZ4, and no core inside"},
 };
 
 enum { FORMAT_COUNT = sizeof(formats) / sizeof(*formats) };

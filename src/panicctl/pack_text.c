@@ -223,7 +223,8 @@ static void say_open(struct text *text, const struct pnd_pack *pack)
 {
     static const struct {
         const char *prefix, *suffix, *tool;
-    } packings[] = {{"gzip", ".gz", "gunzip -c"}, {"zstd", ".zst", "zstd -dc"}};
+    } packings[] = {
+        {"gzip", ".gz", "gunzip -c"}, {"zstd", ".zst", "zstd -dc"}, {"lz4", ".lz4", "lz4 -dc"}};
     const char *format = pack->dump.format, *core = pack->member;
 
     say(text, "\nTo open the dump\n");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Any bytes as a dump or a file of a disk corefile, packed as the first byte says - as it is, gzip,
- * LZ4 or zstd - and in the form that it says. It ends, hands out nothing that it did not read, and
- * what is not packed and keeps its form comes out as it is. */
+ * LZ4 in Apple's framing or its own, or zstd - and in the form that it says. It ends, hands out
+ * nothing that it did not read, and what is not packed and keeps its form comes out as it is. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || ftruncate(fd, 0) != 0 || pwrite(fd, data, len, 0) != (ssize_t)len)
         abort();
-    job.packing = packings[data[0] % 4];
+    job.packing = data[0] < 128 ? packings[data[0] % 4] : PND_UNPACK_LZ4_FRAME;
     job.form = (enum pnd_unpack_form)(data[0] / 4 % 3);
     job.length = len - 1;
     taker.length = job.length;

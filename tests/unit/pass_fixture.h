@@ -4,6 +4,7 @@
 #ifndef PND_TESTS_PASS_FIXTURE_H
 #define PND_TESTS_PASS_FIXTURE_H
 
+#include <lz4frame.h>
 #include <zstd.h>
 
 #include "inspect/reader.h"
@@ -121,6 +122,37 @@ static inline void add_zstd(struct bytes *to, const uint8_t *data, size_t len, i
     ZSTD_freeCCtx(zstd);
 }
 
+/* As a sender does that has a block at a time. */
+static inline void add_lz4(struct bytes *to, const uint8_t *data, size_t len,
+                           const LZ4F_frameInfo_t *info)
+{
+    LZ4F_preferences_t prefs = {.frameInfo = *info, .autoFlush = 1};
+    size_t piece = 64 << 10, cap = LZ4F_HEADER_SIZE_MAX + 64, n;
+    LZ4F_cctx *lz4 = NULL;
+
+    for (size_t at = 0; at < len; at += piece)
+        cap += LZ4F_compressBound(piece, &prefs);
+    to->data = realloc(to->data, to->len + cap);
+    if (!to->data || LZ4F_isError(LZ4F_createCompressionContext(&lz4, LZ4F_VERSION)))
+        abort();
+    n = LZ4F_compressBegin(lz4, to->data + to->len, cap, &prefs);
+    for (size_t at = 0; at <= len && !LZ4F_isError(n); at += piece) {
+        to->len += n;
+        cap -= n;
+        if (len - at < piece)
+            piece = len - at;
+        if (piece == 0)
+            break;
+        n = LZ4F_compressUpdate(lz4, to->data + to->len, cap, data + at, piece, NULL);
+    }
+    if (!LZ4F_isError(n))
+        n = LZ4F_compressEnd(lz4, to->data + to->len, cap, NULL);
+    if (LZ4F_isError(n))
+        abort();
+    to->len += n;
+    LZ4F_freeCompressionContext(lz4);
+}
+
 enum packing {
     RAW,
     GZIP_APPLE,   /* one member, level 1, window of 4 KiB */
@@ -128,11 +160,21 @@ enum packing {
     GZIP_MEMBERS, /* many */
     ZSTD_ONE,
     ZSTD_FRAMES,
+    LZ4_ONE,    /* blocks of 64 KiB that do not need each other, the content has a checksum */
+    LZ4_SUMS,   /* of 1 MiB, and each block has one, too */
+    LZ4_LINKED, /* each block needs the one before */
+    LZ4_FRAMES,
     PACKINGS,
 };
 
 static inline struct bytes pack_as(enum packing packing, const uint8_t *data, size_t len)
 {
+    static const LZ4F_frameInfo_t one = {.blockMode = LZ4F_blockIndependent,
+                                         .contentChecksumFlag = LZ4F_contentChecksumEnabled},
+                                  sums = {.blockMode = LZ4F_blockIndependent,
+                                          .blockSizeID = LZ4F_max1MB,
+                                          .blockChecksumFlag = LZ4F_blockChecksumEnabled},
+                                  linked = {.blockSizeID = LZ4F_max256KB};
     struct bytes packed = {0};
 
     switch (packing) {
@@ -152,12 +194,23 @@ static inline struct bytes pack_as(enum packing packing, const uint8_t *data, si
     case ZSTD_ONE:
         add_zstd(&packed, data, len, 0);
         break;
+    case LZ4_ONE:
+        add_lz4(&packed, data, len, &one);
+        break;
+    case LZ4_SUMS:
+        add_lz4(&packed, data, len, &sums);
+        break;
+    case LZ4_LINKED:
+        add_lz4(&packed, data, len, &linked);
+        break;
     default:
         for (size_t at = 0, part; at < len; at += part) {
             part = 1 + random_below(1 << 20);
             part = part < len - at ? part : len - at;
             if (packing == GZIP_MEMBERS)
                 add_gzip(&packed, data + at, part, 1, 15);
+            else if (packing == LZ4_FRAMES)
+                add_lz4(&packed, data + at, part, part % 2 ? &one : &sums);
             else
                 add_zstd(&packed, data + at, part, 0);
         }

@@ -96,6 +96,28 @@ static void keeps_the_index_within_its_bounds_however_much_is_packed(void)
     free(packed.data);
 }
 
+static void enters_an_lz4_frame_at_its_blocks_where_they_need_nothing(void)
+{
+    static const struct {
+        enum packing packing;
+        unsigned points; /* at least: one each MiB, or one in all */
+    } kinds[] = {{LZ4_ONE, 5}, {LZ4_SUMS, 5}, {LZ4_LINKED, 1}};
+    uint8_t *content = make_content(CONTENT_LEN);
+
+    for (size_t i = 0; i < 3; i++) {
+        struct bytes packed = pack_as(kinds[i].packing, content, CONTENT_LEN);
+        int fd = file_of(packed.data, packed.len);
+        struct pnd_pass *pass = pass_over(fd);
+
+        CHECK(pass->index.count >= kinds[i].points);
+        CHECK(kinds[i].points > 1 || pass->index.count == 1);
+        pnd_pass_destroy(pass);
+        close(fd);
+        free(packed.data);
+    }
+    free(content);
+}
+
 static void stops_readers_that_would_unpack_for_ever(void)
 {
     uint8_t *content = make_content(CONTENT_LEN);
@@ -285,6 +307,111 @@ static void finds_every_cut_of_a_zstd_frame_incomplete(void)
     free(packed.data);
 }
 
+/* ---- LZ4 ---- */
+
+static const LZ4F_frameInfo_t with_sum = {.blockMode = LZ4F_blockIndependent,
+                                          .contentChecksumFlag = LZ4F_contentChecksumEnabled};
+static const LZ4F_frameInfo_t with_block_sums = {.blockMode = LZ4F_blockIndependent,
+                                                 .blockChecksumFlag = LZ4F_blockChecksumEnabled};
+
+static void looks_into_lz4(void)
+{
+    struct bytes packed = {0};
+    uint8_t macho[MACHO_LEN];
+    struct pnd_check check;
+    size_t first, whole;
+
+    make_macho(macho);
+    add_lz4(&packed, macho, 0x1800, &with_sum);
+    first = packed.len;
+    check = check_bytes(packed.data, first);
+    CHECK_STR(check.format, "lz4+macho");
+    CHECK_EQ(check.verdict, PND_VERDICT_INCOMPLETE);
+    CHECK_EQ(check.missing[0].start, 0x1800);
+    add_lz4(&packed, macho + 0x1800, MACHO_LEN - 0x1800, &with_block_sums);
+    whole = packed.len;
+    check = check_bytes(packed.data, whole);
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    CHECK_EQ(check.content_bytes, MACHO_LEN);
+    packed.data[whole] = 'x';
+    check = check_bytes(packed.data, whole + 1);
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    CHECK_STR(check.note, "1 bytes behind the end of the compressed data do not belong to it");
+    packed.data[whole - 5] ^= 1; /* of the last block; the end mark follows */
+    check = check_bytes(packed.data, whole);
+    CHECK_EQ(check.verdict, PND_VERDICT_CORRUPT);
+    CHECK(strstr(check.reason, "a block's checksum does not agree") != NULL);
+    packed.data[first - 1] ^= 1; /* of the first frame's content */
+    check = check_bytes(packed.data, whole);
+    CHECK_EQ(check.verdict, PND_VERDICT_CORRUPT);
+    CHECK(strstr(check.reason, "(its checksum does not agree)") != NULL);
+    CHECK(check.offset <= first && check.offset >= first - 8);
+    free(packed.data);
+}
+
+static void finds_every_cut_of_an_lz4_frame_incomplete(void)
+{
+    static const LZ4F_frameInfo_t *const infos[] = {&with_sum, &with_block_sums};
+    uint8_t noise[900];
+
+    fill_noise(noise, sizeof(noise));
+    memset(noise + 100, 0, 500);
+    for (size_t i = 0; i < 2; i++) {
+        struct bytes packed = {0};
+
+        add_lz4(&packed, noise, sizeof(noise), infos[i]);
+        for (size_t cut = 4; cut < packed.len; cut++) {
+            struct pnd_check check = check_bytes(packed.data, cut);
+
+            CHECK_EQ(check.verdict, PND_VERDICT_INCOMPLETE);
+            CHECK_STR(check.format, "lz4");
+            CHECK(strstr(check.reason, "before the end of its LZ4 frame") != NULL);
+            CHECK_EQ(check.missing[0].start, check.content_bytes);
+        }
+        CHECK_EQ(check_bytes(packed.data, packed.len).verdict, PND_VERDICT_COMPLETE);
+        free(packed.data);
+    }
+}
+
+/* Whatever is turned: it ends, and what is called complete is what it was. */
+static void bears_any_byte_of_lz4_turned(void)
+{
+    struct bytes packed = {0};
+    uint8_t *content = make_content(1 << 20);
+
+    add_lz4(&packed, content, 300000, &with_sum);
+    for (size_t at = 0; at < packed.len; at += at < 100 ? 1 : 601) {
+        uint8_t was = packed.data[at];
+
+        for (unsigned bit = 0; bit < 8; bit++) {
+            struct pnd_check check;
+
+            packed.data[at] ^= (uint8_t)(1 << bit);
+            check = check_bytes(packed.data, packed.len);
+            CHECK(check.verdict != PND_VERDICT_COMPLETE || at < 4);
+            packed.data[at] = was;
+        }
+    }
+    free(packed.data);
+    free(content);
+}
+
+static void an_lz4_block_of_nothing_leads_on(void)
+{
+    static const uint8_t frame[] = {0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, /* header */
+                                    0,    0,    0,    0x80,                   /* nothing */
+                                    5,    0,    0,    0x80, 'h',  'e',  'l',
+                                    'l',  'o', /* as it is */
+                                    0,    0,    0,    0};
+    struct pnd_check check = check_bytes(frame, sizeof(frame));
+
+    CHECK_EQ(check.verdict, PND_VERDICT_COMPLETE);
+    CHECK_EQ(check.content_bytes, 5);
+    CHECK_EQ(check_bytes(frame, 11).verdict, PND_VERDICT_INCOMPLETE);
+}
+
+/* ---- large windows ---- */
+
 static void says_when_a_zstd_window_is_too_large_to_look(void)
 {
     /* a frame header that asks for 2 GiB: windowLog 31 */
@@ -430,11 +557,16 @@ int main(void)
 {
     RUN(reads_any_part_of_packed_content_as_of_plain_content);
     RUN(keeps_the_index_within_its_bounds_however_much_is_packed);
+    RUN(enters_an_lz4_frame_at_its_blocks_where_they_need_nothing);
     RUN(stops_readers_that_would_unpack_for_ever);
     RUN(sees_the_same_in_steps_as_at_once);
     RUN(tells_what_it_is_from_a_first_byte_that_comes_alone);
     RUN(looks_into_zstd);
     RUN(finds_every_cut_of_a_zstd_frame_incomplete);
+    RUN(looks_into_lz4);
+    RUN(finds_every_cut_of_an_lz4_frame_incomplete);
+    RUN(bears_any_byte_of_lz4_turned);
+    RUN(an_lz4_block_of_nothing_leads_on);
     RUN(says_when_a_zstd_window_is_too_large_to_look);
     RUN(finds_every_cut_of_a_zstd_frame_that_is_too_large);
     RUN(waits_for_the_end_to_read_again_what_a_large_window_packs);

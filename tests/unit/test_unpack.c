@@ -12,6 +12,8 @@
 
 #include "codec/gzip.h"
 #include "codec/lz4.h"
+#include "codec/lz4_frame.h"
+#include "codec/zstd.h"
 #include "inspect/unpack.h"
 #include "tap.h"
 
@@ -25,6 +27,9 @@ enum {
 static uint8_t content[CONTENT_LEN], packed[PACKED_CAP], unpacked[CONTENT_LEN];
 static struct pnd_gzip gzip;
 static struct pnd_lz4 lz4;
+static struct pnd_lz4_frame lz4_frame;
+static struct pnd_zstd zstd;
+static void *lz4_memory, *zstd_memory; /* of those, until the end */
 
 struct taker {
     size_t len, stop_at; /* stop_at 0: never */
@@ -129,6 +134,12 @@ static void unpacks_what_the_codecs_have_packed(void)
         len = pack(&lz4.codec, sizes[i]);
         CHECK_EQ(unpack(PND_UNPACK_LZ4, len, &at, &out), PND_OK);
         CHECK(at == len && out == sizes[i]);
+        len = pack(&lz4_frame.codec, sizes[i]);
+        CHECK_EQ(unpack(PND_UNPACK_LZ4_FRAME, len, &at, &out), PND_OK);
+        CHECK(at == len && out == sizes[i]);
+        len = pack(&zstd.codec, sizes[i]);
+        CHECK_EQ(unpack(PND_UNPACK_ZSTD, len, &at, &out), PND_OK);
+        CHECK(at == len && out == sizes[i]);
         memcpy(packed, content, sizes[i]);
         CHECK_EQ(unpack(PND_UNPACK_RAW, sizes[i], &at, &out), PND_OK);
         CHECK(at == sizes[i] && out == sizes[i]);
@@ -140,9 +151,11 @@ static void finds_every_cut_and_keeps_what_comes_before(void)
     const struct {
         const struct pnd_codec *codec;
         enum pnd_unpack_packing packing;
-    } kinds[] = {{&gzip.codec, PND_UNPACK_GZIP}, {&lz4.codec, PND_UNPACK_LZ4}};
+    } kinds[] = {{&gzip.codec, PND_UNPACK_GZIP},
+                 {&lz4.codec, PND_UNPACK_LZ4},
+                 {&lz4_frame.codec, PND_UNPACK_LZ4_FRAME}};
 
-    for (size_t k = 0; k < 2; k++) {
+    for (size_t k = 0; k < 3; k++) {
         size_t len = pack(kinds[k].codec, CONTENT_LEN);
 
         for (size_t cut = 0; cut < len; cut += cut < 40 || cut + 40 > len ? 1 : 4999) {
@@ -194,6 +207,16 @@ static void tells_the_place_of_the_damage(void)
     packed[len - 5] ^= 1;
     CHECK_EQ(unpack(PND_UNPACK_GZIP, len, &at, &out), PND_E_FORMAT);
     CHECK(at <= len && at > len - 9 && out == CONTENT_LEN);
+    len = pack(&lz4_frame.codec, CONTENT_LEN);
+    packed[len] = 'x';
+    CHECK_EQ(unpack(PND_UNPACK_LZ4_FRAME, len + 1, &at, &out), PND_E_FORMAT);
+    CHECK(at == len && out == CONTENT_LEN);
+    packed[len - 1] ^= 1;
+    CHECK_EQ(unpack(PND_UNPACK_LZ4_FRAME, len, &at, &out), PND_E_FORMAT);
+    CHECK(at <= len && at >= len - 8 && out == CONTENT_LEN);
+    packed[4] ^= 1;
+    CHECK_EQ(unpack(PND_UNPACK_LZ4_FRAME, len, &at, &out), PND_E_FORMAT);
+    CHECK(at <= 7 && out == 0);
 }
 
 static void ends_when_its_taker_has_had_enough_and_leaves_no_child(void)
@@ -325,11 +348,24 @@ static void puts_records_in_their_order_from_the_child_too(void)
     close(fd);
 }
 
+static int make_frames(void)
+{
+    size_t lz4_bytes = PND_LZ4_FRAME_MEMORY(PND_LZ4_FRAME_BLOCK_MIN);
+    size_t zstd_bytes = pnd_zstd_memory(PND_ZSTD_BLOCK_MIN, 1);
+
+    lz4_memory = malloc(lz4_bytes);
+    zstd_memory = malloc(zstd_bytes);
+    if (!lz4_memory || !zstd_memory)
+        return PND_E_SYS;
+    return pnd_lz4_frame_init(&lz4_frame, PND_LZ4_FRAME_BLOCK_MIN, lz4_memory, lz4_bytes, NULL) ||
+           pnd_zstd_init(&zstd, PND_ZSTD_BLOCK_MIN, 1, zstd_memory, zstd_bytes, NULL);
+}
+
 int main(int argc, char **argv)
 {
     pnd_unpack_child_main(argc, argv);
     make_content();
-    if (pnd_gzip_init(&gzip) || pnd_lz4_init(&lz4))
+    if (pnd_gzip_init(&gzip) || pnd_lz4_init(&lz4) || make_frames())
         return EXIT_FAILURE;
     RUN(unpacks_what_the_codecs_have_packed);
     RUN(finds_every_cut_and_keeps_what_comes_before);
