@@ -53,19 +53,29 @@ static void heal(const struct pnd_ctl *ctl)
     pnd_spool_close(&locked);
 }
 
-int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
+/* @return also PND_E_BUSY: a server that just starts makes it */
+static int open_or_make(struct pnd_ctl *ctl, struct pnd_why *why)
 {
     struct pnd_spool made;
     int err = pnd_ctl_open(ctl, true, why);
 
     /* The service's own is made by its package, with the right owner. */
-    if (err == PND_E_NOTFOUND && !is_service_directory(ctl)) {
-        err = pnd_spool_open(&made, ctl->directory, why);
-        if (err)
-            return err;
-        pnd_spool_close(&made);
-        err = pnd_ctl_open(ctl, true, why);
-    }
+    if (err != PND_E_NOTFOUND || is_service_directory(ctl))
+        return err;
+    err = pnd_spool_open(&made, ctl->directory, why);
+    if (err)
+        return err;
+    pnd_spool_close(&made);
+    return pnd_ctl_open(ctl, true, why);
+}
+
+int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
+{
+    uint64_t end_ms = pnd_clock_ms() + PND_IMPORTER_PATIENCE_S * 1000;
+    int err;
+
+    while ((err = open_or_make(ctl, why)) == PND_E_BUSY && pnd_clock_ms() < end_ms)
+        pause_ms(PAUSE_MS);
     if (err)
         return err;
     pnd_import_sweep(&ctl->spool);
