@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "proto/kdp_rx.h"
 
-#include "wire/cursor.h"
+#include <string.h>
 
 _Static_assert((int)PND_ACTIONS_REPLY_CAP >= (int)PND_KDP_ERROR_CAP, "an ERROR fits the reply");
 
 enum {
-    SAVED_VERSION = 1,
-    SAVED_REACKED = 1,
-    SAVED_QUIT = 2,
     FRAME_MAX = 1500, /* bytes of an IP packet that every Ethernet carries */
     UDP_IP_BYTES = 28,
     LOG_FILLER = 'Y',
@@ -94,19 +91,41 @@ static void repeat_ack(struct pnd_kdp_rx *rx, uint32_t block, uint64_t now_ms,
                        struct pnd_actions *ret)
 {
     rx->repeats++;
+    if (rx->held_ms ||
+        (rx->limits->recover && pnd_kdp_rhythm_drew(&rx->rhythm, now_ms, rx->answered_ms)))
+        return;
     if (rx->repeated && now_ms - rx->answered_ms < rx->limits->repeat_ms)
         return;
     rx->repeated = true;
     rx->answered_ms = now_ms;
+    pnd_kdp_rhythm_said(&rx->rhythm, now_ms);
     add_ack(ret, block, 0);
 }
 
 /* WRQ and EOF are repeated for want of an answer alone: each copy gets one. */
-static void answer_again(struct pnd_kdp_rx *rx, uint32_t block, uint32_t features,
+static void answer_again(struct pnd_kdp_rx *rx, uint32_t block, uint32_t features, uint64_t now_ms,
                          struct pnd_actions *ret)
 {
     rx->repeats++;
+    if (rx->held_ms)
+        return;
+    pnd_kdp_rhythm_said(&rx->rhythm, now_ms);
     add_ack(ret, block, features);
+}
+
+/* The ACK of a block that is held now. On a path that re-orders a little it must not overtake the
+ * repetitions of the one before: the client would take those for the answer to its next block. */
+static void answer_first(struct pnd_kdp_rx *rx, uint32_t block, uint64_t held_until_ms,
+                         uint64_t now_ms, struct pnd_actions *ret)
+{
+    if (now_ms < held_until_ms) {
+        rx->held_ms = held_until_ms;
+        return;
+    }
+    rx->answered_ms = now_ms;
+    pnd_kdp_rhythm_said(&rx->rhythm, now_ms);
+    rx->held_ms = 0;
+    add_ack(ret, block, 0);
 }
 
 static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint64_t now_ms,
@@ -128,38 +147,30 @@ static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint6
     rx->expected = 1;
     rx->previous_eof = previous_eof;
     rx->last_ms = rx->answered_ms = now_ms;
+    pnd_kdp_rhythm_said(&rx->rhythm, now_ms);
     add_ack(ret, 0, rx->features);
 }
 
-/* A WRQ never takes a dump away that still makes progress: the delayed copy of an old WRQ, or
- * anybody's forged one, would end it. The machine that really starts anew asks again. */
+bool pnd_kdp_rx_may_go(const struct pnd_kdp_rx *rx, uint64_t now_ms)
+{
+    if (rx->phase == PND_KDP_RX_FINISHING)
+        return false;
+    /* ERROR shortens the wait, no more: anybody can forge that, too. */
+    return rx->phase != PND_KDP_RX_LIVE ||
+           now_ms - rx->last_ms >=
+               (rx->quit ? rx->limits->quit_takeover_ms : rx->limits->takeover_ms);
+}
+
+/* A machine that really starts anew asks again, until the dump before it may go. */
 static void on_wrq(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint64_t now_ms,
                    struct pnd_actions *ret)
 {
-    switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
-        if (same_name(rx, wrq)) {
-            answer_again(rx, 0, rx->features, ret);
-            return;
-        }
-        break;
-    case PND_KDP_RX_LIVE:
-        /* ERROR shortens the wait, no more: anybody can forge that, too. */
-        if (now_ms - rx->last_ms <
-            (rx->quit ? rx->limits->quit_takeover_ms : rx->limits->takeover_ms)) {
-            rx->strays++;
-            return;
-        }
-        break;
-    case PND_KDP_RX_FINISHING:
+    if (rx->phase == PND_KDP_RX_ASKED && same_name(rx, wrq))
+        answer_again(rx, 0, rx->features, now_ms, ret);
+    else if (pnd_kdp_rx_may_go(rx, now_ms))
+        begin(rx, wrq, now_ms, ret);
+    else
         rx->strays++;
-        return;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_DONE:
-    case PND_KDP_RX_FAILED:
-        break;
-    }
-    begin(rx, wrq, now_ms, ret);
 }
 
 static void fail(struct pnd_kdp_rx *rx, uint64_t now_ms, enum pnd_kdp_error error,
@@ -175,12 +186,15 @@ static void fail(struct pnd_kdp_rx *rx, uint64_t now_ms, enum pnd_kdp_error erro
 
 static void accept_block(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *ret)
 {
+    uint64_t held_until_ms = pnd_kdp_rhythm_held_until_ms(&rx->rhythm);
+
+    pnd_kdp_rhythm_accepted(&rx->rhythm, now_ms);
     rx->phase = PND_KDP_RX_LIVE;
-    rx->last_ms = rx->answered_ms = now_ms;
-    rx->stalled_ms = 0;
+    rx->last_ms = now_ms;
+    rx->held_ms = rx->stalled_ms = 0;
     rx->reacked = rx->repeated = false;
     rx->quit = false;
-    add_ack(ret, rx->expected++, 0);
+    answer_first(rx, rx->expected++, held_until_ms, now_ms, ret);
 }
 
 static uint32_t filler_run(const uint8_t *data, size_t len)
@@ -275,7 +289,7 @@ static void on_eof(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *r
     add(ret, PND_ACT_FINISH);
     rx->phase = PND_KDP_RX_FINISHING;
     rx->last_ms = now_ms;
-    rx->stalled_ms = 0;
+    rx->held_ms = rx->stalled_ms = 0;
 }
 
 /* Longer than what was granted and the junk that kernels drag behind it (kdp-1.9: name length + 1
@@ -318,9 +332,14 @@ static int on_block(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet, 
     }
     if (rx->phase == PND_KDP_RX_ASKED && packet->op == PND_KDP_EOF && rx->previous_eof &&
         packet->block == rx->previous_eof) {
-        answer_again(rx, packet->block, 0, ret);
+        answer_again(rx, packet->block, 0, now_ms, ret);
         return PND_OK;
     }
+    /* An EOF of another number is of a sender that gave a block up: to it, the last ACK may mean
+     * success just as to one that is ahead. */
+    if (rx->phase == PND_KDP_RX_LIVE)
+        pnd_kdp_rhythm_stray(&rx->rhythm,
+                             packet->op == PND_KDP_EOF ? 1 : packet->block - rx->expected);
     rx->strays++;
     return PND_OK;
 }
@@ -334,7 +353,7 @@ static int on_transfer_packet(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet
         return on_block(rx, packet, now_ms, ret);
     case PND_KDP_RX_DONE:
         if (packet->op == PND_KDP_EOF && packet->block == rx->expected) {
-            answer_again(rx, packet->block, 0, ret);
+            answer_again(rx, packet->block, 0, now_ms, ret);
             return PND_OK;
         }
         break;
@@ -369,6 +388,7 @@ void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limi
     memset(rx, 0, sizeof(*rx));
     rx->limits = limits;
     rx->block_max = PND_KDP_BLOCK_SMALL;
+    pnd_kdp_rhythm_init(&rx->rhythm);
 }
 
 int pnd_kdp_rx_datagram(struct pnd_kdp_rx *rx, const void *dgram, size_t len, uint64_t now_ms,
@@ -415,9 +435,26 @@ static uint64_t idle_deadline_ms(const struct pnd_kdp_rx *rx)
     return rx->last_ms + wait;
 }
 
-static bool may_reack(const struct pnd_kdp_rx *rx)
+/* @return when the last ACK of a live dump is said again; UINT64_MAX: it is not */
+static uint64_t repetition_ms(const struct pnd_kdp_rx *rx)
 {
-    return rx->limits->reack_ms && !rx->reacked && !rx->stalled_ms && !rx->quit;
+    uint64_t at_ms = UINT64_MAX;
+
+    if (rx->stalled_ms || rx->quit || rx->rhythm.ahead)
+        return UINT64_MAX;
+    if (rx->limits->recover)
+        at_ms = pnd_kdp_rhythm_due_ms(&rx->rhythm, rx->answered_ms);
+    if (rx->limits->reack_ms && !rx->reacked && rx->last_ms + rx->limits->reack_ms < at_ms)
+        at_ms = rx->last_ms + rx->limits->reack_ms;
+    return at_ms;
+}
+
+static void repeat_by_time(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *ret)
+{
+    rx->reacked |= rx->limits->reack_ms && now_ms >= rx->last_ms + rx->limits->reack_ms;
+    rx->answered_ms = now_ms;
+    pnd_kdp_rhythm_asked(&rx->rhythm, now_ms);
+    add_ack(ret, rx->expected - 1, 0);
 }
 
 void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *ret)
@@ -437,13 +474,18 @@ void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions 
             add(ret, PND_ACT_ABANDON)->why =
                 rx->quit ? "the sender gave up" : "the sender fell silent";
             add(ret, PND_ACT_RELEASE);
-        } else if (may_reack(rx) && now_ms >= rx->last_ms + rx->limits->reack_ms) {
-            rx->reacked = true;
-            rx->answered_ms = now_ms;
-            add_ack(ret, rx->expected - 1, 0);
+        } else if (rx->held_ms && now_ms >= rx->held_ms) {
+            answer_first(rx, rx->expected - 1, rx->held_ms, now_ms, ret);
+        } else if (!rx->held_ms && now_ms >= repetition_ms(rx)) {
+            repeat_by_time(rx, now_ms, ret);
         }
         return;
     case PND_KDP_RX_DONE:
+        if (rx->held_ms && now_ms >= rx->held_ms) {
+            answer_first(rx, rx->expected, rx->held_ms, now_ms, ret);
+            return;
+        }
+        /* fall through */
     case PND_KDP_RX_FAILED:
         if (now_ms >= rx->last_ms + rx->limits->done_ms)
             add(ret, PND_ACT_RELEASE);
@@ -456,14 +498,18 @@ void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions 
 
 uint64_t pnd_kdp_rx_deadline_ms(const struct pnd_kdp_rx *rx)
 {
+    uint64_t at_ms;
+
     switch (rx->phase) {
     case PND_KDP_RX_ASKED:
         return rx->last_ms + rx->limits->asked_ms;
     case PND_KDP_RX_LIVE:
-        if (may_reack(rx) && rx->last_ms + rx->limits->reack_ms < idle_deadline_ms(rx))
-            return rx->last_ms + rx->limits->reack_ms;
-        return idle_deadline_ms(rx);
+        at_ms = rx->held_ms ? rx->held_ms : repetition_ms(rx);
+        return at_ms < idle_deadline_ms(rx) ? at_ms : idle_deadline_ms(rx);
     case PND_KDP_RX_DONE:
+        if (rx->held_ms)
+            return rx->held_ms;
+        /* fall through */
     case PND_KDP_RX_FAILED:
         return rx->last_ms + rx->limits->done_ms;
     case PND_KDP_RX_NEW:
@@ -477,6 +523,7 @@ void pnd_kdp_rx_refuse_write(struct pnd_kdp_rx *rx, uint64_t now_ms, bool final,
                              enum pnd_kdp_error error, const char *message, struct pnd_actions *ret)
 {
     ret->count = 0;
+    rx->rhythm.clean = false;
     if (rx->stalled_ms == 0)
         rx->stalled_ms = now_ms ? now_ms : 1;
     if (final || now_ms >= rx->stalled_ms + rx->limits->stall_ms)
@@ -494,65 +541,6 @@ void pnd_kdp_rx_finished(struct pnd_kdp_rx *rx, bool durable, uint64_t now_ms,
         return;
     }
     rx->phase = PND_KDP_RX_DONE;
-    rx->last_ms = rx->answered_ms = now_ms;
-    add_ack(ret, rx->expected, 0);
-}
-
-void pnd_kdp_rx_save(const struct pnd_kdp_rx *rx, uint8_t ret[PND_KDP_RX_SAVED_BYTES])
-{
-    struct pnd_wr wr = pnd_wr(ret, PND_KDP_RX_SAVED_BYTES);
-
-    memset(ret, 0, PND_KDP_RX_SAVED_BYTES);
-    pnd_wr_u8(&wr, SAVED_VERSION);
-    pnd_wr_u8(&wr, (uint8_t)rx->phase);
-    pnd_wr_u8(&wr, (uint8_t)((rx->reacked ? SAVED_REACKED : 0) | (rx->quit ? SAVED_QUIT : 0)));
-    pnd_wr_u8(&wr, (uint8_t)rx->error);
-    pnd_wr_be32(&wr, rx->features);
-    pnd_wr_be32(&wr, rx->block_max);
-    pnd_wr_be32(&wr, rx->expected);
-    pnd_wr_be64(&wr, rx->position);
-    pnd_wr_be64(&wr, rx->end);
-    pnd_wr_be64(&wr, rx->bytes);
-    pnd_wr_be32(&wr, rx->previous_eof);
-    pnd_wr_be32(&wr, rx->repeats);
-    pnd_wr_be32(&wr, rx->strays);
-    pnd_wr_be64(&wr, rx->tail_start);
-    pnd_wr_be32(&wr, rx->tail_raw);
-    pnd_wr_be32(&wr, rx->tail_filler);
-}
-
-int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits,
-                    const uint8_t *saved, size_t len, const char *name, uint64_t now_ms)
-{
-    struct pnd_rd rd = pnd_rd(saved, len);
-    uint8_t version = pnd_rd_u8(&rd), phase = pnd_rd_u8(&rd), flags = pnd_rd_u8(&rd);
-    struct pnd_kdp_rx out;
-
-    pnd_kdp_rx_init(&out, limits);
-    out.phase = phase;
-    out.error = pnd_rd_u8(&rd);
-    out.features = pnd_rd_be32(&rd);
-    out.block_max = pnd_rd_be32(&rd);
-    out.expected = pnd_rd_be32(&rd);
-    out.position = pnd_rd_be64(&rd);
-    out.end = pnd_rd_be64(&rd);
-    out.bytes = pnd_rd_be64(&rd);
-    out.previous_eof = pnd_rd_be32(&rd);
-    out.repeats = pnd_rd_be32(&rd);
-    out.strays = pnd_rd_be32(&rd);
-    out.tail_start = pnd_rd_be64(&rd);
-    out.tail_raw = pnd_rd_be32(&rd);
-    out.tail_filler = pnd_rd_be32(&rd);
-    if (!pnd_rd_ok(&rd) || len != PND_KDP_RX_SAVED_BYTES)
-        return PND_E_SHORT;
-    if (version != SAVED_VERSION || phase == PND_KDP_RX_NEW || phase > PND_KDP_RX_FAILED ||
-        out.block_max == 0 || out.block_max > PND_KDP_BLOCK_CAP ||
-        out.features & ~(uint32_t)PND_KDP_FEATURES || out.error > PND_KDP_E_NOUSER)
-        return PND_E_FORMAT;
-    memcpy(out.name, name, bounded_len(name, PND_KDP_NAME_CAP - 1));
-    out.reacked = flags & SAVED_REACKED;
-    out.quit = flags & SAVED_QUIT;
-    out.last_ms = now_ms;
-    *rx = out;
-    return PND_OK;
+    rx->last_ms = now_ms;
+    answer_first(rx, rx->expected, pnd_kdp_rhythm_held_until_ms(&rx->rhythm), now_ms, ret);
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "proto/actions.h"
+#include "proto/kdp_rhythm.h"
 #include "wire/kdp.h"
 
 enum pnd_kdp_rx_phase {
@@ -30,11 +31,12 @@ struct pnd_kdp_rx_limits {
     uint64_t idle_ms;          /* a live dump: incomplete after this silence */
     uint64_t quit_ms;          /* the same after the sender said ERROR */
     uint64_t done_ms;          /* how long a repeated EOF is answered */
-    uint64_t reack_ms;         /* the one timed repetition of an ACK; 0: never */
+    uint64_t reack_ms;         /* one more repetition of an ACK, whatever the rhythm; 0: never */
     uint64_t repeat_ms;        /* second and later copies of a block are answered this far apart */
     uint64_t takeover_ms;      /* silence after which a WRQ may replace a live dump */
     uint64_t quit_takeover_ms; /* the same after the sender said ERROR */
     uint64_t stall_ms;         /* how long a full disk is waited out before ERROR 3 */
+    bool recover;              /* an ACK is repeated when the sender falls out of its rhythm */
 };
 
 /* 46.5 s is the patience of Apple's client for one packet; compressing adds seconds. */
@@ -42,29 +44,31 @@ struct pnd_kdp_rx_limits {
     {                                                                                              \
         .dump_bytes_max = UINT64_C(16) << 40, .asked_ms = 60000, .idle_ms = 120000,                \
         .quit_ms = 15000, .done_ms = 90000, .reack_ms = 2000, .repeat_ms = 5,                      \
-        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000                          \
+        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000, .recover = true         \
     }
 
 /* Copied freely; holds no pointer but the limits. */
 struct pnd_kdp_rx {
     const struct pnd_kdp_rx_limits *limits;
     enum pnd_kdp_rx_phase phase;
-    uint32_t features;        /* granted */
-    uint32_t block_max;       /* DATA is cut at this many bytes */
-    uint32_t expected;        /* next block; from FINISHING on: the EOF's own */
-    uint64_t position;        /* where the next DATA goes */
-    uint64_t end;             /* one past the highest byte received */
-    uint64_t bytes;           /* DATA bytes accepted */
-    uint64_t last_ms;         /* last block accepted or repeated, phase changed, ERROR heard */
-    uint64_t answered_ms;     /* when the last ACK was sent */
-    uint64_t stalled_ms;      /* when the disk first refused the pending packet; 0: it did not */
-    uint32_t previous_eof;    /* EOF block of the finished dump of this name; 0: none */
-    uint32_t repeats;         /* packets that came again */
-    uint32_t strays;          /* packets that fit nowhere */
+    uint32_t features;     /* granted */
+    uint32_t block_max;    /* DATA is cut at this many bytes */
+    uint32_t expected;     /* next block; from FINISHING on: the EOF's own */
+    uint64_t position;     /* where the next DATA goes */
+    uint64_t end;          /* one past the highest byte received */
+    uint64_t bytes;        /* DATA bytes accepted */
+    uint64_t last_ms;      /* last block accepted or repeated, phase changed, ERROR heard */
+    uint64_t answered_ms;  /* when the last ACK was sent */
+    uint64_t held_ms;      /* the ACK of the last block, or of the EOF, is said then; 0: it was */
+    uint64_t stalled_ms;   /* when the disk first refused the pending packet; 0: it did not */
+    uint32_t previous_eof; /* EOF block of the finished dump of this name; 0: none */
+    uint32_t repeats;      /* packets that came again */
+    uint32_t strays;       /* packets that fit nowhere */
     enum pnd_kdp_error error; /* FAILED: what is answered */
-    bool reacked;             /* the timed repetition for this block was sent */
-    bool repeated;            /* a copy of the block before was answered */
-    bool quit;                /* the sender said ERROR */
+    struct pnd_kdp_rhythm rhythm;
+    bool reacked;  /* the repetition of reack_ms was sent for this block */
+    bool repeated; /* a copy of the block before was answered */
+    bool quit;     /* the sender said ERROR */
     /* The last DATA, for the junk that panic-log dumps carry behind it (kdp-1.9). */
     uint64_t tail_start;
     uint32_t tail_raw;           /* bytes of payload before the cut */
@@ -76,6 +80,10 @@ enum { PND_KDP_RX_SAVED_BYTES = 96 };
 
 /*   @param limits  outlives the session */
 void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits);
+
+/* May a sender that begins anew take this session's place? None that makes progress goes: the
+ * delayed copy of an old WRQ, or anybody's forged one, would end it. */
+bool pnd_kdp_rx_may_go(const struct pnd_kdp_rx *rx, uint64_t now_ms);
 
 /* One datagram of this peer. @p ret->count is 0 when it draws nothing.
  *   @param now_ms  monotonic; may stand still, must not run backwards

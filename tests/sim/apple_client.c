@@ -39,7 +39,8 @@ static void add_piece(struct apple_client *apple, bool seek, size_t at, size_t l
 static void add_data(struct apple_client *apple, struct client_image *image, size_t at, size_t len)
 {
     add_piece(apple, false, at, len);
-    memset(image->sent + at, true, len);
+    if (image->sent)
+        memset(image->sent + at, true, len);
     if (image->len < at + len)
         image->len = at + len;
 }
@@ -48,7 +49,7 @@ static void add_data(struct apple_client *apple, struct client_image *image, siz
  * between them, and each is cut to a page, so that junk lands in holes. */
 static void plan_random_core(struct apple_client *apple, struct client_image *image, size_t len)
 {
-    size_t command = 32, at = PAGE, room = CLIENT_IMAGE_CAP - 2 * PAGE;
+    size_t command = 32, at = PAGE, room = image->cap - 2 * PAGE;
     size_t goal = PAGE + (len < room ? len : room);
 
     add_piece(apple, true, 0, 0);
@@ -57,7 +58,7 @@ static void plan_random_core(struct apple_client *apple, struct client_image *im
         size_t pages = rng_between(apple->rng, 1, 3);
         size_t part = rng_chance(apple->rng, 200) ? pages * PAGE - 100 : pages * PAGE;
 
-        if (at + pages * PAGE > CLIENT_IMAGE_CAP)
+        if (at + pages * PAGE > image->cap)
             break;
         add_piece(apple, true, command, 0);
         add_data(apple, image, command, 72);
@@ -183,7 +184,8 @@ static void transmit(struct apple_client *apple)
     if (apple->transmissions)
         apple->retransmissions++;
     apple->polls_left = apple->transmissions ? POLLS_LATER : wrq ? POLLS_WRQ : POLLS_FIRST;
-    apple->transmissions++;
+    if (++apple->transmissions > apple->transmissions_most)
+        apple->transmissions_most = apple->transmissions;
     apple->poll_us = apple->client.net->now_us;
     apple->waiting = true;
     net_send(apple->client.net, NET_TO_SERVER, wrq ? PND_KDP_PORT : apple->client.reply_port,
@@ -195,7 +197,7 @@ static void next_packet(struct apple_client *apple)
 {
     apple->waiting = false;
     apple->transmissions = apple->early = 0;
-    apple->resume_us = apple->client.net->now_us + rng_below(apple->rng, 200);
+    apple->resume_us = apple->client.net->now_us + rng_below(apple->rng, apple->config.gap_us);
     if (rng_chance(apple->rng, apple->config.pause))
         apple->resume_us += rng_below(apple->rng, apple->config.pause_us);
     build(apple);
@@ -343,11 +345,9 @@ static void apple_step(struct client *client)
     }
 }
 
-void apple_init(struct apple_client *apple, const struct apple_config *config,
-                struct client_image *image, size_t len, struct net *net, struct rng *rng)
+static void start(struct apple_client *apple, const struct apple_config *config,
+                  const struct client_image *image, struct net *net, struct rng *rng)
 {
-    static const char *const prefix[] = {"core-xnu-", "paniclog-", "systemlog-"};
-
     memset(apple, 0, sizeof(*apple));
     apple->client = (struct client){.net = net,
                                     .reply_port = PND_KDP_PORT,
@@ -357,12 +357,28 @@ void apple_init(struct apple_client *apple, const struct apple_config *config,
     apple->config = *config;
     apple->image = image;
     apple->rng = rng;
+}
+
+void apple_init(struct apple_client *apple, const struct apple_config *config,
+                struct client_image *image, size_t len, struct net *net, struct rng *rng)
+{
+    static const char *const prefix[] = {"core-xnu-", "paniclog-", "systemlog-"};
+
+    start(apple, config, image, net, rng);
     snprintf(image->name, sizeof(image->name), "%s%.*s", prefix[config->kind],
              (int)rng_between(rng, 1, 60),
              "3789.72.11-192.168.136.130-0123456789abcdef0123456789abcdef-xyzw");
     image->len = 0;
-    memset(image->sent, 0, sizeof(image->sent));
-    rng_fill(rng, image->bytes, sizeof(image->bytes));
+    memset(image->sent, 0, image->cap * sizeof(*image->sent));
+    rng_fill(rng, image->bytes, image->cap);
     plan(apple, image, len);
+    next_packet(apple);
+}
+
+void apple_init_given(struct apple_client *apple, const struct apple_config *config,
+                      struct client_image *image, struct net *net, struct rng *rng)
+{
+    start(apple, config, image, net, rng);
+    add_data(apple, image, 0, image->len);
     next_packet(apple);
 }

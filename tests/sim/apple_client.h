@@ -33,6 +33,7 @@ struct apple_config {
     enum apple_kind kind;
     uint32_t block_max; /* boot-arg; 1406 */
     bool skips_number;  /* the EOF of an aborted dump has the next number, not the failed one's */
+    uint32_t gap_us;    /* it makes the next packet in less */
     unsigned pause;     /* per mille of the packets before which it compresses for long */
     uint32_t pause_us;  /* at most */
 };
@@ -59,7 +60,7 @@ struct apple_client {
     /* the packet in flight */
     uint8_t packet[NET_DGRAM_CAP];
     size_t packet_len, data_len;
-    unsigned transmissions, early;
+    unsigned transmissions, transmissions_most, early;
     uint64_t poll_us, polls_left; /* the poll that runs began then */
     uint64_t resume_us;           /* compressing until then: frames wait in the ring */
     bool waiting;
@@ -75,6 +76,10 @@ struct apple_client {
 /* Fills @p image with a dump of this kind, of up to @p len bytes, and starts sending it. */
 void apple_init(struct apple_client *apple, const struct apple_config *config,
                 struct client_image *image, size_t len, struct net *net, struct rng *rng);
+
+/* The same for an image that is given with its name: all of its bytes, in one piece. */
+void apple_init_given(struct apple_client *apple, const struct apple_config *config,
+                      struct client_image *image, struct net *net, struct rng *rng);
 
 /* Frames that are not for it: each ends one poll. */
 void apple_noise(struct apple_client *apple, unsigned frames);

@@ -11,9 +11,9 @@ enum { CLIENT_IMAGE_CAP = 96 * 1024, CLIENT_PIECES_CAP = 64 };
 /* What a dump means: bytes, and which of them are sent at all; the others are holes. */
 struct client_image {
     char name[80];
-    size_t len;
-    uint8_t bytes[CLIENT_IMAGE_CAP];
-    bool sent[CLIENT_IMAGE_CAP];
+    size_t len, cap;
+    uint8_t *bytes; /* cap of each, the owner's; sent: NULL when all are */
+    bool *sent;
 };
 
 enum client_state { CLIENT_RUNNING, CLIENT_SUCCESS, CLIENT_FAILED };

@@ -54,7 +54,9 @@ static void store(struct kdumpd *kdumpd, const struct pnd_kdp_packet *data)
     size_t max = kdumpd->features & PND_KDP_LARGE ? PND_KDP_BLOCK_LARGE : PND_KDP_BLOCK_SMALL;
     size_t len = data->data_len < max ? data->data_len : max;
 
-    if (kdumpd->position <= sizeof(kdumpd->bytes) - len && !kdumpd->disk_full) {
+    if (kdumpd->write) {
+        kdumpd->write(kdumpd->ctx, kdumpd->position, data->data, len);
+    } else if (kdumpd->position <= sizeof(kdumpd->bytes) - len && !kdumpd->disk_full) {
         memcpy(kdumpd->bytes + kdumpd->position, data->data, len);
         if (kdumpd->len < kdumpd->position + len)
             kdumpd->len = kdumpd->position + len;

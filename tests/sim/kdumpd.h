@@ -11,6 +11,9 @@
 
 struct kdumpd {
     struct net *net;
+    /* Where the bytes of DATA go; NULL: into bytes[]. */
+    void (*write)(void *ctx, uint64_t offset, const uint8_t *data, size_t len);
+    void *ctx;
     bool exists, active, ended; /* exists: the file; ended: by EOF */
     uint16_t port;              /* of the process that serves the dump */
     uint16_t last_port;         /* of the latest process */

@@ -5,42 +5,6 @@
 
 #include <string.h>
 
-/* splitmix64, by Sebastiano Vigna, public domain. */
-uint64_t rng_u64(struct rng *rng)
-{
-    uint64_t z = rng->state += UINT64_C(0x9e3779b97f4a7c15);
-
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
-}
-
-uint32_t rng_below(struct rng *rng, uint32_t bound)
-{
-    return (uint32_t)((rng_u64(rng) >> 32) * bound >> 32);
-}
-
-uint32_t rng_between(struct rng *rng, uint32_t low, uint32_t high)
-{
-    return low + rng_below(rng, high - low + 1);
-}
-
-bool rng_chance(struct rng *rng, unsigned permille)
-{
-    return permille && rng_below(rng, 1000) < permille;
-}
-
-void rng_fill(struct rng *rng, void *buf, size_t len)
-{
-    uint8_t *p = buf;
-
-    for (size_t i = 0; i < len; i += 8) {
-        uint64_t v = rng_u64(rng);
-
-        memcpy(p + i, &v, len - i < 8 ? len - i : 8);
-    }
-}
-
 void net_init(struct net *net, struct rng *rng)
 {
     net->rng = rng;
@@ -48,45 +12,47 @@ void net_init(struct net *net, struct rng *rng)
     net->now_us = net->order = net->sent = net->lost = 0;
     net->last_us[0] = net->last_us[1] = 0;
     net->count = 0;
+    net->fated = false;
+    memset(net->times, 0, sizeof(net->times));
     for (unsigned i = 0; i < NET_QUEUE_CAP; i++)
         net->unused[i] = &net->storage[i];
 }
 
-static bool damage(struct net *net, struct net_dgram *dgram)
+static bool damage(struct rng *rng, struct net_dgram *dgram)
 {
-    unsigned flips = rng_between(net->rng, 1, 3);
+    unsigned flips = rng_between(rng, 1, 3);
 
     if (dgram->len == 0)
         return false;
     /* Half of the flips hit the first bytes: that is where they do most. */
     for (unsigned i = 0; i < flips; i++) {
         size_t near = dgram->len < 14 ? dgram->len : 14;
-        size_t among = rng_chance(net->rng, 500) ? near : dgram->len;
+        size_t among = rng_chance(rng, 500) ? near : dgram->len;
 
-        size_t at = rng_below(net->rng, (uint32_t)among);
+        size_t at = rng_below(rng, (uint32_t)among);
 
-        dgram->bytes[at] ^= (uint8_t)(1u << rng_below(net->rng, 8));
+        dgram->bytes[at] ^= (uint8_t)(1u << rng_below(rng, 8));
         dgram->damaged_header |= at < 6;
     }
     return true;
 }
 
-static void deliver(struct net *net, enum net_way way, uint16_t port, const void *bytes, size_t len,
-                    bool late)
+static void deliver(struct net *net, struct rng *rng, enum net_way way, uint16_t port,
+                    const void *bytes, size_t len, bool late)
 {
     const struct net_faults *faults = &net->faults[way];
     struct net_dgram *dgram;
     uint64_t at_us = net->now_us + faults->delay_us;
 
     net->sent++;
-    if (rng_chance(net->rng, faults->loss) || net->count == NET_QUEUE_CAP || len > NET_DGRAM_CAP) {
+    if (rng_chance(rng, faults->loss) || net->count == NET_QUEUE_CAP || len > NET_DGRAM_CAP) {
         net->lost++;
         return;
     }
     if (faults->jitter_us)
-        at_us += rng_below(net->rng, faults->jitter_us);
-    if (faults->late_us && (late || rng_chance(net->rng, faults->reorder)))
-        at_us += rng_below(net->rng, faults->late_us);
+        at_us += rng_below(rng, faults->jitter_us);
+    if (faults->late_us && (late || rng_chance(rng, faults->reorder)))
+        at_us += rng_below(rng, faults->late_us);
     if (faults->fifo && at_us < net->last_us[way])
         at_us = net->last_us[way];
     if (at_us > net->last_us[way])
@@ -99,7 +65,7 @@ static void deliver(struct net *net, enum net_way way, uint16_t port, const void
     dgram->len = len;
     memcpy(dgram->bytes, bytes, len);
     dgram->damaged_header = false;
-    dgram->damaged = rng_chance(net->rng, faults->corrupt) && damage(net, dgram);
+    dgram->damaged = rng_chance(rng, faults->corrupt) && damage(rng, dgram);
     if (dgram->damaged && faults->checksum) {
         net->lost++;
         return;
@@ -107,11 +73,33 @@ static void deliver(struct net *net, enum net_way way, uint16_t port, const void
     net->queue[net->count++] = dgram;
 }
 
+static struct rng fate_of(struct net *net, enum net_way way, const void *dgram, size_t len)
+{
+    struct rng rng = {.state = net->fate_seed ^ way};
+    uint8_t header[6] = {0};
+    uint64_t word = 0;
+
+    memcpy(header, dgram, len < sizeof(header) ? len : sizeof(header));
+    memcpy(&word, header, sizeof(header));
+    rng.state ^= word;
+    rng.state = rng_u64(&rng);
+    word = rng_u64(&rng);
+    rng.state += net->times[way][word % NET_FATES]++;
+    rng.state = rng_u64(&rng);
+    return rng;
+}
+
 void net_send(struct net *net, enum net_way way, uint16_t port, const void *dgram, size_t len)
 {
-    deliver(net, way, port, dgram, len, false);
-    while (rng_chance(net->rng, net->faults[way].dup))
-        deliver(net, way, port, dgram, len, true);
+    struct rng fate, *rng = net->rng;
+
+    if (net->fated) {
+        fate = fate_of(net, way, dgram, len);
+        rng = &fate;
+    }
+    deliver(net, rng, way, port, dgram, len, false);
+    for (int i = 0; i < NET_COPIES_MAX && rng_chance(rng, net->faults[way].dup); i++)
+        deliver(net, rng, way, port, dgram, len, true);
 }
 
 static unsigned next_index(const struct net *net)

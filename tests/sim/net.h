@@ -9,21 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct rng {
-    uint64_t state;
-};
-
-uint64_t rng_u64(struct rng *rng);
-uint32_t rng_below(struct rng *rng, uint32_t bound); /* bound > 0 */
-uint32_t rng_between(struct rng *rng, uint32_t low, uint32_t high);
-bool rng_chance(struct rng *rng, unsigned permille);
-void rng_fill(struct rng *rng, void *buf, size_t len);
+#include "sim/rng.h"
 
 enum net_way { NET_TO_SERVER, NET_TO_CLIENT };
 
 enum {
     NET_QUEUE_CAP = 128, /* datagrams under way; more are lost, as in a switch */
     NET_DGRAM_CAP = 9216,
+    NET_COPIES_MAX = 4, /* of one datagram, besides itself */
+    NET_FATES = 4096,
 };
 
 /* Chances are per mille of the datagrams of one way. */
@@ -53,6 +47,11 @@ struct net {
     struct net_dgram *queue[NET_QUEUE_CAP];
     struct net_dgram *unused[NET_QUEUE_CAP];
     uint64_t sent, lost;
+    /* fated: what happens to the nth datagram with the same first six bytes follows from the seed
+     * and these alone, not from what else was sent: so that two worlds can be compared. */
+    bool fated;
+    uint64_t fate_seed;
+    uint16_t times[2][NET_FATES];
     struct net_dgram storage[NET_QUEUE_CAP];
 };
 

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sim/rule.h"
-
 static void dump_free(struct owner_dump *dump)
 {
     free(dump->bytes);
@@ -21,6 +19,7 @@ void owner_init(struct owner *owner)
 
     memset(owner, 0, sizeof(*owner));
     owner->limits = limits;
+    owner->file_bytes_cap = OWNER_DUMP_BYTES_CAP;
 }
 
 void owner_deinit(struct owner *owner)
@@ -35,17 +34,23 @@ const struct owner_dump *owner_last(const struct owner *owner)
     return owner->dump_count ? &owner->dumps[owner->dump_count - 1] : NULL;
 }
 
+struct call {
+    enum rule_call call;
+    const uint8_t *dgram;
+    size_t len;
+};
+
 static void break_rule(struct owner *owner, const char *rule)
 {
     if (!owner->broken)
         owner->broken = rule;
 }
 
-static bool grow(struct owner_dump *dump, size_t len)
+static bool grow(struct owner_dump *dump, size_t len, size_t max)
 {
     size_t cap = dump->cap ? dump->cap : 4096;
 
-    if (len > OWNER_DUMP_BYTES_CAP)
+    if (len > max)
         return false;
     while (cap < len)
         cap *= 2;
@@ -70,7 +75,8 @@ static bool store(struct owner *owner, const struct pnd_action *write)
 
     if (owner->live.state != OWNER_RECEIVING)
         break_rule(owner, "a WRITE goes to an open file");
-    if (write->offset > OWNER_DUMP_BYTES_CAP || !grow(&owner->live, write->offset + len))
+    if (write->offset > owner->file_bytes_cap ||
+        !grow(&owner->live, write->offset + len, owner->file_bytes_cap))
         return false;
     memcpy(owner->live.bytes + write->offset, write->data, len);
     memset(owner->live.tainted + write->offset, owner->damaged, len);
@@ -148,8 +154,19 @@ static void write_journal(struct owner *owner)
     memcpy(owner->journal_name, owner->rx.name, sizeof(owner->rx.name));
 }
 
+/* What is about to take effect. */
+static void watch(struct owner *owner, const struct call *call, const struct pnd_kdp_rx *copy,
+                  const struct pnd_actions *actions, uint64_t now_ms)
+{
+    const char *rule = rule_watched(&owner->watch, call->call, &owner->rx, copy, call->dgram,
+                                    call->len, actions, now_ms);
+
+    if (rule)
+        break_rule(owner, rule);
+}
+
 /* @return false: an action failed, and nothing has changed but bytes that nobody relies on */
-static bool run(struct owner *owner, const struct pnd_kdp_rx *copy,
+static bool run(struct owner *owner, const struct call *call, const struct pnd_kdp_rx *copy,
                 const struct pnd_actions *actions, uint64_t now_ms)
 {
     const struct pnd_action *last = actions->count ? &actions->at[actions->count - 1] : NULL;
@@ -160,8 +177,11 @@ static bool run(struct owner *owner, const struct pnd_kdp_rx *copy,
             return false;
     if (does_something && dies(owner, CRASH_BEFORE_JOURNAL))
         return true;
+    watch(owner, call, copy, actions, now_ms);
     owner->accepted += copy->expected != owner->rx.expected;
     owner->rx = *copy;
+    if (copy->expected > owner->reached)
+        owner->reached = copy->expected;
     owner->slot = copy->phase != PND_KDP_RX_NEW && !(last && last->kind == PND_ACT_RELEASE);
     write_journal(owner);
     if (does_something && dies(owner, CRASH_BEFORE_REPLY))
@@ -178,10 +198,10 @@ static bool run(struct owner *owner, const struct pnd_kdp_rx *copy,
     return true;
 }
 
-static void check(struct owner *owner, enum rule_call call, const struct pnd_kdp_rx *after,
-                  const uint8_t *dgram, size_t len, const struct pnd_actions *actions)
+static void check(struct owner *owner, const struct call *call, const struct pnd_kdp_rx *after,
+                  const struct pnd_actions *actions)
 {
-    const char *rule = rule_broken(call, &owner->rx, after, dgram, len, actions);
+    const char *rule = rule_broken(call->call, &owner->rx, after, call->dgram, call->len, actions);
 
     if (rule)
         break_rule(owner, rule);
@@ -189,6 +209,7 @@ static void check(struct owner *owner, enum rule_call call, const struct pnd_kdp
 
 static void refuse(struct owner *owner, const struct pnd_actions *tried, uint64_t now_ms)
 {
+    const struct call call = {.call = RULE_REFUSE_WRITE};
     struct pnd_kdp_rx copy = owner->rx;
     struct pnd_actions actions;
 
@@ -197,24 +218,26 @@ static void refuse(struct owner *owner, const struct pnd_actions *tried, uint64_
     if (tried->at[0].kind == PND_ACT_OPEN)
         dump_free(&owner->live); /* what fails is undone: the session asks for its OPEN again */
     pnd_kdp_rx_refuse_write(&copy, now_ms, false, PND_KDP_E_NOSPACE, "disk full", &actions);
-    check(owner, RULE_REFUSE_WRITE, &copy, NULL, 0, &actions);
-    run(owner, &copy, &actions, now_ms);
+    check(owner, &call, &copy, &actions);
+    run(owner, &call, &copy, &actions, now_ms);
 }
 
 /* Damage in a header or in a packet that steers a dump can lead anywhere; damage in the bytes of
  * DATA stays in them. */
-static void note_damage(struct owner *owner, const struct pnd_actions *actions, const void *dgram,
-                        size_t len)
+static void note_damage(struct owner *owner, const struct pnd_actions *actions, bool moved,
+                        const void *dgram, size_t len)
 {
     struct pnd_kdp_packet packet;
 
-    if (owner->damaged && actions->count && pnd_kdp_parse(dgram, len, &packet) == PND_OK &&
+    if (owner->damaged && (actions->count || moved) &&
+        pnd_kdp_parse(dgram, len, &packet) == PND_OK &&
         (packet.op != PND_KDP_DATA || owner->damaged_header))
         owner->misled = true;
 }
 
 void owner_datagram(struct owner *owner, const void *dgram, size_t len, uint64_t now_ms)
 {
+    const struct call call = {RULE_DATAGRAM, dgram, len};
     struct pnd_kdp_rx copy;
     struct pnd_actions actions;
 
@@ -226,14 +249,15 @@ void owner_datagram(struct owner *owner, const void *dgram, size_t len, uint64_t
     owner->reply_len = 0;
     copy = owner->rx;
     pnd_kdp_rx_datagram(&copy, dgram, len, now_ms, &actions);
-    check(owner, RULE_DATAGRAM, &copy, dgram, len, &actions);
-    note_damage(owner, &actions, dgram, len);
-    if (!run(owner, &copy, &actions, now_ms))
+    check(owner, &call, &copy, &actions);
+    note_damage(owner, &actions, copy.expected != owner->rx.expected, dgram, len);
+    if (!run(owner, &call, &copy, &actions, now_ms))
         refuse(owner, &actions, now_ms);
 }
 
 static void finish(struct owner *owner, uint64_t now_ms)
 {
+    const struct call call = {.call = RULE_FINISHED};
     struct pnd_kdp_rx copy = owner->rx;
     struct pnd_actions actions;
 
@@ -241,12 +265,13 @@ static void finish(struct owner *owner, uint64_t now_ms)
     if (!owner->fsync_fails)
         end_live(owner, OWNER_COMPLETE, NULL);
     pnd_kdp_rx_finished(&copy, !owner->fsync_fails, now_ms, &actions);
-    check(owner, RULE_FINISHED, &copy, NULL, 0, &actions);
-    run(owner, &copy, &actions, now_ms);
+    check(owner, &call, &copy, &actions);
+    run(owner, &call, &copy, &actions, now_ms);
 }
 
 void owner_tick(struct owner *owner, uint64_t now_ms)
 {
+    const struct call call = {.call = RULE_TICK};
     struct pnd_kdp_rx copy = owner->rx;
     struct pnd_actions actions;
 
@@ -258,8 +283,8 @@ void owner_tick(struct owner *owner, uint64_t now_ms)
         return;
     }
     pnd_kdp_rx_tick(&copy, now_ms, &actions);
-    check(owner, RULE_TICK, &copy, NULL, 0, &actions);
-    run(owner, &copy, &actions, now_ms);
+    check(owner, &call, &copy, &actions);
+    run(owner, &call, &copy, &actions, now_ms);
 }
 
 uint64_t owner_deadline_ms(const struct owner *owner)
@@ -278,6 +303,7 @@ void owner_restart(struct owner *owner, uint64_t now_ms)
     owner->dead = false;
     owner->crash = CRASH_NEVER;
     owner->finishing = false;
+    rule_watch_restart(&owner->watch, now_ms);
     memset(&owner->rx, 0xa5, sizeof(owner->rx));
     owner->slot = owner->journal_used &&
                   pnd_kdp_rx_load(&owner->rx, &owner->limits, owner->journal,

@@ -6,6 +6,7 @@
 #define PND_TESTS_SIM_OWNER_H
 
 #include "proto/kdp_rx.h"
+#include "sim/rule.h"
 
 enum {
     OWNER_DUMPS_CAP = 4,
@@ -28,6 +29,7 @@ enum owner_crash { CRASH_NEVER, CRASH_BEFORE_JOURNAL, CRASH_BEFORE_REPLY, CRASH_
 struct owner {
     struct pnd_kdp_rx_limits limits;
     struct pnd_kdp_rx rx;
+    struct rule_watch watch;
     bool slot; /* rx holds a session */
     struct owner_dump live;
     struct owner_dump dumps[OWNER_DUMPS_CAP]; /* ended, oldest first */
@@ -48,6 +50,8 @@ struct owner {
     uint64_t finish_ms;  /* how long FINISH takes */
     enum owner_crash crash;
     bool dead;
+    uint32_t reached;      /* the highest number that was waited for */
+    size_t file_bytes_cap; /* larger files are not stored */
 
     void (*send)(void *ctx, const uint8_t *dgram, size_t len); /* NULL: replies are only kept */
     void *ctx;

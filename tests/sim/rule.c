@@ -71,10 +71,11 @@ static const char *check_ack(const struct turn *turn, const struct pnd_kdp_packe
                    ? NULL
                    : "the final ACK has the number of the EOF";
     if (turn->call == RULE_TICK)
-        return before->phase == PND_KDP_RX_LIVE && !before->reacked && after->reacked &&
-                       ack->block == before->expected - 1 && ack->features == 0 && !moved(turn)
+        return !ack->features && !moved(turn) && before->phase == after->phase &&
+                       ((before->phase == PND_KDP_RX_LIVE && ack->block == before->expected - 1) ||
+                        (before->phase == PND_KDP_RX_DONE && ack->block == before->expected))
                    ? NULL
-                   : "time repeats the last ACK of a live dump, once";
+                   : "time says nothing but the last ACK of a live dump, or a final one it held";
     if (!turn->parsed)
         return "what is no packet draws no ACK";
     if (packet->op == PND_KDP_WRQ)
@@ -182,4 +183,135 @@ const char *rule_broken(enum rule_call call, const struct pnd_kdp_rx *before,
     if (check_file_actions(&turn))
         return check_file_actions(&turn);
     return reply ? check_reply(&turn, reply) : NULL;
+}
+
+static const char *watch_timed(struct rule_watch *watch, const struct pnd_kdp_rx *before,
+                               uint64_t now_ms)
+{
+    const struct pnd_kdp_rx_limits *limits = before->limits;
+    uint64_t distance_ms = now_ms - watch->said_ms;
+    bool last_resort =
+        limits->reack_ms && !watch->last_resort && now_ms >= watch->alive_ms + limits->reack_ms;
+
+    if (before->stalled_ms || before->quit)
+        return "time repeats no ACK to a sender that gave up, nor while the disk is full";
+    if (watch->ahead)
+        return "time repeats no ACK to a sender that may take it for success";
+    watch->timed++;
+    watch->timed_ms = now_ms;
+    watch->clean = false;
+    if (last_resort) {
+        watch->last_resort = true;
+        return NULL;
+    }
+    if (!limits->recover || watch->reorders)
+        return "without recovery, or where packets overtake each other, time repeats an ACK once";
+    if (++watch->rhythmic > 4 || watch->said >= 6)
+        return "an ACK is said at most six times before it is repeated by rhythm, four times so";
+    if (distance_ms < UINT64_C(2) << (watch->rhythmic > 2 ? watch->rhythmic - 2 : 0))
+        return "repetitions are 2 ms apart, and from the third on twice as far as before";
+    if ((double)distance_ms + 2 < watch->mean_ms || watch->mean_ms > 1000)
+        return "no silence shorter than the sender's usual one";
+    return NULL;
+}
+
+static const char *watch_said(struct rule_watch *watch, bool first, uint64_t now_ms)
+{
+    if (first && watch->before_ms && now_ms < watch->before_ms + 2)
+        return "an ACK stays 2 ms behind repetitions of the one before";
+    if (first)
+        watch->owes = false;
+    if (watch->said == 0)
+        watch->first_ms = now_ms;
+    watch->said++;
+    watch->said_ms = now_ms;
+    return NULL;
+}
+
+static void watch_accepted(struct rule_watch *watch, uint64_t now_ms)
+{
+    double gap_ms = (double)(now_ms - watch->first_ms);
+
+    if (watch->clean)
+        watch->mean_ms += ((gap_ms < 4000 ? gap_ms : 4000) - watch->mean_ms) / 8;
+    watch->before_ms = watch->timed ? watch->timed_ms : 0;
+    watch->alive_ms = now_ms;
+    watch->said = watch->timed = watch->rhythmic = 0;
+    watch->ahead = watch->last_resort = watch->restarted = false;
+    watch->owes = true;
+}
+
+/* A packet while a dump is live. */
+static const char *watch_packet(struct rule_watch *watch, const struct turn *turn, bool replies,
+                                uint64_t now_ms)
+{
+    const struct pnd_kdp_packet *packet = &turn->packet;
+    uint32_t behind = turn->before->expected - packet->block;
+    size_t name_len = strnlen(turn->before->name, sizeof(turn->before->name));
+    size_t junk_max = name_len < sizeof(turn->before->name) - 1 ? name_len + 2 : SIZE_MAX / 2;
+    bool eof = packet->op == PND_KDP_EOF;
+
+    if (packet->op != PND_KDP_DATA && packet->op != PND_KDP_SEEK && !eof)
+        return NULL;
+    if (packet->data_len > junk_max + (eof                          ? 0
+                                       : packet->op == PND_KDP_SEEK ? 8
+                                                                    : turn->before->block_max))
+        return NULL; /* damaged, or not understood: it proves nothing */
+    if (behind == 1 && !eof) {
+        watch->alive_ms = now_ms;
+        watch->clean = false;
+        if (replies && watch->owes)
+            return "an ACK that is held back is not said for a copy";
+        if (replies && turn->before->limits->recover && !watch->ahead && !watch->reorders &&
+            !watch->restarted && now_ms < watch->said_ms + 250)
+            return "a copy so soon after its ACK is not answered, for time mends what was lost";
+    } else if (behind) {
+        watch->ahead |= eof || behind > UINT32_C(1) << 31;
+        watch->reorders = true;
+    }
+    return NULL;
+}
+
+const char *rule_watched(struct rule_watch *watch, enum rule_call call,
+                         const struct pnd_kdp_rx *before, const struct pnd_kdp_rx *after,
+                         const uint8_t *dgram, size_t len, const struct pnd_actions *actions,
+                         uint64_t now_ms)
+{
+    struct turn turn = {.call = call, .before = before, .after = after, .actions = actions};
+    bool replies = find(&turn, PND_ACT_REPLY) != NULL, accepts, first;
+    const char *broken = NULL;
+
+    turn.parsed = call == RULE_DATAGRAM && pnd_kdp_parse(dgram, len, &turn.packet) == PND_OK;
+    if (find(&turn, PND_ACT_ADMIT))
+        *watch = (struct rule_watch){.alive_ms = now_ms};
+    if (call == RULE_REFUSE_WRITE)
+        watch->clean = false;
+    if (after->phase == PND_KDP_RX_FAILED)
+        return NULL;
+    accepts = is_expected(&turn) && after->expected != before->expected;
+    if (accepts || (before->phase == PND_KDP_RX_FINISHING && after->phase == PND_KDP_RX_DONE))
+        watch_accepted(watch, now_ms);
+    else if (turn.parsed && before->phase == PND_KDP_RX_LIVE)
+        broken = watch_packet(watch, &turn, replies, now_ms);
+    first = watch->owes;
+    if (first && !replies && accepts && (!watch->before_ms || now_ms >= watch->before_ms + 2))
+        return "an accepted block is acknowledged at once, unless its ACK has to stay behind";
+    if (first && !replies && call == RULE_TICK && now_ms >= watch->before_ms + 2)
+        return "an ACK that is held back is said in time";
+    if (!replies || broken)
+        return broken;
+    watch->clean = watch->said == 0;
+    if (call == RULE_TICK && !first && before->phase == PND_KDP_RX_LIVE)
+        broken = watch_timed(watch, before, now_ms);
+    return broken ? broken : watch_said(watch, first, now_ms);
+}
+
+void rule_watch_restart(struct rule_watch *watch, uint64_t now_ms)
+{
+    watch->owes = watch->clean = false;
+    watch->restarted = true;
+    watch->mean_ms = 0;
+    watch->alive_ms = now_ms;
+    if (watch->timed) /* it cannot know when, and takes no chances */
+        watch->timed_ms = now_ms;
 }

@@ -147,7 +147,7 @@ static struct world world;
 static const char *program;
 static unsigned long seeds = 5000, first_seed = 1;
 static const char *only;
-static bool verbose, apples_server;
+static bool verbose, apples_server, no_recovery;
 
 static double seconds(void)
 {
@@ -202,6 +202,7 @@ static void run_seeds(const struct scenario *scenario, enum world_who who)
     for (unsigned long i = 0; i < seeds; i++) {
         world_init(&world, scenario, who, first_seed + i);
         world.apples_server = apples_server;
+        world.owner.limits.recover = !no_recovery;
         failure = world_run(&world);
         count(&tally);
         if (failure && tally.failures++ < 5) {
@@ -287,7 +288,7 @@ static void run_current(void)
 static int usage(void)
 {
     fprintf(stderr,
-            "usage: %s [--seeds N] [--first K] [--scenario NAME] [--kdumpd] [-v]\n"
+            "usage: %s [--seeds N] [--first K] [--scenario NAME] [--kdumpd] [--no-recovery] [-v]\n"
             "  --kdumpd: what becomes of the senders with a model of Apple's server\n"
             "  scenarios: cut",
             program);
@@ -299,10 +300,13 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"seeds", required_argument, NULL, 'n'},    {"first", required_argument, NULL, 'f'},
-        {"scenario", required_argument, NULL, 's'}, {"kdumpd", no_argument, NULL, 'k'},
-        {"verbose", no_argument, NULL, 'v'},        {0}};
+    static const struct option options[] = {{"seeds", required_argument, NULL, 'n'},
+                                            {"first", required_argument, NULL, 'f'},
+                                            {"scenario", required_argument, NULL, 's'},
+                                            {"kdumpd", no_argument, NULL, 'k'},
+                                            {"no-recovery", no_argument, NULL, 'r'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {0}};
     bool found = false;
     int option;
 
@@ -316,6 +320,8 @@ int main(int argc, char **argv)
             only = optarg;
         else if (option == 'k')
             apples_server = true;
+        else if (option == 'r')
+            no_recovery = true;
         else if (option == 'v')
             verbose = true;
         else

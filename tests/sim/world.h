@@ -41,6 +41,8 @@ struct world {
     struct kdumpd kdumpd;
     bool apples_server; /* kdumpd receives, and no property is checked */
     struct client_image image;
+    uint8_t image_bytes[CLIENT_IMAGE_CAP];
+    bool image_sent[CLIENT_IMAGE_CAP];
     union {
         struct client client;
         struct apple_client apple;
@@ -69,6 +71,9 @@ void world_deinit(struct world *world);
 
 /* @return whether the client believes in another grant than the server gave */
 bool world_is_other_form(const struct world *world);
+
+/* @return whether Apple's client went on without a block that the server does not have */
+bool world_has_skipped(const struct world *world);
 
 /* @return with Apple's server: whether its file is what the sender meant */
 bool world_kdumpd_is_exact(const struct world *world);

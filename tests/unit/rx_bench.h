@@ -15,6 +15,7 @@ struct bench {
 static inline void bench_open(struct bench *bench)
 {
     owner_init(&bench->owner);
+    bench->owner.limits.recover = false; /* test_kdp_rx_recover.c is about that */
     bench->now_ms = 1000;
 }
 

@@ -115,6 +115,7 @@ static void the_first_copy_of_a_block_is_answered_and_no_burst_of_copies_after_i
     CHECK_STR(bench_wait(&bench, 2000), "ack 2");
     CHECK_STR(bench_data(&bench, 2, "y"), "");
     CHECK_EQ(bench.owner.rx.repeats, 33);
+    bench_pause(&bench);
     CHECK_STR(bench_end(&bench, 3), "ack 3");
     bench_close(&bench);
 }

@@ -45,6 +45,8 @@ static void what_is_loaded_is_what_was_saved(void)
         rx.position = UINT64_C(0x0102030405060708);
         rx.previous_eof = 0x11121314;
         rx.quit = phase % 2;
+        rx.rhythm.ahead = phase / 2 % 2;
+        rx.rhythm.reorders = !rx.rhythm.ahead;
         pnd_kdp_rx_save(&rx, saved);
         memset(&loaded, 0xff, sizeof(loaded));
         CHECK_EQ(pnd_kdp_rx_load(&loaded, &limits, saved, sizeof(saved), rx.name, 777), PND_OK);
@@ -67,6 +69,10 @@ static void what_is_loaded_is_what_was_saved(void)
         CHECK_EQ(loaded.tail_start, rx.tail_start);
         CHECK_EQ(loaded.tail_raw, rx.tail_raw);
         CHECK_EQ(loaded.tail_filler, rx.tail_filler);
+        CHECK_EQ(loaded.rhythm.said, rx.rhythm.said);
+        CHECK_EQ(loaded.rhythm.asks, rx.rhythm.asks);
+        CHECK_EQ(loaded.rhythm.ahead, rx.rhythm.ahead);
+        CHECK_EQ(loaded.rhythm.reorders, rx.rhythm.reorders);
         CHECK_STR(loaded.name, rx.name);
         pnd_kdp_rx_save(&loaded, again);
         CHECK_MEM(saved, again, sizeof(saved));
@@ -76,9 +82,9 @@ static void what_is_loaded_is_what_was_saved(void)
 static void the_saved_form_is_the_same_on_every_machine(void)
 {
     static const uint8_t want[PND_KDP_RX_SAVED_BYTES] = {
-        1, 2, 3, 0, 0, 0, 0, 3, 0, 0, 5, 0x7e, 0, 0,    0, 9, 0, 0, 0, 0, 0, 0, 1,
-        0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0,    0, 0,    0, 1, 1, 0, 0, 0, 4, 0, 0,
-        0, 5, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0,    0, 0xfa, 0, 0, 0, 7, 0, 0, 0, 3,
+        1, 2, 15, 0, 0, 0, 0, 3, 0, 0, 5, 0x7e, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 1, 0,
+        0, 0, 0,  0, 0, 0, 2, 0, 0, 0, 0, 0,    0, 0, 1, 1, 0, 0, 0, 4, 0, 0, 0, 5,
+        0, 0, 0,  6, 0, 0, 0, 0, 0, 0, 0, 0xfa, 0, 0, 0, 7, 0, 0, 0, 3, 5, 4,
     };
     struct pnd_kdp_rx rx = {.limits = &limits,
                             .phase = PND_KDP_RX_LIVE,
@@ -94,6 +100,7 @@ static void the_saved_form_is_the_same_on_every_machine(void)
                             .tail_start = 250,
                             .tail_raw = 7,
                             .tail_filler = 3,
+                            .rhythm = {.said = 5, .asks = 4, .ahead = true, .reorders = true},
                             .reacked = true,
                             .quit = true};
     uint8_t saved[PND_KDP_RX_SAVED_BYTES];
