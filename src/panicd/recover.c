@@ -236,6 +236,8 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
         slot->file[0] = '\0';
         break;
     case PND_KDP_RX_NEW:
+    case PND_KDP_RX_LEFT:
+    case PND_KDP_RX_RESUMING:
         break;
     }
     pnd_table_classify(server->table, slot, class);

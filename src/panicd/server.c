@@ -287,6 +287,7 @@ static struct outcome run_action(struct pnd_server *server, struct pnd_slot *slo
         return fine;
     case PND_ACT_SIZE: /* the keeper cuts: a server killed in between would miss the bytes */
     case PND_ACT_ADMIT:
+    case PND_ACT_RESUME:
     case PND_ACT_REPLY:
     case PND_ACT_RELEASE:
         break;

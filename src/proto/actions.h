@@ -20,13 +20,16 @@ enum pnd_action_kind {
     PND_ACT_SIZE,    /* the file ends at offset: cut off what lies behind it */
     PND_ACT_FINISH,  /* all is here: make it durable, then tell the session */
     PND_ACT_ABANDON, /* the dump ends here unfinished: keep what came; why says the reason */
-    PND_ACT_REPLY,   /* send data[0, len) to the peer */
+    PND_ACT_RESUME, /* an ABANDONed dump's sender is back: if policy admits it, and what was kept is
+                     * as it was left, it becomes the file that arrives, cut at what is held if
+                     * the session has no ranges behind it; then tell the session */
+    PND_ACT_REPLY,  /* send data[0, len) to the peer */
     PND_ACT_RELEASE, /* nothing is left to remember: the slot is free after this turn */
 };
 
 enum {
     PND_ACTIONS_CAP = 5,
-    PND_ACTIONS_REPLY_CAP = 144, /* the longest reply of any protocol, in bytes */
+    PND_ACTIONS_REPLY_CAP = 1064, /* the longest reply of any protocol, in bytes */
 };
 
 struct pnd_action {

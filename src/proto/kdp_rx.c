@@ -362,6 +362,8 @@ static int on_transfer_packet(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet
         break;
     case PND_KDP_RX_NEW:
     case PND_KDP_RX_FINISHING:
+    case PND_KDP_RX_LEFT:
+    case PND_KDP_RX_RESUMING:
         break;
     }
     rx->strays++;
@@ -492,6 +494,8 @@ void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions 
         return;
     case PND_KDP_RX_NEW:
     case PND_KDP_RX_FINISHING:
+    case PND_KDP_RX_LEFT:
+    case PND_KDP_RX_RESUMING:
         return;
     }
 }
@@ -514,6 +518,8 @@ uint64_t pnd_kdp_rx_deadline_ms(const struct pnd_kdp_rx *rx)
         return rx->last_ms + rx->limits->done_ms;
     case PND_KDP_RX_NEW:
     case PND_KDP_RX_FINISHING:
+    case PND_KDP_RX_LEFT:
+    case PND_KDP_RX_RESUMING:
         break;
     }
     return UINT64_MAX;

@@ -22,6 +22,9 @@ enum pnd_kdp_rx_phase {
     PND_KDP_RX_FINISHING, /* EOF accepted; the owner makes the dump durable */
     PND_KDP_RX_DONE,      /* EOF acknowledged; repeated EOFs are answered */
     PND_KDP_RX_FAILED,    /* given up by us; whatever comes draws the same ERROR */
+    /* Of the extension only: */
+    PND_KDP_RX_LEFT,     /* silent for too long: kept as incomplete, its sender may come back */
+    PND_KDP_RX_RESUMING, /* it came: the owner makes the file one that arrives; saved as LEFT */
 };
 
 /* All times in milliseconds. */
@@ -37,6 +40,7 @@ struct pnd_kdp_rx_limits {
     uint64_t quit_takeover_ms; /* the same after the sender said ERROR */
     uint64_t stall_ms;         /* how long a full disk is waited out before ERROR 3 */
     bool recover;              /* an ACK is repeated when the sender falls out of its rhythm */
+    uint64_t resume_ms;        /* how long a dump that was LEFT can be taken up; 0: never */
 };
 
 /* 46.5 s is the patience of Apple's client for one packet; compressing adds seconds. */
@@ -44,7 +48,8 @@ struct pnd_kdp_rx_limits {
     {                                                                                              \
         .dump_bytes_max = UINT64_C(16) << 40, .asked_ms = 60000, .idle_ms = 120000,                \
         .quit_ms = 15000, .done_ms = 90000, .reack_ms = 2000, .repeat_ms = 5,                      \
-        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000, .recover = true         \
+        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000, .recover = true,        \
+        .resume_ms = 86400000                                                                      \
     }
 
 /* Copied freely; holds no pointer but the limits. */

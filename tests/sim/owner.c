@@ -129,6 +129,9 @@ static bool run_one(struct owner *owner, const struct pnd_kdp_rx *copy,
     case PND_ACT_ABANDON:
         end_live(owner, OWNER_INCOMPLETE, action->why);
         return true;
+    case PND_ACT_RESUME:
+        break_rule(owner, "an action of another protocol");
+        break;
     case PND_ACT_REPLY:
     case PND_ACT_RELEASE:
         return true;
