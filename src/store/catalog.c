@@ -290,14 +290,20 @@ int pnd_catalog_each(struct pnd_catalog *catalog, bool unchecked_only,
     return err == PND_E_NOTFOUND ? PND_OK : err;
 }
 
-int pnd_catalog_remove(struct pnd_catalog *catalog, uint64_t id, struct pnd_why *why)
+static int remove_row(const struct pnd_catalog *catalog, uint64_t id, const int64_t *received_ms,
+                      struct pnd_why *why)
 {
     PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
-    int err = pnd_db_prepare(catalog, "DELETE FROM dump WHERE id = ?1", &stmt, why);
+    int err = pnd_db_prepare(catalog,
+                             received_ms ? "DELETE FROM dump WHERE id = ?1 AND received_ms = ?2"
+                                         : "DELETE FROM dump WHERE id = ?1",
+                             &stmt, why);
 
     if (err)
         return err;
     err = bind_number(stmt, 1, id);
+    if (!err && received_ms)
+        err = sqlite3_bind_int64(stmt, 2, *received_ms);
     if (!err)
         err = sqlite3_step(stmt);
     if (err != SQLITE_DONE)
@@ -306,4 +312,15 @@ int pnd_catalog_remove(struct pnd_catalog *catalog, uint64_t id, struct pnd_why 
                ? PND_OK
                : pnd_why(why, PND_E_NOTFOUND, 0, "no dump %" PRIu64 " in %s; type: panicctl list",
                          id, catalog->directory);
+}
+
+int pnd_catalog_remove(struct pnd_catalog *catalog, uint64_t id, struct pnd_why *why)
+{
+    return remove_row(catalog, id, NULL, why);
+}
+
+int pnd_catalog_forget(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                       struct pnd_why *why)
+{
+    return remove_row(catalog, dump->id, &dump->received_ms, why);
 }

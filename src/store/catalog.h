@@ -84,6 +84,11 @@ int pnd_catalog_each(struct pnd_catalog *catalog, bool unchecked_only,
                      struct pnd_why *why);
 int pnd_catalog_remove(struct pnd_catalog *catalog, uint64_t id, struct pnd_why *why);
 
+/* Removes the row that @p dump was read from; one of the same id that another ending has put there
+ * since (received_ms tells) stays. @return PND_OK; PND_E_NOTFOUND */
+int pnd_catalog_forget(struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                       struct pnd_why *why);
+
 /* Brings the rows into agreement with the directory: a file without a row gets one (from its
  * attribute, as far as the file's name and size bear it out, with its id unless that is taken;
  * else id new, peer "", times from the file; state COMPLETE-to-be, i.e. RECEIVING and unchecked,

@@ -185,19 +185,24 @@ int pnd_catalog_put_dump_facts(struct pnd_catalog *catalog, const struct pnd_dum
     return err ? err : commit(catalog, put_all_of(catalog, dump, facts, final, why), why);
 }
 
-/* @return PND_OK; PND_E_NOTFOUND */
-static int has_row(const struct pnd_catalog *catalog, uint64_t id, struct pnd_why *why)
+/* A dump that was taken up again and has ended anew is another, though its id is the same.
+ * @return PND_OK; PND_E_NOTFOUND */
+static int has_row(const struct pnd_catalog *catalog, const struct pnd_dump *dump,
+                   struct pnd_why *why)
 {
     PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
-    int err = pnd_db_prepare(catalog, "SELECT 1 FROM dump WHERE id = ?1", &stmt, why);
+    int err = pnd_db_prepare(catalog, "SELECT 1 FROM dump WHERE id = ?1 AND received_ms = ?2",
+                             &stmt, why);
 
     if (err)
         return err;
-    err = sqlite3_bind_int64(stmt, 1, (int64_t)id);
+    err = sqlite3_bind_int64(stmt, 1, (int64_t)dump->id);
+    if (!err)
+        err = sqlite3_bind_int64(stmt, 2, dump->received_ms);
     if (!err)
         err = sqlite3_step(stmt);
     if (err == SQLITE_DONE)
-        return pnd_why(why, PND_E_NOTFOUND, 0, "dump %" PRIu64 " was removed", id);
+        return pnd_why(why, PND_E_NOTFOUND, 0, "dump %" PRIu64 " was removed", dump->id);
     return err == SQLITE_ROW ? PND_OK : pnd_db_why(catalog, why, err, "read the catalog");
 }
 
@@ -208,7 +213,7 @@ int pnd_catalog_conclude(struct pnd_catalog *catalog, const struct pnd_dump *dum
 
     if (err)
         return err;
-    err = has_row(catalog, dump->id, why);
+    err = has_row(catalog, dump, why);
     if (!err)
         err = pnd_db_put_row(catalog, dump, why);
     if (!err)

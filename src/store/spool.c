@@ -322,6 +322,51 @@ int pnd_spool_abandon(const struct pnd_spool *spool, int fd, bool from_final,
     return err;
 }
 
+static int check_untouched(int fd, const char *file, uint64_t bytes, int64_t kept_ms,
+                           struct pnd_why *why)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "look at %s", file);
+    if (!S_ISREG(st.st_mode))
+        return pnd_why(why, PND_E_NOTFOUND, 0, "%s is no file", file);
+    if ((uint64_t)st.st_size < bytes ||
+        (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 > kept_ms)
+        return pnd_why(why, PND_E_NOTFOUND, 0, "%s was changed since it was kept", file);
+    return PND_OK;
+}
+
+int pnd_spool_take_back(const struct pnd_spool *spool, const char *file, uint64_t bytes,
+                        int64_t kept_ms, char ret_name[PND_SPOOL_NAME_CAP], int *ret_fd,
+                        struct pnd_why *why)
+{
+    static const char suffix[] = ".incomplete";
+    char name[PND_SPOOL_NAME_CAP], part[PND_SPOOL_NAME_CAP];
+    size_t len = strnlen(file, PND_SPOOL_NAME_CAP);
+    int err;
+
+    if (len <= sizeof(suffix) - 1 || len == PND_SPOOL_NAME_CAP ||
+        strcmp(file + len - (sizeof(suffix) - 1), suffix) != 0)
+        return pnd_why(why, PND_E_NOTFOUND, 0, "%.64s is not named %s", file, suffix);
+    len -= sizeof(suffix) - 1;
+    memcpy(name, file, len);
+    name[len] = '\0';
+    snprintf(part, sizeof(part), "%.*s.part", (int)len, file);
+    PND_AUTO_CLOSE int fd = open_beneath(spool->dir_fd, file, O_RDWR | O_NONBLOCK);
+    if (fd < 0)
+        return pnd_why(why, errno == ENOENT || errno == ELOOP ? PND_E_NOTFOUND : PND_E_SYS, errno,
+                       "open %s", file);
+    err = check_untouched(fd, file, bytes, kept_ms, why);
+    if (err)
+        return err;
+    if (pnd_spool_rename_noreplace(spool->dir_fd, file, part) < 0)
+        return pnd_why(why, err_of(errno), errno, "rename %s to %s in %s", file, part, spool->path);
+    memcpy(ret_name, name, len + 1);
+    *ret_fd = pnd_steal_fd(&fd);
+    return PND_OK;
+}
+
 int pnd_spool_sync(const struct pnd_spool *spool, struct pnd_why *why)
 {
     if (fsync(spool->dir_fd) < 0)

@@ -84,6 +84,14 @@ int pnd_spool_finish(const struct pnd_spool *spool, int fd, char name[PND_SPOOL_
  *   @return PND_OK; PND_E_EXISTS; PND_E_NOSPACE; PND_E_SYS (nothing was renamed) */
 int pnd_spool_abandon(const struct pnd_spool *spool, int fd, bool from_final,
                       char name[PND_SPOOL_NAME_CAP], struct pnd_why *why);
+/* The way back: NAME.incomplete -> NAME.part, never over a file, when it is a regular file of at
+ * least @p bytes that nobody has written since @p kept_ms (wall clock).
+ *   @param ret_name  NAME   @param ret_fd  as of pnd_spool_create()
+ *   @return PND_OK; PND_E_NOTFOUND no such file, or one that has changed; PND_E_EXISTS; PND_E_SYS
+ *           (nothing was renamed) */
+int pnd_spool_take_back(const struct pnd_spool *spool, const char *file, uint64_t bytes,
+                        int64_t kept_ms, char ret_name[PND_SPOOL_NAME_CAP], int *ret_fd,
+                        struct pnd_why *why);
 int pnd_spool_sync(const struct pnd_spool *spool, struct pnd_why *why);
 
 /* A regular file of the directory, read-only, close-on-exec; a link, a path or anything else is

@@ -608,11 +608,38 @@ static void a_verdict_and_its_facts_come_together_or_not_at_all(void)
     teardown();
 }
 
+/* A dump that was taken up again ends twice, under one id. */
+static void a_verdict_on_what_was_kept_first_is_none_on_what_came_since(void)
+{
+    struct pnd_dump first = a_dump(1, "core-a.incomplete"), second = a_dump(1, "core-a"), got;
+    struct pnd_facts facts = {0};
+    struct pnd_facts_line line;
+
+    setup();
+    first.state = PND_DUMP_INCOMPLETE;
+    second.received_ms = first.received_ms + 1;
+    set(&facts, PND_FACT_PANIC, oom);
+    CHECK_EQ(pnd_catalog_put(catalog, &first, 1, &why), PND_OK);
+    CHECK_EQ(pnd_catalog_forget(catalog, &second, &why), PND_E_NOTFOUND);
+    CHECK_EQ(pnd_catalog_forget(catalog, &first, &why), PND_OK);
+    CHECK_EQ(rows(), 0);
+    CHECK_EQ(pnd_catalog_put(catalog, &second, 1, &why), PND_OK);
+    first.checked = true;
+    CHECK_EQ(pnd_catalog_conclude(catalog, &first, &facts, &why), PND_E_NOTFOUND);
+    CHECK_EQ(pnd_catalog_forget(catalog, &first, &why), PND_E_NOTFOUND);
+    CHECK_EQ(pnd_catalog_find(catalog, "1", &got, &why), PND_OK);
+    CHECK_STR(got.file, "core-a");
+    CHECK_EQ(pnd_catalog_facts_line(catalog, 1, &line, &why), PND_E_NOTFOUND);
+    pnd_facts_deinit(&facts);
+    teardown();
+}
+
 int main(void)
 {
     RUN(what_is_put_comes_back_whole_with_the_log_when_asked_for);
     RUN(later_facts_replace_earlier_ones_and_their_log);
     RUN(a_verdict_and_its_facts_come_together_or_not_at_all);
+    RUN(a_verdict_on_what_was_kept_first_is_none_on_what_came_since);
     RUN(nothing_is_known_of_what_was_never_read);
     RUN(a_group_counts_dumps_and_machines_newest_last);
     RUN(a_machine_is_its_name_or_else_the_senders_address);

@@ -2,6 +2,7 @@
  *
  * The files of the directory of dumps: their names, and what becomes of them. */
 #include <errno.h>
+#include <time.h>
 
 #include "unit/spool_fixture.h"
 
@@ -160,6 +161,57 @@ static void an_abandoned_dump_is_kept_as_incomplete(void)
     teardown();
 }
 
+/* @return what pnd_spool_take_back() does; its descriptor is closed */
+static int take_back(const char *file, uint64_t bytes, int64_t kept_ms)
+{
+    int fd = -1, err;
+
+    strcpy(name, "untouched");
+    why.text[0] = '\0';
+    err = pnd_spool_take_back(&spool, file, bytes, kept_ms, name, &fd, &why);
+    CHECK((err == PND_OK) == (fd >= 0) && (err == PND_OK) == (why.text[0] == '\0'));
+    CHECK(err == PND_OK || strcmp(name, "untouched") == 0);
+    if (fd >= 0) {
+        CHECK_EQ(pnd_spool_write(fd, "!", 1, 0), PND_OK);
+        close(fd);
+    }
+    return err;
+}
+
+static void what_was_kept_as_incomplete_can_be_taken_back(void)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000 + 5000;
+
+    setup();
+    close(begin("core.gz", "half"));
+    CHECK_EQ(pnd_spool_abandon(&spool, -1, false, name, &why), PND_OK);
+    CHECK_EQ(take_back("core.gz.incomplete", 4, now_ms), PND_OK);
+    CHECK_STR(name, "core.gz");
+    CHECK(holds("core.gz.part", "!alf") && !tmp_exists("core.gz.incomplete"));
+    teardown();
+}
+
+static void what_was_changed_is_not_taken_back_and_no_file_is_replaced(void)
+{
+    int64_t now_ms = (int64_t)time(NULL) * 1000 + 5000;
+
+    setup();
+    tmp_write("core.incomplete", "half", 4);
+    CHECK_EQ(take_back("core.incomplete", 5, now_ms), PND_E_NOTFOUND);           /* shorter */
+    CHECK_EQ(take_back("core.incomplete", 4, now_ms - 3600000), PND_E_NOTFOUND); /* written */
+    CHECK_EQ(take_back("gone.incomplete", 0, now_ms), PND_E_NOTFOUND);
+    CHECK_EQ(take_back("core", 0, now_ms), PND_E_NOTFOUND);
+    CHECK_EQ(take_back(".incomplete", 0, now_ms), PND_E_NOTFOUND);
+    CHECK_EQ(symlinkat("core.incomplete", spool.dir_fd, "link.incomplete"), 0);
+    CHECK_EQ(take_back("link.incomplete", 4, now_ms), PND_E_NOTFOUND);
+    CHECK_EQ(mkdirat(spool.dir_fd, "dir.incomplete", 0700), 0);
+    CHECK(take_back("dir.incomplete", 0, now_ms) != PND_OK);
+    tmp_write("core.part", "other", 5);
+    CHECK_EQ(take_back("core.incomplete", 4, now_ms), PND_E_EXISTS);
+    CHECK(holds("core.incomplete", "half") && holds("core.part", "other"));
+    teardown();
+}
+
 static void a_whole_dump_can_turn_out_incomplete(void)
 {
     setup();
@@ -295,6 +347,8 @@ int main(void)
     RUN(a_dump_is_part_until_it_is_finished);
     RUN(finishing_never_replaces_a_file);
     RUN(an_abandoned_dump_is_kept_as_incomplete);
+    RUN(what_was_kept_as_incomplete_can_be_taken_back);
+    RUN(what_was_changed_is_not_taken_back_and_no_file_is_replaced);
     RUN(a_whole_dump_can_turn_out_incomplete);
     RUN(a_file_that_cannot_be_synced_is_not_finished_but_still_abandoned);
     RUN(names_of_255_bytes_are_cut_to_make_room);
