@@ -226,8 +226,8 @@ static void begin(struct pnd_checker *checker)
     if (!err)
         return;
     checker->batch_at++;
-    if (err == PND_E_NOTFOUND) /* removed by a person meanwhile */
-        checker->progressed |= pnd_catalog_remove(checker->catalog, dump->id, NULL) == PND_OK;
+    if (err == PND_E_NOTFOUND) /* removed by a person meanwhile, or it arrives again */
+        checker->progressed |= pnd_catalog_forget(checker->catalog, dump, NULL) == PND_OK;
     else
         pnd_log(PND_WARNING, "check-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
 }
@@ -390,6 +390,14 @@ void pnd_checker_changed(struct pnd_checker *checker, uint64_t id)
     }
     pthread_mutex_unlock(&checker->lock);
     eventfd_write(checker->wake_fd, 1);
+}
+
+void pnd_checker_taken_up(struct pnd_checker *checker, const struct pnd_dump *dump)
+{
+    pthread_mutex_lock(&checker->lock);
+    pnd_usage_drop(&checker->usage, dump);
+    pthread_mutex_unlock(&checker->lock);
+    pnd_checker_wake(checker);
 }
 
 /* ---- the thread ---- */

@@ -44,6 +44,9 @@ void pnd_checker_arriving(struct pnd_checker *checker, uint64_t id, const char *
 /* Bytes of @p id that were told of have changed: it is read anew when it has ended, not before. */
 void pnd_checker_changed(struct pnd_checker *checker, uint64_t id);
 
+/* The row of @p dump, which was kept, is gone: it arrives again. Network thread. */
+void pnd_checker_taken_up(struct pnd_checker *checker, const struct pnd_dump *dump);
+
 /* Readable when pnd_checker_next() has something. */
 int pnd_checker_fd(const struct pnd_checker *checker);
 

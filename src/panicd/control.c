@@ -81,10 +81,13 @@ static json_t *json_transfer(struct pnd_server *server, const struct pnd_slot *s
     pnd_server_describe(slot, &dump);
     json = json_dump_row(server, &dump, ".part");
     json_object_set_new(json, "phase",
-                        json_string(slot->rx.phase == PND_KDP_RX_LIVE ? "live" : "finishing"));
-    json_object_set_new(json, "end", json_integer((json_int_t)slot->rx.end));
+                        json_string(pnd_session_phase(&slot->session) == PND_KDP_RX_FINISHING
+                                        ? "finishing"
+                                        : "live"));
+    json_object_set_new(json, "end", json_integer((json_int_t)pnd_session_end(&slot->session)));
     json_object_set_new(json, "rate", json_integer((json_int_t)slot->rate));
-    json_object_set_new(json, "idle_ms", json_integer((json_int_t)(now_ms - slot->rx.last_ms)));
+    json_object_set_new(json, "idle_ms",
+                        json_integer((json_int_t)(now_ms - pnd_session_last_ms(&slot->session))));
     json_object_set_new(json, "resumed", json_boolean(slot->resumed));
     return json;
 }
@@ -112,7 +115,8 @@ static json_t *json_status(struct pnd_server *server)
 
     pnd_spool_room(&server->spool, &server->room_free, &server->room_total);
     for (uint32_t i = 0; i < pnd_table_size(server->table); i++)
-        finishing += pnd_table_at(server->table, i)->rx.phase == PND_KDP_RX_FINISHING;
+        finishing +=
+            pnd_session_phase(&pnd_table_at(server->table, i)->session) == PND_KDP_RX_FINISHING;
     json = json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", PND_VERSION, "pid", (int)getpid(),
                      "directory", json_name(server->spool.path), "started_at",
                      json_time(server->started_ms), "listening", json_listening(server));
@@ -407,9 +411,9 @@ static void sample_rate(struct pnd_slot *slot, uint64_t now_ms)
     uint64_t ms = now_ms - slot->rate_ms;
 
     if (slot->rate_ms && ms)
-        slot->rate = (slot->rx.bytes - slot->rate_bytes) * 1000 / ms;
+        slot->rate = (pnd_session_bytes(&slot->session) - slot->rate_bytes) * 1000 / ms;
     slot->rate_ms = now_ms;
-    slot->rate_bytes = slot->rx.bytes;
+    slot->rate_bytes = pnd_session_bytes(&slot->session);
 }
 
 void pnd_control_progress(struct pnd_control *control, uint64_t now_ms)

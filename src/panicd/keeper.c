@@ -15,6 +15,7 @@
 
 #include "host/clock.h"
 #include "host/log.h"
+#include "store/dump_json.h"
 
 enum {
     ROWS_MAX = 64,           /* jobs that share one directory sync and one transaction */
@@ -93,10 +94,10 @@ static void not_durable(struct pnd_keeper *keeper, struct pnd_job *job, bool ren
 /* A log's junk goes only now that the journal says where the dump ends. */
 static int cut(struct pnd_job *job)
 {
-    if (job->dump.bytes <= job->to)
+    if (job->dump.bytes == job->to || (job->dump.bytes < job->to && !job->grows))
         return PND_OK;
     if (ftruncate(job->fd, (off_t)job->to) < 0)
-        return pnd_why(&job->why, PND_E_SYS, errno, "cut the file to its end");
+        return pnd_why(&job->why, PND_E_SYS, errno, "give the file its length");
     job->dump.bytes = job->to;
     return PND_OK;
 }
@@ -121,6 +122,80 @@ static void discard(struct pnd_keeper *keeper, struct pnd_job *job)
     unlinkat(keeper->spool->dir_fd, part, 0);
 }
 
+/* The row of the dump that is to be taken up, if the dump is still what was left. */
+static int find_left(struct pnd_keeper *keeper, uint64_t id, struct pnd_dump *ret,
+                     struct pnd_why *why)
+{
+    char sel[24];
+    int err;
+
+    snprintf(sel, sizeof(sel), "%" PRIu64, id);
+    err = pnd_catalog_find(keeper->catalog, sel, ret, why);
+    if (err)
+        return err;
+    if (ret->id != id || ret->state != PND_DUMP_INCOMPLETE)
+        return pnd_why(why, PND_E_NOTFOUND, 0, "dump %" PRIu64 " is not incomplete any more", id);
+    return PND_OK;
+}
+
+/* A label is there where the file system has them: then it tells one file from another. */
+static int check_label(const struct pnd_job *job, uint64_t id, struct pnd_why *why)
+{
+    struct pnd_dump label;
+
+    if (pnd_dump_read_label(job->fd, &label) == PND_OK && label.id != id)
+        return pnd_why(why, PND_E_FORMAT, 0, "its file is of dump %" PRIu64 " by now", label.id);
+    return PND_OK;
+}
+
+/* What is behind `to` was forgotten by a restart. Nothing is lost at a failure or a kill: until the
+ * session goes on, its dump is one that was left. */
+static int make_arriving(struct pnd_keeper *keeper, struct pnd_job *job, const struct pnd_dump *row)
+{
+    struct stat st;
+    int err = pnd_spool_sync(keeper->spool, &job->why);
+
+    if (!err && fstat(job->fd, &st) < 0)
+        err = pnd_why(&job->why, PND_E_SYS, errno, "look at %s.part", job->dump.file);
+    if (!err && (uint64_t)st.st_size > job->to && ftruncate(job->fd, (off_t)job->to) < 0)
+        err = pnd_why(&job->why, PND_E_SYS, errno, "cut %s.part", job->dump.file);
+    if (!err)
+        err = pnd_catalog_forget(keeper->catalog, row, &job->why);
+    return err == PND_E_NOTFOUND ? PND_OK : err; /* somebody else was faster */
+}
+
+static void resume(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    struct pnd_dump row;
+    int err = find_left(keeper, job->dump.id, &row, &job->why);
+
+    if (!err) {
+        job->dump = row;
+        job->dump.checked = false;
+        job->dump.sha256[0] = job->dump.format[0] = '\0';
+        job->dump.missing_count = 0;
+        err = pnd_spool_take_back(keeper->spool, row.file, job->from, row.received_ms,
+                                  job->dump.file, &job->fd, &job->why);
+    }
+    if (!err) {
+        err = check_label(job, row.id, &job->why);
+        if (!err)
+            err = make_arriving(keeper, job, &row);
+        if (err) {
+            struct stat st;
+            const struct pnd_why why = job->why;
+
+            job->dump.received_ms = pnd_clock_wall_ms();
+            if (fstat(job->fd, &st) == 0)
+                job->dump.bytes = (uint64_t)st.st_size;
+            abandon(keeper, job);
+            job->why = why;
+            job->kept_again = true;
+        }
+    }
+    job->result = err;
+}
+
 static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
 {
     struct stat st;
@@ -130,7 +205,11 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
                         SYNC_FILE_RANGE_WRITE);
         return;
     }
-    if (job->kind == PND_JOB_DISCARD) {
+    if (job->kind == PND_JOB_RESUME) {
+        resume(keeper, job);
+        if (job->result == PND_OK)
+            return;
+    } else if (job->kind == PND_JOB_DISCARD) {
         discard(keeper, job);
     } else if (job->kind == PND_JOB_IMPORT) {
         job->result = pnd_import_place(keeper->spool, job->staged, &job->dump, &job->why);
@@ -151,7 +230,7 @@ static void run_files(struct pnd_keeper *keeper, struct pnd_job *job)
 static bool has_row(const struct pnd_job *job)
 {
     return job->kind == PND_JOB_FINISH || job->kind == PND_JOB_ABANDON ||
-           (job->kind == PND_JOB_IMPORT && job->result == PND_OK);
+           (job->kind == PND_JOB_IMPORT && job->result == PND_OK) || job->kept_again;
 }
 
 static bool give_reserve(struct pnd_keeper *keeper)
@@ -223,6 +302,14 @@ static void run_rows(struct pnd_keeper *keeper, struct pnd_job *jobs)
         keeper->late[keeper->late_count++] = keeper->rows[i];
 }
 
+/* May the job that is next run with those of @p batch? RESUME looks for a row that the job before
+ * it may have to make. */
+static bool goes_along(const struct queue *batch, const struct pnd_job *next)
+{
+    return next &&
+           (!batch->head || (next->kind != PND_JOB_RESUME && batch->head->kind != PND_JOB_RESUME));
+}
+
 /* Waits for jobs; late rows are tried again meanwhile. */
 static void wait_for_jobs(struct pnd_keeper *keeper)
 {
@@ -251,8 +338,8 @@ static void *keep(void *arg)
             pthread_mutex_unlock(&keeper->lock);
             return NULL;
         }
-        for (unsigned i = 0; i < ROWS_MAX && (job = pop(&keeper->todo)); i++)
-            push(&batch, job);
+        for (unsigned i = 0; i < ROWS_MAX && goes_along(&batch, keeper->todo.head); i++)
+            push(&batch, pop(&keeper->todo));
         pthread_mutex_unlock(&keeper->lock);
 
         put_late_rows(keeper);

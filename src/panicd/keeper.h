@@ -16,10 +16,13 @@
 
 enum pnd_job_kind {
     PND_JOB_WRITE_BACK, /* start writing [from, to) of fd to the disk */
-    PND_JOB_FINISH,     /* cut to `to` bytes, fsync, rename, catalog row; closes fd */
+    PND_JOB_FINISH,     /* `to` bytes long, fsync, rename, catalog row; closes fd */
     PND_JOB_ABANDON,    /* the same under NAME.incomplete; fd may be -1 */
     PND_JOB_DISCARD,    /* an opened file that never got data: remove it; closes fd */
-    PND_JOB_IMPORT,     /* the hidden file gets its name and its row: store/import.h; fd -1 */
+    PND_JOB_RESUME, /* dump.id's NAME.incomplete, of at least `from` bytes and not changed since,
+                     * becomes NAME.part of at most `to`, and its row goes; fd: NAME.part's,
+                     * the submitter's if result is PND_OK; dump.file: NAME */
+    PND_JOB_IMPORT, /* the hidden file gets its name and its row: store/import.h; fd -1 */
 };
 
 struct pnd_job {
@@ -29,6 +32,8 @@ struct pnd_job {
     uint64_t generation;
     int fd;
     uint64_t from, to;
+    bool grows;           /* FINISH: zeros at the end of the dump may not have been written */
+    bool kept_again;      /* RESUME, out: it failed late, and the dump is incomplete again */
     struct pnd_dump dump; /* FINISH, ABANDON: file is the name as picked; out: as it is now */
     char staged[PND_IMPORT_STAGED_CAP]; /* IMPORT; generation: of the client that asked */
     int result;                         /* PND_OK, or why it is not durable */

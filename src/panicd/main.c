@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,11 @@ enum {
     LOCK_PAUSE_MS = 10,
     BIND_PATIENCE_MS = 1000,
     BIND_PAUSE_MS = 10,
+    SPIN_US = 50,          /* the next packet of a dump is waited for awake, this long */
+    SPIN_SKIPS_MAX = 256,  /* and not, for so many turns, when it did not come */
+    HURRY_ROUNDS_MAX = 64, /* packets, before everything else gets its turn */
+    HURRY_MS = 4,
+    HEAR_ROUNDS_MAX = 8, /* before deadlines count whatever may still wait in a socket */
 };
 
 static const char usage[] =
@@ -52,6 +58,12 @@ static const char usage[] =
 
 /* What an epoll event is about, where no object stands for it. */
 static char socket_tag, signal_tag;
+
+/* Turns in which the next packet is not waited for awake: still to come, and of the last time. */
+struct spinning {
+    unsigned skip, skips;
+    bool silent; /* the last sleep in the socket brought nothing */
+};
 
 struct options {
     const char *config_path, *directory, *addresses[PND_NET_SOCKS_MAX];
@@ -185,8 +197,8 @@ static bool claimed(const char *part_file, void *ctx)
     for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
         const struct pnd_slot *slot = pnd_table_at(server->table, i);
 
-        if (slot->class != PND_CLASS_FREE && strlen(slot->file) == len - suffix &&
-            memcmp(slot->file, part_file, len - suffix) == 0)
+        if (slot->class != PND_CLASS_FREE && !pnd_session_is_left(&slot->session) &&
+            strlen(slot->file) == len - suffix && memcmp(slot->file, part_file, len - suffix) == 0)
             return true;
     }
     return false;
@@ -240,6 +252,16 @@ static int open_spool_patiently(struct pnd_server *server, const char *directory
     return err;
 }
 
+/* Those that this process may use. */
+static int count_cpus(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+    return (int)sysconf(_SC_NPROCESSORS_ONLN); /* more of them than a set has room for */
+}
+
 int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd_why *why)
 {
     struct pnd_why note = {0};
@@ -252,6 +274,9 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
                 "directory=\"%s\" note=\"it was there already: of its files, only those named like "
                 "dumps are listed\"",
                 server->spool.path);
+    if (pnd_cookie_key_make(&server->cookie_key))
+        return pnd_why(why, PND_E_SYS, errno, "random numbers");
+    server->cpus = count_cpus();
     server->started_ms = pnd_clock_wall_ms();
     server->next_generation = 1;
     err = pnd_journal_open(&server->spool, (uint32_t)server->config.slots, &server->journal, &note);
@@ -292,7 +317,8 @@ static void reload(struct pnd_server *server, const struct options *options)
         server->config.total_bytes_max = fresh.total_bytes_max;
         server->config.floor_bytes = fresh.floor_bytes;
         server->config.limits = fresh.limits;
-        server->next_tick_ms = 0;
+        server->config.extension = fresh.extension;
+        server->next_tick_ms = server->next_sweep_ms = 0;
         pnd_log(PND_NOTICE, "reloaded", "allow=%u", fresh.allow.count);
     }
     sd_notify(0, "READY=1");
@@ -362,6 +388,22 @@ static bool on_signal(struct pnd_server *server, const struct options *options, 
     return false;
 }
 
+static uint64_t receive(struct pnd_server *server, enum pnd_net_look look)
+{
+    const struct pnd_net_handler handler = pnd_receive_handler(server);
+    uint64_t datagrams = 0;
+
+    for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
+        datagrams += pnd_net_receive(server->net, i, look, &handler);
+    return datagrams;
+}
+
+/* Is there but one dump that arrives, and its sender waits for each answer? */
+static bool one_at_a_time(const struct pnd_server *server)
+{
+    return server->lockstep && pnd_server_hurried(server) == 1;
+}
+
 /* One round of events. @return true: the server is to stop */
 static bool turn(struct pnd_server *server, const struct options *options, int signal_fd,
                  const struct epoll_event *events, int count)
@@ -382,25 +424,89 @@ static bool turn(struct pnd_server *server, const struct options *options, int s
         else if (pnd_control_owns(server->control, tag))
             pnd_control_ready(server->control, tag, events[i].events);
     }
-    for (unsigned i = 0; datagrams && i < pnd_net_sock_count(server->net); i++)
-        pnd_net_receive(server->net, i, pnd_server_datagram, server);
+    if (datagrams)
+        receive(server, PND_NET_ALL);
     return stop;
+}
+
+/* While a dump arrives, its next packet is mostly a few microseconds away, and going to sleep and
+ * waking up takes longer than that: so it is looked for again and again, for a moment. Where that
+ * keeps the sender from the processor, it never comes in that moment, and soon is not looked for
+ * any more; with one processor it is not even begun. @return whether something came */
+static bool spin(struct pnd_server *server, struct spinning *spinning)
+{
+    uint64_t end_us;
+
+    if (server->cpus == 1 || spinning->skip > 0 || !server->lockstep) {
+        spinning->skip -= spinning->skip > 0;
+        return false;
+    }
+    end_us = pnd_clock_us() + SPIN_US;
+    do {
+        if (receive(server, one_at_a_time(server) ? PND_NET_ONE : PND_NET_ALL)) {
+            spinning->skips = 0;
+            return true;
+        }
+    } while (pnd_clock_us() < end_us);
+    spinning->skips = spinning->skips * 2 + 1;
+    if (spinning->skips > SPIN_SKIPS_MAX)
+        spinning->skips = SPIN_SKIPS_MAX;
+    spinning->skip = spinning->skips;
+    return false;
+}
+
+/* The short way while dumps arrive: packets alone, before everything else gets its turn. To sleep
+ * in the one socket is quicker than to ask which of many has something, but it can be late for a
+ * deadline by PND_NET_WAIT_MS: so when nothing came, the next sleep is the exact one.
+ * @return whether it is to be gone on with, and everything else only looked at */
+static bool hurry(struct pnd_server *server, struct spinning *spinning, int timeout_ms)
+{
+    bool sleeps = pnd_net_sock_count(server->net) == 1 &&
+                  (timeout_ms >= PND_NET_WAIT_MS || !spinning->silent);
+    uint64_t end_ms = pnd_clock_ms() + HURRY_MS;
+
+    for (unsigned i = 0; i < HURRY_ROUNDS_MAX && pnd_clock_ms() < end_ms; i++) {
+        if (pnd_server_hurried(server) == 0)
+            return false;
+        if (spin(server, spinning))
+            continue;
+        if (!sleeps)
+            return false;
+        spinning->silent =
+            receive(server, one_at_a_time(server) ? PND_NET_WAIT_ONE : PND_NET_WAIT) == 0;
+        if (spinning->silent)
+            break;
+    }
+    return true;
 }
 
 static int loop(struct pnd_server *server, const struct options *options, int epoll_fd,
                 int signal_fd)
 {
     struct epoll_event events[EVENTS];
+    struct spinning spinning = {0};
     int count, timeout_ms;
 
     do {
-        timeout_ms = pnd_server_tick(server);
+        for (unsigned i = 0; i < HEAR_ROUNDS_MAX && pnd_server_tick_due(server); i++)
+            if (!receive(server, PND_NET_ALL))
+                break;
+        pnd_server_tick(server);
+        timeout_ms = pnd_server_timeout_ms(server);
         pnd_control_progress(server->control, pnd_clock_ms());
         if (pnd_table_count(server->table, PND_CLASS_BUSY) && timeout_ms > PND_CONTROL_PROGRESS_MS)
             timeout_ms = PND_CONTROL_PROGRESS_MS;
+        if (timeout_ms > 0 && pnd_server_hurried(server)) {
+            if (hurry(server, &spinning, timeout_ms))
+                timeout_ms = 0;
+            else if (pnd_server_timeout_ms(server) < timeout_ms)
+                timeout_ms = pnd_server_timeout_ms(server);
+        }
         count = epoll_wait(epoll_fd, events, EVENTS, timeout_ms);
         if (count < 0 && errno != EINTR)
             return EXIT_CANNOT;
+        if (count > 0)
+            spinning.silent = false;
     } while (!turn(server, options, signal_fd, events, count));
     return EXIT_SUCCESS;
 }

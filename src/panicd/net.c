@@ -38,6 +38,22 @@ struct pnd_net {
     unsigned out_count;
 };
 
+/* The first @p count messages, which the kernel has filled in, can be received into again. */
+static void prepare(struct pnd_net *net, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        net->in_iov[i] = (struct iovec){net->buffers + (size_t)i * PND_NET_BUFFER, PND_NET_BUFFER};
+        net->in[i].msg_hdr = (struct msghdr){
+            .msg_name = &net->in_from[i],
+            .msg_namelen = sizeof(net->in_from[i]),
+            .msg_iov = &net->in_iov[i],
+            .msg_iovlen = 1,
+            .msg_control = net->in_control[i],
+            .msg_controllen = CONTROL_BYTES,
+        };
+    }
+}
+
 struct pnd_net *pnd_net_create(void)
 {
     struct pnd_net *net = calloc(1, sizeof(*net));
@@ -49,6 +65,7 @@ struct pnd_net *pnd_net_create(void)
         free(net);
         return NULL;
     }
+    prepare(net, PND_NET_BATCH);
     return net;
 }
 
@@ -69,15 +86,36 @@ static void turn_on(int fd, int level, int option)
     setsockopt(fd, level, option, &on, sizeof(on));
 }
 
+/* Such a socket need not be asked for each datagram where it came to, nor told for each reply where
+ * to leave from. */
+static bool has_one_address(int fd)
+{
+    static const struct pnd_addr any6, any4 = {{[10] = 0xff, [11] = 0xff}};
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+    struct pnd_addr addr;
+    uint16_t port;
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return false;
+    pnd_addr_from_sockaddr(&sa, &addr, &port);
+    return memcmp(&addr, &any6, sizeof(addr)) != 0 && memcmp(&addr, &any4, sizeof(addr)) != 0;
+}
+
 /* Options that help; a kernel without one of them still receives. */
 static void tune(int fd, int family)
 {
+    const struct timeval wait = {.tv_usec = PND_NET_WAIT_MS * 1000};
     int size = PND_NET_RCVBUF;
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     turn_on(fd, SOL_SOCKET, SO_RXQ_OVFL);
     turn_on(fd, IPPROTO_UDP, UDP_GRO);
+    if (has_one_address(fd))
+        return;
     if (family == AF_INET)
         turn_on(fd, IPPROTO_IP, IP_PKTINFO);
     else
@@ -113,7 +151,7 @@ int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct
         return pnd_why(why, PND_E_ARG, 0,
                        "\"%s\" is no IP address; 0.0.0.0 means all of this machine's", address);
     }
-    fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "UDP socket");
     if (sa.ss_family == AF_INET6)
@@ -145,7 +183,7 @@ int pnd_net_adopt(struct pnd_net *net, int fd, struct pnd_why *why)
                        "descriptor %d from the service manager is no UDP socket; "
                        "the .socket unit needs ListenDatagram=",
                        fd);
-    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     return add_sock(net, fd, family);
 }
@@ -170,21 +208,6 @@ void pnd_net_sock_name(const struct pnd_net *net, unsigned sock, char ret_addr[P
     getsockname(net->socks[sock].fd, (struct sockaddr *)&sa, &len);
     pnd_addr_from_sockaddr(&sa, &addr, ret_port);
     pnd_addr_text(&addr, ret_addr);
-}
-
-static void prepare(struct pnd_net *net)
-{
-    for (unsigned i = 0; i < PND_NET_BATCH; i++) {
-        net->in_iov[i] = (struct iovec){net->buffers + (size_t)i * PND_NET_BUFFER, PND_NET_BUFFER};
-        net->in[i].msg_hdr = (struct msghdr){
-            .msg_name = &net->in_from[i],
-            .msg_namelen = sizeof(net->in_from[i]),
-            .msg_iov = &net->in_iov[i],
-            .msg_iovlen = 1,
-            .msg_control = net->in_control[i],
-            .msg_controllen = CONTROL_BYTES,
-        };
-    }
 }
 
 /* @return the size of each datagram of a GRO train; 0: this is a single datagram */
@@ -224,44 +247,55 @@ static size_t read_control(struct pnd_net *net, unsigned sock, struct msghdr *ms
 }
 
 static void deliver(struct pnd_net *net, unsigned sock, unsigned i,
-                    void (*handle)(const struct pnd_origin *from, const uint8_t *data, size_t len,
-                                   void *ctx),
-                    void *ctx)
+                    const struct pnd_net_handler *handler)
 {
     struct pnd_origin from = {.sock = (uint8_t)sock};
-    const uint8_t *data = net->in_iov[i].iov_base;
-    size_t left = net->in[i].msg_len, segment, len;
+    size_t len = net->in[i].msg_len;
+    size_t segment = read_control(net, sock, &net->in[i].msg_hdr, &from);
 
-    segment = read_control(net, sock, &net->in[i].msg_hdr, &from);
+    if (segment == 0 || segment > len)
+        segment = len;
     pnd_addr_from_sockaddr(&net->in_from[i], &from.peer, &from.port);
-    net->counters.received_bytes += left;
-    do {
-        len = segment && segment < left ? segment : left;
-        net->counters.datagrams++;
-        handle(&from, data, len, ctx);
-        data += len;
-        left -= len;
-    } while (left);
+    net->counters.received_bytes += len;
+    net->counters.datagrams += segment ? (len + segment - 1) / segment : 1;
+    handler->datagrams(&from, net->in_iov[i].iov_base, len, segment, handler->ctx);
 }
 
-void pnd_net_receive(struct pnd_net *net, unsigned sock,
-                     void (*handle)(const struct pnd_origin *from, const uint8_t *data, size_t len,
-                                    void *ctx),
-                     void *ctx)
+static int receive_one(struct pnd_net *net, int fd, int flags)
 {
-    int count;
+    ssize_t len = recvmsg(fd, &net->in[0].msg_hdr, flags);
 
-    for (unsigned round = 0; round < PND_NET_ROUNDS_MAX; round++) {
-        prepare(net);
-        count = recvmmsg(net->socks[sock].fd, net->in, PND_NET_BATCH, MSG_DONTWAIT, NULL);
+    if (len < 0)
+        return -1;
+    net->in[0].msg_len = (unsigned)len;
+    return 1;
+}
+
+uint64_t pnd_net_receive(struct pnd_net *net, unsigned sock, enum pnd_net_look look,
+                         const struct pnd_net_handler *handler)
+{
+    bool one = look == PND_NET_ONE || look == PND_NET_WAIT_ONE;
+    bool wait = look == PND_NET_WAIT || look == PND_NET_WAIT_ONE;
+    uint64_t before = net->counters.datagrams;
+    int count, fd = net->socks[sock].fd;
+
+    for (unsigned round = 0; round < PND_NET_ROUNDS_MAX; round++, wait = false) {
+        if (one)
+            count = receive_one(net, fd, wait ? 0 : MSG_DONTWAIT);
+        else
+            count =
+                recvmmsg(fd, net->in, PND_NET_BATCH, wait ? MSG_WAITFORONE : MSG_DONTWAIT, NULL);
         if (count <= 0)
             break;
         for (int i = 0; i < count; i++)
-            deliver(net, sock, (unsigned)i, handle, ctx);
+            deliver(net, sock, (unsigned)i, handler);
+        handler->batch_end(handler->ctx);
+        prepare(net, (unsigned)count);
         pnd_net_flush(net);
         if (count < PND_NET_BATCH)
             break;
     }
+    return net->counters.datagrams - before;
 }
 
 /* A reply must leave from the address that was asked, or a client behind a firewall, and every
@@ -316,6 +350,15 @@ void pnd_net_reply(struct pnd_net *net, const struct pnd_origin *to, const void 
     net->out_sock[net->out_count++] = to->sock;
 }
 
+/* One reply is most of what an old sender waits for: it takes the shorter way.
+ *   @return how many left; 0 or below: the first one could not */
+static int send_run(int fd, struct mmsghdr *run, unsigned count)
+{
+    if (count > 1)
+        return sendmmsg(fd, run, count, MSG_DONTWAIT);
+    return sendmsg(fd, &run->msg_hdr, MSG_DONTWAIT) < 0 ? -1 : 1;
+}
+
 /* Runs of replies of one socket leave in one call. What the kernel does not take is lost like a
  * datagram on the wire: the sender asks again. */
 void pnd_net_flush(struct pnd_net *net)
@@ -326,7 +369,7 @@ void pnd_net_flush(struct pnd_net *net)
     while (at < net->out_count) {
         for (end = at + 1; end < net->out_count && net->out_sock[end] == net->out_sock[at]; end++)
             ;
-        sent = sendmmsg(net->socks[net->out_sock[at]].fd, net->out + at, end - at, MSG_DONTWAIT);
+        sent = send_run(net->socks[net->out_sock[at]].fd, net->out + at, end - at);
         if (sent <= 0) {
             net->counters.replies_lost++;
             sent = 1;

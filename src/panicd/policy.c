@@ -54,7 +54,7 @@ static uint64_t arriving_bytes(struct pnd_server *server, const struct pnd_addr 
         if (slot->class != PND_CLASS_BUSY)
             continue;
         if (!source || memcmp(slot->origin.peer.b, source->b, sizeof(source->b)) == 0)
-            bytes += slot->rx.bytes;
+            bytes += pnd_session_bytes(&slot->session);
     }
     return bytes;
 }

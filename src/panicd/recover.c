@@ -18,10 +18,10 @@
 
 enum {
     WHO_VERSION = 1,
-    WHERE_BYTES = PND_KDP_RX_SAVED_BYTES + 8, /* the session, and its turn */
+    TURN_BYTES = 8, /* behind the session */
 };
 
-_Static_assert((int)PND_KDP_RX_SAVED_BYTES <= (int)PND_JOURNAL_WHERE_CAP,
+_Static_assert((int)PND_SESSION_SAVED_CAP + (int)TURN_BYTES <= (int)PND_JOURNAL_WHERE_CAP,
                "a session fits its record");
 _Static_assert(64 + (int)PND_KDP_NAME_CAP + (int)PND_SPOOL_NAME_CAP <= (int)PND_JOURNAL_WHO_CAP,
                "peer and names fit their record");
@@ -59,7 +59,7 @@ void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
     assert(pnd_wr_len(&wr) == PND_JOURNAL_ID_AT);
     pnd_wr_be64(&wr, slot->id);
     pnd_wr_be64(&wr, (uint64_t)slot->started_ms);
-    put_text(&wr, slot->rx.name);
+    put_text(&wr, pnd_session_name(&slot->session));
     put_text(&wr, slot->file);
     pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHO, slot->generation, who,
                     pnd_wr_len(&wr));
@@ -67,14 +67,14 @@ void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
 
 void pnd_server_save_where(struct pnd_server *server, struct pnd_slot *slot)
 {
-    uint8_t where[WHERE_BYTES];
-    struct pnd_wr wr = pnd_wr(where + PND_KDP_RX_SAVED_BYTES, 8);
+    uint8_t where[PND_JOURNAL_WHERE_CAP];
+    size_t len = pnd_session_save(&slot->session, where);
+    struct pnd_wr wr = pnd_wr(where + len, TURN_BYTES);
 
     slot->turn = server->next_turn++;
-    pnd_kdp_rx_save(&slot->rx, where);
     pnd_wr_be64(&wr, slot->turn);
     pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHERE, slot->generation, where,
-                    sizeof(where));
+                    len + TURN_BYTES);
 }
 
 /* A record as a slot that stands alone; its file is not opened yet. */
@@ -106,12 +106,13 @@ static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slo
     slot.started_ms = (int64_t)pnd_rd_be64(&rd);
     get_text(&rd, name, sizeof(name));
     get_text(&rd, slot.file, sizeof(slot.file));
-    if (!pnd_rd_ok(&rd) || version != WHO_VERSION || where_len != WHERE_BYTES)
+    if (!pnd_rd_ok(&rd) || version != WHO_VERSION || where_len < TURN_BYTES)
         return PND_E_FORMAT;
-    rd = pnd_rd(where + PND_KDP_RX_SAVED_BYTES, 8);
+    where_len -= TURN_BYTES;
+    rd = pnd_rd(where + where_len, TURN_BYTES);
     slot.turn = pnd_rd_be64(&rd);
-    err = pnd_kdp_rx_load(&slot.rx, &server->config.limits, where, PND_KDP_RX_SAVED_BYTES, name,
-                          pnd_clock_ms());
+    err = pnd_session_load(&slot.session, &server->config.limits, where, where_len, name,
+                           pnd_clock_us());
     if (!err)
         *ret = slot;
     return err;
@@ -135,7 +136,8 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
         return false;
     job->kind = kind;
     job->fd = slot->fd;
-    job->to = slot->rx.end;
+    job->to = pnd_session_end(&slot->session);
+    job->grows = slot->session.protocol == PND_PROTOCOL_EXT;
     pnd_server_describe(slot, &job->dump);
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
@@ -170,8 +172,22 @@ static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
         durable = pnd_spool_sync(&server->spool, &why) == PND_OK;
         pnd_catalog_put(pnd_keeper_catalog(server->keeper), &dump, 1, &why);
     }
-    pnd_kdp_rx_finished(&slot->rx, durable, pnd_clock_ms(), &ignored);
+    pnd_session_finished(&slot->session, durable, pnd_clock_us(), &ignored);
     pnd_server_save_where(server, slot);
+}
+
+/* What arrived out of its turn is known to nobody any more, and where zeros come next, nothing
+ * would be written over it. The record comes first: the next start must not miss what is cut off.
+ * PROTOCOL.md#kdp-12.3. */
+static bool forget(struct pnd_server *server, struct pnd_slot *slot, uint64_t file_bytes)
+{
+    uint64_t held;
+
+    if (slot->session.protocol != PND_PROTOCOL_EXT)
+        return true;
+    held = pnd_ext_rx_cut(&slot->session.ext);
+    pnd_server_save_where(server, slot);
+    return file_bytes <= held || ftruncate(slot->fd, (off_t)held) == 0;
 }
 
 /* @return false: the file is not what the journal says, and the transfer cannot go on */
@@ -185,14 +201,18 @@ static bool recover_live(struct pnd_server *server, struct pnd_slot *slot)
         pnd_log(PND_ERR, "part-gone", "id=%" PRIu64, slot->id);
         return false;
     }
-    if (fstat(slot->fd, &st) < 0 || (uint64_t)st.st_size < slot->rx.end) {
+    if (fstat(slot->fd, &st) < 0 || (uint64_t)st.st_size < pnd_session_written(&slot->session)) {
         (void)run_job(server, slot, PND_JOB_ABANDON,
                       "the file is shorter than what had been received");
         return false;
     }
-    slot->packets = slot->rx.expected;
-    slot->leased_bytes = slot->rx.bytes;
-    slot->written_back = slot->rx.end;
+    if (!forget(server, slot, (uint64_t)st.st_size)) {
+        (void)run_job(server, slot, PND_JOB_ABANDON, "the file could not be cut to what is held");
+        return false;
+    }
+    slot->packets = pnd_session_packets(&slot->session);
+    slot->leased_bytes = pnd_session_bytes(&slot->session);
+    slot->written_back = pnd_session_solid(&slot->session);
     slot->tell_next = PND_CHECKER_FOLLOW_FIRST;
     return true;
 }
@@ -208,10 +228,10 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     slot->turn = record->turn;
     slot->id = record->id;
     slot->started_ms = record->started_ms;
-    slot->rx = record->rx;
+    pnd_session_copy(&slot->session, &record->session);
     slot->resumed = true;
     memcpy(slot->file, record->file, sizeof(slot->file));
-    switch (slot->rx.phase) {
+    switch (pnd_session_phase(&slot->session)) {
     case PND_KDP_RX_LIVE:
         class = PND_CLASS_BUSY;
         if (!recover_live(server, slot)) {
@@ -220,10 +240,18 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
             return;
         }
         server->resumed++;
-        pnd_log(PND_INFO, "resumed", "id=%" PRIu64 " bytes=%" PRIu64, slot->id, slot->rx.end);
+        pnd_log(PND_INFO, "resumed", "id=%" PRIu64 " bytes=%" PRIu64, slot->id,
+                pnd_session_end(&slot->session));
         break;
     case PND_KDP_RX_FINISHING:
         recover_finishing(server, slot);
+        class = PND_CLASS_RESTING;
+        break;
+    case PND_KDP_RX_LEFT: /* recover_left(), once all are there */
+        slot->packets = pnd_session_packets(&slot->session);
+        slot->leased_bytes = pnd_session_bytes(&slot->session);
+        pnd_ext_rx_cut(&slot->session.ext);
+        pnd_server_save_where(server, slot);
         class = PND_CLASS_RESTING;
         break;
     case PND_KDP_RX_DONE:
@@ -236,11 +264,63 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
         slot->file[0] = '\0';
         break;
     case PND_KDP_RX_NEW:
-    case PND_KDP_RX_LEFT:
-    case PND_KDP_RX_RESUMING:
+    case PND_KDP_RX_RESUMING: /* is saved as LEFT */
         break;
     }
     pnd_table_classify(server->table, slot, class);
+}
+
+/* Has a later dump the slot's file name? Then the slot's own file was removed before that began. */
+static bool named_again(const struct pnd_server *server, const struct pnd_slot *slot)
+{
+    for (uint32_t i = 0; i < pnd_table_size(server->table); i++) {
+        const struct pnd_slot *other = pnd_table_at(server->table, i);
+
+        if (other->class != PND_CLASS_FREE && other->id > slot->id &&
+            strcmp(other->file, slot->file) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The row of a dump that was renamed, and not more, when the server was killed. */
+static void restore_row(struct pnd_server *server, const struct pnd_slot *slot)
+{
+    struct pnd_catalog *catalog = pnd_keeper_catalog(server->keeper);
+    struct pnd_dump dump, found;
+    char id[24], file[PND_SPOOL_NAME_CAP + 16];
+    struct pnd_why why;
+    struct stat st;
+
+    snprintf(id, sizeof(id), "%" PRIu64, slot->id);
+    snprintf(file, sizeof(file), "%s.incomplete", slot->file);
+    if ((pnd_catalog_find(catalog, id, &found, &why) == PND_OK && found.id == slot->id) ||
+        pnd_catalog_find(catalog, file, &found, &why) == PND_OK ||
+        fstatat(server->spool.dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) ||
+        strlen(file) >= sizeof(dump.file))
+        return;
+    pnd_server_describe(slot, &dump);
+    memcpy(dump.file, file, strlen(file) + 1);
+    dump.state = PND_DUMP_INCOMPLETE;
+    snprintf(dump.reason, sizeof(dump.reason), "%s", pnd_ext_rx_why_left(&slot->session.ext));
+    dump.bytes = (uint64_t)st.st_size;
+    dump.received_ms = pnd_clock_wall_ms();
+    if (pnd_catalog_put(catalog, &dump, 1, &why))
+        pnd_log(PND_ERR, "recover-failed", "id=%" PRIu64 " why=\"%s\"", slot->id, why.text);
+}
+
+/* A dump that was left is kept as incomplete, also when the server was killed while it was about to
+ * be, or about to arrive again. Its sender may still come back. */
+static void recover_left(struct pnd_server *server, struct pnd_slot *slot)
+{
+    struct pnd_why why;
+
+    if (!slot->file[0] || named_again(server, slot))
+        return;
+    if (!exists(server, slot->file, ".part"))
+        restore_row(server, slot);
+    else if (pnd_spool_create(&server->spool, slot->file, true, &slot->fd, &why) == PND_OK)
+        (void)run_job(server, slot, PND_JOB_ABANDON, pnd_ext_rx_why_left(&slot->session.ext));
 }
 
 struct found {
@@ -299,6 +379,9 @@ int pnd_server_recover(struct pnd_server *server, uint64_t *ret_last_id, struct 
         if (load_record(server, found[i].index, &record) == PND_OK)
             recover_slot(server, &record);
     free(found);
-    server->next_tick_ms = 0;
+    for (uint32_t i = 0; i < pnd_table_size(server->table); i++)
+        if (pnd_session_is_left(&pnd_table_at(server->table, i)->session))
+            recover_left(server, pnd_table_at(server->table, i));
+    server->next_tick_ms = server->next_sweep_ms = 0;
     return PND_OK;
 }

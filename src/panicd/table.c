@@ -101,16 +101,32 @@ struct pnd_slot *pnd_table_find(struct pnd_table *table, const struct pnd_origin
     return i == PND_SLOT_NONE ? NULL : &table->slots[i];
 }
 
+static void enter_bucket(struct pnd_table *table, struct pnd_slot *slot)
+{
+    uint32_t *bucket = &table->bucket[bucket_of(table, &slot->origin)];
+
+    slot->bucket_next = *bucket;
+    *bucket = slot->index;
+}
+
+static void leave_bucket(struct pnd_table *table, struct pnd_slot *slot)
+{
+    uint32_t *link = &table->bucket[bucket_of(table, &slot->origin)];
+
+    while (*link != slot->index)
+        link = &table->slots[*link].bucket_next;
+    *link = slot->bucket_next;
+}
+
 static struct pnd_slot *occupy(struct pnd_table *table, struct pnd_slot *slot,
                                const struct pnd_origin *origin)
 {
-    uint32_t bucket = bucket_of(table, origin), index = slot->index;
+    uint32_t index = slot->index;
 
     unlink_slot(table, slot);
     *slot = (struct pnd_slot){.index = index, .origin = *origin, .fd = -1};
     append_slot(table, slot, PND_CLASS_ASKED);
-    slot->bucket_next = table->bucket[bucket];
-    table->bucket[bucket] = index;
+    enter_bucket(table, slot);
     return slot;
 }
 
@@ -150,17 +166,20 @@ struct pnd_slot *pnd_table_take_at(struct pnd_table *table, uint32_t index,
     return occupy(table, &table->slots[index], origin);
 }
 
+void pnd_table_move(struct pnd_table *table, struct pnd_slot *slot, const struct pnd_origin *origin)
+{
+    leave_bucket(table, slot);
+    slot->origin = *origin;
+    enter_bucket(table, slot);
+}
+
 void pnd_table_free(struct pnd_table *table, struct pnd_slot *slot)
 {
-    uint32_t *link = &table->bucket[bucket_of(table, &slot->origin)];
-
-    while (*link != slot->index)
-        link = &table->slots[*link].bucket_next;
-    *link = slot->bucket_next;
+    leave_bucket(table, slot);
     unlink_slot(table, slot);
     append_slot(table, slot, PND_CLASS_FREE);
     slot->fd = -1;
-    slot->rx.phase = PND_KDP_RX_NEW;
+    pnd_session_init(&slot->session, PND_PROTOCOL_KDP, NULL);
 }
 
 void pnd_table_classify(struct pnd_table *table, struct pnd_slot *slot, enum pnd_class class)
@@ -169,6 +188,21 @@ void pnd_table_classify(struct pnd_table *table, struct pnd_slot *slot, enum pnd
         return;
     unlink_slot(table, slot);
     append_slot(table, slot, class);
+}
+
+static struct pnd_slot *slot_or_none(struct pnd_table *table, uint32_t index)
+{
+    return index == PND_SLOT_NONE ? NULL : &table->slots[index];
+}
+
+struct pnd_slot *pnd_table_first(struct pnd_table *table, enum pnd_class class)
+{
+    return slot_or_none(table, table->lists[class].head);
+}
+
+struct pnd_slot *pnd_table_next(struct pnd_table *table, const struct pnd_slot *slot)
+{
+    return slot_or_none(table, slot->next);
 }
 
 struct pnd_slot *pnd_table_at(struct pnd_table *table, uint32_t index)

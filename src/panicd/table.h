@@ -10,8 +10,9 @@
 #include <stdint.h>
 
 #include "panicd/peer.h"
-#include "proto/kdp_rx.h"
+#include "panicd/session.h"
 #include "store/spool.h"
+#include "wire/kdp.h"
 
 enum pnd_class {
     PND_CLASS_FREE,
@@ -30,10 +31,9 @@ struct pnd_slot {
     uint32_t index, bucket_next, prev, next;
     enum pnd_class class;
     struct pnd_origin origin;
-    uint64_t generation; /* of the journal's record; another for every dump */
-    uint64_t turn;       /* when it was last journaled, in turns of the server */
-    uint64_t id;         /* 0 until the dump has a file */
-    struct pnd_kdp_rx rx;
+    uint64_t generation;           /* of the journal's record; another for every dump */
+    uint64_t turn;                 /* when it was last journaled, in turns of the server */
+    uint64_t id;                   /* 0 until the dump has a file */
     int fd;                        /* of the .part file, or -1 */
     char file[PND_SPOOL_NAME_CAP]; /* as picked, without .part; "": none yet */
     int64_t started_ms;            /* wall clock */
@@ -45,8 +45,11 @@ struct pnd_slot {
     bool write_back_pending; /* a keeper's job for it is under way */
     bool resumed;            /* carried over a restart */
     bool stall_logged;
-    bool released;                      /* freed at the end of this turn */
+    bool released;   /* freed at the end of this turn */
+    uint8_t ack_len; /* of the ACK that waits for the disk; 0: none does */
+    uint8_t ack[PND_KDP_ACK_BYTES];
     uint64_t rate_ms, rate_bytes, rate; /* progress: bytes per second, last sample */
+    struct pnd_session session;
 };
 
 struct pnd_table;
@@ -66,10 +69,19 @@ struct pnd_slot *pnd_table_take(struct pnd_table *table, const struct pnd_origin
 /* The slot with index @p index, for a record of the journal. @return NULL if it is not free */
 struct pnd_slot *pnd_table_take_at(struct pnd_table *table, uint32_t index,
                                    const struct pnd_origin *origin);
+
+/* The slot's peer is elsewhere now, where no slot is. */
+void pnd_table_move(struct pnd_table *table, struct pnd_slot *slot,
+                    const struct pnd_origin *origin);
 void pnd_table_free(struct pnd_table *table, struct pnd_slot *slot);
 
 /* Puts the slot at the young end of the list of @p class, if it is not in that list. */
 void pnd_table_classify(struct pnd_table *table, struct pnd_slot *slot, enum pnd_class class);
+
+/* The slots of a class, oldest first; NULL: that was the last. Take the next one before the slot
+ * at hand changes its class. */
+struct pnd_slot *pnd_table_first(struct pnd_table *table, enum pnd_class class);
+struct pnd_slot *pnd_table_next(struct pnd_table *table, const struct pnd_slot *slot);
 
 struct pnd_slot *pnd_table_at(struct pnd_table *table, uint32_t index);
 uint32_t pnd_table_size(const struct pnd_table *table);

@@ -72,11 +72,30 @@ void pnd_usage_deinit(struct pnd_usage *usage)
     *usage = (struct pnd_usage){0};
 }
 
+static struct pnd_usage_source *find(const struct pnd_usage *usage, const struct pnd_addr *source)
+{
+    struct pnd_usage_source key = {.addr = *source};
+
+    return usage->count ? bsearch(&key, usage->sources, usage->count, sizeof(key), compare_sources)
+                        : NULL;
+}
+
+void pnd_usage_drop(struct pnd_usage *usage, const struct pnd_dump *dump)
+{
+    struct pnd_usage_source *source;
+    struct pnd_cidr cidr;
+
+    usage->total -= dump->bytes < usage->total ? dump->bytes : usage->total;
+    if (pnd_cidr_parse(dump->peer, &cidr))
+        return;
+    source = find(usage, &cidr.addr);
+    if (source)
+        source->bytes -= dump->bytes < source->bytes ? dump->bytes : source->bytes;
+}
+
 uint64_t pnd_usage_of(const struct pnd_usage *usage, const struct pnd_addr *source)
 {
-    struct pnd_usage_source key = {.addr = *source}, *found = NULL;
+    const struct pnd_usage_source *found = find(usage, source);
 
-    if (usage->count)
-        found = bsearch(&key, usage->sources, usage->count, sizeof(key), compare_sources);
     return found ? found->bytes : 0;
 }

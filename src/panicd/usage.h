@@ -26,6 +26,9 @@ struct pnd_usage {
 int pnd_usage_sum(struct pnd_catalog *catalog, struct pnd_usage *ret);
 void pnd_usage_deinit(struct pnd_usage *usage);
 
+/* @p dump is not kept any more, and the sums need not wait for their next turn. */
+void pnd_usage_drop(struct pnd_usage *usage, const struct pnd_dump *dump);
+
 /* @return bytes kept of @p source */
 uint64_t pnd_usage_of(const struct pnd_usage *usage, const struct pnd_addr *source);
 

@@ -2,7 +2,9 @@
  *
  * Preloaded into panicd or panicctl: counts its operations on files and packets, and kills it, as
  * hard as kill -9, before operation PND_CUT_AT. PND_CUT_REPORT names a file that gets the count at
- * a normal end. A datagram counts when it has been received, a batch of replies before it leaves.
+ * a normal end. PND_CUT_GATE names a file that, as long as it is there, keeps write-back from
+ * coming to an end: a slow disk. A datagram counts when it has been received, a batch of replies
+ * before it leaves.
  */
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -20,7 +22,7 @@
 
 static atomic_long operations;
 static long cut_at;
-static const char *report;
+static const char *report, *gate;
 
 static void *real(const char *name)
 {
@@ -33,6 +35,7 @@ __attribute__((constructor)) static void begin(void)
 
     cut_at = at ? strtol(at, NULL, 10) : 0;
     report = getenv("PND_CUT_REPORT");
+    gate = getenv("PND_CUT_GATE");
     unsetenv("LD_PRELOAD"); /* its children live */
 }
 
@@ -73,8 +76,6 @@ WRAP(int, futimens, (int fd, const struct timespec times[2]), (fd, times))
 WRAP(int, ftruncate64, (int fd, off64_t len), (fd, len))
 WRAP(int, fsync, (int fd), (fd))
 WRAP(int, fdatasync, (int fd), (fd))
-WRAP(int, sync_file_range, (int fd, off64_t from, off64_t len, unsigned flags),
-     (fd, from, len, flags))
 WRAP(int, posix_fallocate64, (int fd, off64_t at, off64_t len), (fd, at, len))
 WRAP(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
 WRAP(int, linkat, (int from_fd, const char *from, int to_fd, const char *to, int flags),
@@ -86,8 +87,21 @@ WRAP(int, renameat2, (int from_fd, const char *from, int to_fd, const char *to, 
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
 WRAP(int, fsetxattr, (int fd, const char *name, const void *value, size_t len, int flags),
      (fd, name, value, len, flags))
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *msg, int flags), (fd, msg, flags))
 WRAP(int, sendmmsg, (int fd, struct mmsghdr *msgs, unsigned count, int flags),
      (fd, msgs, count, flags))
+
+int sync_file_range(int fd, off64_t from, off64_t len, unsigned flags)
+{
+    static int (*next)(int, off64_t, off64_t, unsigned);
+
+    if (!next)
+        *(void **)&next = real("sync_file_range");
+    step();
+    while (gate && access(gate, F_OK) == 0)
+        usleep(1000);
+    return next(fd, from, len, flags);
+}
 
 int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct timespec *timeout)
 {
@@ -97,6 +111,20 @@ int recvmmsg(int fd, struct mmsghdr *msgs, unsigned count, int flags, struct tim
     if (!next)
         *(void **)&next = real("recvmmsg");
     got = next(fd, msgs, count, flags, timeout);
+    if (got > 0)
+        step();
+    return got;
+}
+
+/* The same for one alone. */
+ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+    static ssize_t (*next)(int, struct msghdr *, int);
+    ssize_t got;
+
+    if (!next)
+        *(void **)&next = real("recvmsg");
+    got = next(fd, msg, flags);
     if (got > 0)
         step();
     return got;

@@ -1,13 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """panicd killed before its file operation or packet k, for every k of a small dump, and started
-again: the dump completes, byte for byte, once."""
+again: the dump completes, byte for byte, once. The same for a dump that its sender leaves, and that
+another one takes up."""
 import concurrent.futures
 import os
 import subprocess
 import sys
 import time
 
+from ext import NOW, ExtSender
 from kdp import Panicd, Sender, Tap
 
 SHIM = sys.argv[1]
@@ -67,6 +69,7 @@ def one_cut(k):
                 check(panicd)
                 break
             except (AssertionError, RuntimeError, OSError, subprocess.CalledProcessError):
+                time.sleep(0.2)  # one that is being killed has not ended yet
                 if panicd.process.poll() is None or time.monotonic() > end:
                     raise
         assert kills <= 1, kills
@@ -104,7 +107,119 @@ def every_cut():
     assert killed > count * 3 // 4, (killed, count)
 
 
+LEFT = bytes(range(1, 251)) * 32   # 8000
+LEFT_CONFIG = '[receive]\nslots = 16\n[policy]\nfloor = 0\n[time]\nidle = 1s\n'
+
+
+class Left:
+    """A dump that is left and taken up; the server may be killed once on the way."""
+
+    def __init__(self, env, wait=True):
+        self.panicd = Panicd(config=LEFT_CONFIG)
+        self.kills = 0
+        self.panicd.start(env=env, wait=wait)
+
+    def revive(self):
+        code = self.panicd.process.poll()
+        if code is None:
+            return
+        assert code == -9, (code, self.panicd.log())
+        self.kills += 1
+        self.panicd.start()
+
+    def until(self, true, patience=30):
+        """Other threads of the server may be killed at any time: what is asked then is asked again."""
+        end = time.monotonic() + patience
+        while True:
+            try:
+                self.revive()
+                if true():
+                    return
+            except (AssertionError, RuntimeError, OSError, subprocess.CalledProcessError):
+                pass
+            assert time.monotonic() < end, (self.panicd.files(), self.panicd.rows())
+            time.sleep(0.005)
+
+    def send(self, sender, end):
+        """Until all before `end` is held, and nothing that was is lost."""
+        def opened():
+            sender.open('core-left', patience=0.5)
+            return True
+        self.until(opened)
+        assert sender.offset <= end
+        held = sender.offset
+
+        def done():
+            nonlocal held
+            if held < end:
+                sender.data(held, LEFT[held:min(held + 1400, end)], NOW)
+                ack = sender.ack(0.05)
+                if ack:
+                    assert ack.held >= held, (ack.held, held)
+                    held = ack.held
+            return held == end
+        self.until(done)
+
+    def kept(self):
+        rows = self.panicd.rows()
+        if [r['state'] for r in rows] != ['incomplete'] or self.panicd.files() != [rows[0]['file']]:
+            return False
+        assert self.panicd.read(rows[0]['file']) == LEFT[:4000]
+        return True
+
+    def run(self):
+        first = ExtSender(self.panicd.port)
+        self.send(first, 4000)
+        first.close()
+        self.until(self.kept)
+        second = ExtSender(self.panicd.port, ident=first.ident)
+        self.send(second, len(LEFT))
+        assert second.offset == 4000, second.offset   # what was kept was not sent again
+
+        def finished():
+            second.finish(LEFT, patience=0.3)
+            return True
+        self.until(finished)
+        second.close()
+
+        def checked():
+            rows = self.panicd.settled(1)
+            return ([(r['state'], r['name'], r['file']) for r in rows] ==
+                    [('complete', 'core-left', 'core-left')] and
+                    self.panicd.files() == ['core-left'] and self.panicd.read('core-left') == LEFT)
+        self.until(checked)
+
+
+def one_left(k):
+    left = Left({'LD_PRELOAD': SHIM, 'PND_CUT_AT': str(k)}, wait=False)
+    try:
+        left.run()
+        assert left.kills <= 1, left.kills
+        return left.kills
+    except BaseException as e:
+        raise AssertionError('cut at %d: %s\n%s' % (k, e, left.panicd.log()[-3000:])) from e
+    finally:
+        left.panicd.remove()
+
+
+def every_cut_of_a_dump_that_is_left():
+    """a dump that is left and taken up goes on where it was, and is one, wherever the server is killed"""
+    path = '%s.count' % os.path.join('/tmp', 'panicd-left-%d' % os.getpid())
+    left = Left({'LD_PRELOAD': SHIM, 'PND_CUT_REPORT': path})
+    left.run()
+    assert left.panicd.stop() == 0
+    left.panicd.remove()
+    with open(path) as f:
+        count = int(f.read())
+    os.unlink(path)
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:   # mostly it is waited for silence
+        killed = sum(pool.map(one_left, range(1, count + MARGIN + 1)))
+    print('# %d operations, killed %d times' % (count, killed))
+    assert killed > count * 3 // 4, (killed, count)
+
+
 if __name__ == '__main__':
     tap = Tap()
     tap.run(every_cut)
+    tap.run(every_cut_of_a_dump_that_is_left)
     sys.exit(tap.done())
