@@ -37,6 +37,14 @@ struct pnd_endpoint {
     uint16_t port;
 };
 
+/* A datagram in two parts: header[0, header_len), then payload[0, payload_len). */
+struct pnd_datagram {
+    const void *payload;
+    uint32_t payload_len;
+    uint8_t header_len;
+    uint8_t header[31];
+};
+
 /* Datagrams. ctx is handed back to every function.
  *   now_us   a clock that only goes forward, from any start
  *   send     has no more use for the datagram when it returns. PND_OK also when it was lost on
@@ -54,6 +62,16 @@ struct pnd_link {
     int (*receive)(void *ctx, void *buf, size_t cap, uint64_t timeout_us,
                    struct pnd_endpoint *ret_from);
     size_t dgram_max;
+    /* As send, for count packets to one place, in order; NULL: send is called for each. Those that
+     * find no room on the way out may be dropped, from the first of them on. */
+    int (*send_many)(void *ctx, struct pnd_endpoint to, const struct pnd_datagram *packets,
+                     unsigned count);
+};
+
+/* A frame in two parts. */
+struct pnd_frame {
+    const void *header, *payload;
+    size_t header_len, payload_len;
 };
 
 /* An Ethernet interface, polled. The same rules; frames are without FCS, at most 1514 bytes.
@@ -65,6 +83,9 @@ struct pnd_nic {
     int (*send)(void *ctx, const void *frame, size_t len);
     int (*receive)(void *ctx, void *buf, size_t cap, uint64_t timeout_us);
     bool (*link_up)(void *ctx); /* NULL: the driver cannot tell */
+    /* As send, for count frames, in order; NULL: send is called for each. Those that find no room
+     * on the way out may be dropped, from the first of them on. */
+    int (*send_many)(void *ctx, const struct pnd_frame *frames, unsigned count);
     uint8_t mac[6];
     uint16_t mtu; /* bytes of IPv4 packet, 576 to 1500; larger ones are used as 1500 */
 };
@@ -98,7 +119,12 @@ enum pnd_stack_route {
     PND_ROUTE_GATEWAY, /* nobody answered: the MAC that was given */
 };
 
-enum { PND_STACK_BYTES = 4096, PND_CLIENT_BYTES = 2048 };
+enum {
+    PND_STACK_BYTES = 4096,
+    PND_CLIENT_BYTES = 2048,
+    PND_CLIENT_WINDOW_MIN = 32768, /* bytes of window; 64 KiB is what a panic should have */
+    PND_CLIENT_ID_BYTES = 16,
+};
 
 struct pnd_stack {
     uint64_t opaque[PND_STACK_BYTES / 8];
@@ -133,16 +159,24 @@ struct pnd_client_stats {
     uint64_t skipped_bytes;            /* of them zeros that were not sent */
     uint64_t noise;                    /* datagrams that were not the answer waited for */
     uint64_t rtt_us;                   /* smoothed round-trip time; 0: none measured */
+    uint64_t resumed_bytes;            /* of the dump, that the server held when it was opened */
+    bool extended;                     /* the extension is in use */
 };
 
 /* Called from within the functions below, after acknowledged packets, at most every
  * progress_us. It must not call them. */
 typedef void pnd_client_progress(void *ctx, const struct pnd_client_stats *stats);
 
+/* The code of the extension (PROTOCOL.md#kdp-12), 15 KB of the library: a linker leaves it out of a
+ * program that does not name it. */
+struct pnd_client_extension;
+extern const struct pnd_client_extension pnd_client_extension;
+
 /* 0 means the default for every number. */
 struct pnd_client_config {
     struct pnd_endpoint server; /* port 0: 1069 */
     const char *name;           /* of the dump, 1 to 255 bytes; copied */
+    const char *extended_name;  /* its name where the extension is used; NULL: the same */
     uint32_t block_max;         /* bytes of dump per packet, at most 1406 (the default) */
     uint64_t patience_us;       /* for one packet: 50 s, which outlives a restart of the server */
     uint64_t rto_initial_us;    /* 1 s */
@@ -150,14 +184,27 @@ struct pnd_client_config {
     uint64_t rto_max_us;        /* 3 s */
     pnd_client_progress *progress; /* NULL: none */
     void *progress_ctx;
-    uint64_t progress_us; /* 100 ms */
+    uint64_t progress_us;                         /* 100 ms */
+    const struct pnd_client_extension *extension; /* &pnd_client_extension, and a window; NULL:
+                                                     Apple's protocol only */
+    /* Memory for the extension: what is on its way stays there until the server holds it, so that
+     * it must be as large as rate times round trip to fill a wire; up to 1 GiB. It is in use until
+     * the dump has ended, and is aligned to 8 bytes. NULL: as without the extension. */
+    void *window;
+    size_t window_bytes;             /* PND_CLIENT_WINDOW_MIN or more */
+    uint8_t id[PND_CLIENT_ID_BYTES]; /* of the dump: random, or what it is resumed by */
+    bool resume; /* go on with the dump of that id, if the server has one: see _open */
 };
 
 struct pnd_client {
     uint64_t opaque[PND_CLIENT_BYTES / 8];
 };
 
-/* Opens a dump: sends the write request and waits for its answer. @p link is copied.
+/* Opens a dump: sends the write request and waits for its answer. @p link is copied. With extension
+ * and window it offers that, and does without when the server does not know it.
+ * A dump that is resumed is given from its first byte on all the same: what the server holds of it
+ * (resumed_bytes) is summed instead of sent. If that is not the beginning of these bytes,
+ * PND_E_FORMAT ends the session: open again with the same id, and resume false.
  *   @return PND_OK; PND_E_NAME; PND_E_ARG a number out of its bounds, or a dgram_max of 1 to 6;
  *           PND_E_TIMEOUT the server did not answer; PND_E_REFUSED it answered with an error, see
  *           pnd_client_refusal(); what the link returns */

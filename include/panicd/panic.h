@@ -53,6 +53,10 @@ struct pnd_platform {
     uint8_t uuid[16];
     enum pnd_core_format format;
     uint64_t patience_us; /* for one packet; 0: that of client.h */
+    /* As in struct pnd_client_config; NULL: Apple's protocol only. The window is not dumped. */
+    const struct pnd_client_extension *extension;
+    void *window;
+    size_t window_bytes;
     bool arm64, restricted;
     bool follow_debugger_packets; /* PROTOCOL.md#kdp-2.7: off unless a debugger's side exists */
 };

@@ -62,6 +62,7 @@ void pnd_panic_watch_nic(struct panic *p)
     p->nic.now_us = nic_now_us;
     p->nic.send = nic_send;
     p->nic.receive = nic_receive;
+    p->nic.send_many = NULL; /* what a fault has to be told from is one function's work at a time */
     if (p->nic.link_up)
         p->nic.link_up = nic_link_up;
 }
@@ -195,20 +196,43 @@ static void say_route(struct panic *p)
                   mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
 }
 
+/* No random numbers in a panic: no two dumps of one machine begin at the same time, and no two
+ * machines have one MAC. */
+static void make_id(const struct panic *p, uint8_t ret[PND_CLIENT_ID_BYTES])
+{
+    uint64_t ticks = p->platform.ticks(p->platform.ctx);
+    uint16_t us = (uint16_t)pnd_panic_now_us(p);
+
+    memcpy(ret, p->nic.mac, sizeof(p->nic.mac));
+    memcpy(ret + 6, &us, sizeof(us));
+    memcpy(ret + 8, &ticks, sizeof(ticks));
+}
+
 static int open_client(struct panic *p, const struct pnd_link *link)
 {
+    struct pnd_client_stats stats;
+    int err;
     struct pnd_client_config config = {
         .server = {.ip = p->args.server, .port = port_of(p)},
         .name = p->report.name,
         .block_max = p->args.block_bytes,
         .patience_us = p->platform.patience_us,
+        .extension = p->platform.extension,
+        .window = p->platform.window,
+        .window_bytes = p->platform.window_bytes,
     };
 
+    if (config.extension)
+        make_id(p, config.id);
     /* Before train 7195 the boot-arg may ask for more than the link takes. */
     if (config.block_max > PND_KDP_BLOCK_LARGE)
         config.block_max = PND_KDP_BLOCK_LARGE;
     pnd_panic_say(p, "Sending write request for %s\n", p->report.name);
-    return pnd_client_open(&p->net.client, link, &config);
+    err = pnd_client_open(&p->net.client, link, &config);
+    pnd_client_stats(&p->net.client, &stats);
+    if (err == PND_OK && stats.extended)
+        pnd_panic_say(p, "The server takes many packets at a time.\n");
+    return err;
 }
 
 static int send_log(struct panic *p)

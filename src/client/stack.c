@@ -14,6 +14,8 @@ enum {
     ARP_WAIT_US = 765000, /* @source PROTOCOL.md#kdp-2.5: 255 polls of 3 ms */
     MTU_MIN = 576,
     FRAMES_MAX = 4096, /* foreign frames in one receive: a flood, or a clock that stands still */
+    MANY_CAP = 14,     /* frames that go out together */
+    HEADER_CAP = PND_ETH_BYTES + PND_UDP_OVERHEAD + sizeof(((struct pnd_datagram *)0)->header),
     LINK_STILL_MAX = 10000000, /* questions to a link that is down, without the clock moving */
 };
 
@@ -27,7 +29,13 @@ struct stack {
     uint16_t id;
     uint64_t down_us; /* how long the link was waited for: not a time of the dump */
     uint8_t rx[PND_ETH_CAP];
-    uint8_t tx[PND_ETH_CAP];
+    union { /* a frame that goes out, or the headers of some */
+        uint8_t tx[PND_ETH_CAP];
+        struct {
+            struct pnd_frame frames[MANY_CAP];
+            uint8_t headers[MANY_CAP][HEADER_CAP];
+        } many;
+    };
 };
 
 _Static_assert(sizeof(struct stack) <= sizeof(struct pnd_stack), "the public struct holds it");
@@ -226,20 +234,88 @@ static uint64_t link_now_us(void *ctx)
     return stack_now_us(stack_of(ctx));
 }
 
-static int link_send(void *ctx, struct pnd_endpoint to, const void *dgram, size_t len)
+static struct pnd_udp4 udp_to(struct stack *s, struct pnd_endpoint to)
 {
-    struct stack *s = stack_of(ctx);
-    struct pnd_udp4 udp = {
+    return (struct pnd_udp4){
         .from_ip = s->config.own_ip,
         .from_port = s->config.own_port,
         .to_ip = to.ip,
         .to_port = to.port,
         .id = s->id++,
-        .payload = dgram,
-        .payload_len = len,
     };
+}
 
+static int link_send(void *ctx, struct pnd_endpoint to, const void *dgram, size_t len)
+{
+    struct stack *s = stack_of(ctx);
+    struct pnd_udp4 udp = udp_to(s, to);
+
+    udp.payload = dgram;
+    udp.payload_len = len;
     return send_frame(s, pnd_udp4_build(s->tx, sizeof(s->tx), s->peer_mac, s->nic.mac, &udp));
+}
+
+/* Is it one whose payload can stay where it is? */
+static bool has_parts(const struct pnd_datagram *packet)
+{
+    return packet->header_len % 2 == 0 &&
+           PND_ETH_BYTES + PND_UDP_OVERHEAD + packet->header_len + packet->payload_len >=
+               PND_ETH_MIN;
+}
+
+/* The headers of the next frames. @return how many of @p count packets have one */
+static unsigned fill_frames(struct stack *s, struct pnd_endpoint to,
+                            const struct pnd_datagram *packets, unsigned count)
+{
+    unsigned n = 0;
+
+    for (; n < count && n < MANY_CAP && has_parts(&packets[n]); n++) {
+        const struct pnd_datagram *p = &packets[n];
+        uint8_t *at = s->many.headers[n];
+        struct pnd_udp4 udp = udp_to(s, to);
+        int len;
+
+        udp.payload = p->payload;
+        udp.payload_len = p->payload_len;
+        len = pnd_udp4_build_front(at, HEADER_CAP, s->peer_mac, s->nic.mac, &udp, p->header,
+                                   p->header_len);
+        s->many.frames[n] = (struct pnd_frame){.header = at,
+                                               .header_len = (size_t)len,
+                                               .payload = p->payload,
+                                               .payload_len = p->payload_len};
+    }
+    return n;
+}
+
+/* One that is too short for a frame, or has no payload. */
+static int send_whole(struct stack *s, struct pnd_endpoint to, const struct pnd_datagram *packet)
+{
+    uint8_t dgram[sizeof(packet->header) + PND_ETH_MIN];
+    size_t len = packet->header_len + packet->payload_len;
+
+    if (len > sizeof(dgram))
+        return PND_E_ARG;
+    memcpy(dgram, packet->header, packet->header_len);
+    if (packet->payload_len)
+        memcpy(dgram + packet->header_len, packet->payload, packet->payload_len);
+    return link_send(s, to, dgram, len);
+}
+
+static int link_send_many(void *ctx, struct pnd_endpoint to, const struct pnd_datagram *packets,
+                          unsigned count)
+{
+    struct stack *s = stack_of(ctx);
+    int err = need_link(s);
+
+    for (unsigned i = 0, n; i < count && !err; i += n) {
+        n = fill_frames(s, to, packets + i, count - i);
+        if (n)
+            err = s->nic.send_many(s->nic.ctx, s->many.frames, n);
+        else
+            err = send_whole(s, to, &packets[i]);
+        n += n == 0;
+    }
+    return err;
 }
 
 static bool for_us(const struct stack *s, const struct pnd_udp4 *udp)
@@ -314,6 +390,7 @@ int pnd_stack_open(struct pnd_stack *stack, const struct pnd_nic *nic,
         .now_us = link_now_us,
         .send = link_send,
         .receive = link_receive,
+        .send_many = nic->send_many ? link_send_many : NULL,
         .dgram_max = mtu_of(nic) - PND_UDP_OVERHEAD,
     };
     return PND_OK;

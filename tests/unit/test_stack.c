@@ -38,7 +38,7 @@ static struct wire {
     struct pnd_udp4 sent; /* the last datagram of the stack */
     uint8_t sent_frame[PND_ETH_CAP];
     size_t sent_len;
-    unsigned datagrams;
+    unsigned datagrams, calls;
     struct waiting queue[QUEUE_CAP];
     unsigned count;
     int send_err, receive_err;
@@ -48,6 +48,8 @@ static struct wire {
     uint64_t arp_takes_us;
     void (*on_datagram)(struct wire *wire);
 } wire;
+
+static bool many; /* the nic takes many frames at a time */
 
 static void arrive(uint64_t at_us, const uint8_t *frame, int len)
 {
@@ -138,6 +140,23 @@ static int nic_send(void *ctx, const void *frame, size_t len)
     return PND_OK;
 }
 
+static int nic_send_many(void *ctx, const struct pnd_frame *frames, unsigned count)
+{
+    struct wire *w = ctx;
+    int err = PND_OK;
+
+    w->calls++;
+    for (unsigned i = 0; i < count && !err; i++) {
+        uint8_t frame[PND_ETH_CAP];
+
+        CHECK(frames[i].header_len + frames[i].payload_len <= sizeof(frame));
+        memcpy(frame, frames[i].header, frames[i].header_len);
+        memcpy(frame + frames[i].header_len, frames[i].payload, frames[i].payload_len);
+        err = nic_send(w, frame, frames[i].header_len + frames[i].payload_len);
+    }
+    return err;
+}
+
 static int nic_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
 {
     struct wire *w = ctx;
@@ -172,6 +191,7 @@ static int open_stack(uint32_t answers_arp, uint32_t router_ip, const uint8_t *g
     struct pnd_stack_config config = {
         .own_ip = OWN, .own_port = PORT, .server_ip = SERVER, .router_ip = router_ip};
 
+    nic.send_many = many ? nic_send_many : NULL;
     memcpy(nic.mac, own_mac, 6);
     if (gateway_mac)
         memcpy(config.gateway_mac, gateway_mac, 6);
@@ -332,6 +352,50 @@ static void a_datagram_leaves_as_it_should(void)
         CHECK_EQ(wire.sent_frame[14 + 6], 0x40); /* DF */
         CHECK_EQ(wire.sent_frame[14 + 8], 60);   /* TTL */
     }
+}
+
+static void count_up(struct wire *w)
+{
+    uint8_t want[1472];
+    unsigned number = w->datagrams - 1;
+    size_t len = number % 20 == 19 ? 28 : number % 20 == 18 ? 30 : 20 + 1400 + number;
+
+    memset(want, (int)number, sizeof(want));
+    memset(want, 'h', len == 28 ? 28 : 20);
+    CHECK_EQ(w->sent.payload_len, len);
+    CHECK_EQ(w->sent.id, number);
+    CHECK(!w->sent.unchecked && w->sent.to_port == 4711);
+    CHECK_MEM(w->sent.payload, want, len);
+}
+
+/* Large ones, and between them some that are short for a frame, and that have a header alone. */
+static void many_datagrams_leave_in_their_order_and_few_calls(void)
+{
+    struct pnd_endpoint to = {.ip = SERVER, .port = 4711};
+    struct pnd_datagram packets[40];
+    static uint8_t payloads[40][1472];
+
+    CHECK_EQ(open_stack(SERVER, 0, NULL), PND_OK);
+    CHECK(!link_.send_many);
+    many = true;
+    CHECK_EQ(open_stack(SERVER, 0, NULL), PND_OK);
+    many = false;
+    for (unsigned i = 0; i < 40; i++) {
+        packets[i] = (struct pnd_datagram){.payload = payloads[i], .header_len = 20};
+        packets[i].payload_len = i % 20 == 18 ? 10 : 1400 + i;
+        memset(packets[i].header, 'h', sizeof(packets[i].header));
+        memset(payloads[i], (int)i, sizeof(payloads[i]));
+        if (i % 20 == 19) {
+            packets[i].header_len = 28;
+            packets[i].payload_len = 0;
+        }
+    }
+    wire.on_datagram = count_up;
+    CHECK_EQ(link_.send_many(link_.ctx, to, packets, 40), PND_OK);
+    CHECK_EQ(wire.datagrams, 40);
+    CHECK(wire.calls <= 8);
+    wire.send_err = PND_E_LINK;
+    CHECK_EQ(link_.send_many(link_.ctx, to, packets, 40), PND_E_LINK);
 }
 
 static void only_what_is_for_us_is_received(void)
@@ -645,6 +709,7 @@ int main(void)
     RUN(only_a_reply_of_the_address_asked_for_is_taken);
     RUN(it_answers_arp_for_itself_while_it_waits);
     RUN(a_datagram_leaves_as_it_should);
+    RUN(many_datagrams_leave_in_their_order_and_few_calls);
     RUN(only_what_is_for_us_is_received);
     RUN(a_flood_and_a_standing_clock_do_not_hold_it);
     RUN(a_dump_goes_over_it);
