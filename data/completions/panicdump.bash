@@ -19,6 +19,10 @@ _panicdump()
         _filedir
         return
         ;;
+    --compress)
+        mapfile -t COMPREPLY < <(compgen -W "auto zstd lz4 gzip none" -- "$cur")
+        return
+        ;;
     --port | --name | --cmdline | --filter | --append)
         return
         ;;
@@ -45,7 +49,8 @@ _panicdump()
     send)
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W \
-                "--server --port --name --gzip --no-sparse --quiet --help" -- "$cur")
+                "--server --port --name --compress --gzip --no-sparse --resume --window --plain \
+                 --quiet --help" -- "$cur")
         else
             _filedir
         fi

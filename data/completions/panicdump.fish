@@ -39,7 +39,11 @@ complete -c panicdump -n '__fish_seen_subcommand_from test' -l yes-really -d 'Do
 set -l send '__fish_seen_subcommand_from send'
 complete -c panicdump -n $send -F
 complete -c panicdump -n $send -l name -x -d 'On the server'
-complete -c panicdump -n $send -l gzip -d 'Compress'
+complete -c panicdump -n $send -l compress -x -a 'auto zstd lz4 gzip none' -d 'On the way'
+complete -c panicdump -n $send -l gzip -d 'Compress with gzip'
 complete -c panicdump -n $send -l no-sparse -d 'Zeros as well'
+complete -c panicdump -n $send -l resume -d 'Where it was interrupted'
+complete -c panicdump -n $send -l window -x -d 'Most on its way'
+complete -c panicdump -n $send -l plain -d 'Apple\'s protocol only'
 complete -c panicdump -n $send -s q -l quiet -d 'No progress'
 complete -c panicdump -n '__fish_seen_subcommand_from capture' -l cmdline -x -d 'Options'

@@ -7,16 +7,19 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "codec/gzip.h"
 #include "host/clock.h"
 #include "host/guard.h"
 #include "host/progress.h"
 #include "host/text.h"
+#include "panicdump/compress.h"
 #include "panicdump/panicdump.h"
+#include "panicdump/send_id.h"
 #include "panicdump/sender.h"
 #include "wire/kdp.h"
 
@@ -24,23 +27,30 @@ enum {
     READ_BYTES = 256 * 1024, /* a multiple of the page, so that zero pages are seen as such */
     NAME_CAP = PND_KDP_NAME_CAP,
     LABEL_CAP = 48,
+    WINDOW_BYTES = 64 << 20, /* of address space: memory is used as far as the path needs it */
+    WINDOW_MAX = 1 << 30,
+    LARGE_BYTES = 32 << 20, /* of a dump: its window is worth large pages */
 };
 
 struct send_options {
     const char *server, *name, *path;
     uint16_t port;
-    bool gzip, no_sparse, quiet;
+    enum pnd_compress_how compress;
+    bool no_sparse, quiet, plain, resume;
+    uint64_t window_bytes;
 };
 
 struct send {
     struct send_options options;
     struct pnd_sender sender;
-    struct pnd_gzip gzip;
-    struct pnd_sink sink; /* the dump; what comes out of gzip goes there as well */
+    const struct pnd_codec *codec; /* NULL: none */
+    struct pnd_sink sink;          /* the dump; what comes out of the codec goes there as well */
     struct pnd_progress progress;
     int fd;
     bool regular;
     uint64_t read_bytes, total;
+    void *window; /* NULL: none */
+    uint8_t id[PND_CLIENT_ID_BYTES];
     char name[NAME_CAP], label[LABEL_CAP];
     uint8_t buf[READ_BYTES];
 };
@@ -52,24 +62,53 @@ static const char usage[] =
     "\n"
     "  --port N         the server's UDP port (1069)\n"
     "  --name NAME      the dump's name there (the file's)\n"
-    "  --gzip           compress on the way, and add .gz to the name\n"
+    "  --compress HOW   on the way: auto (zstd, as time allows), lz4, zstd, gzip,\n"
+    "                   none; adds .zst, .lz4 or .gz to the name\n"
+    "  --gzip           --compress gzip\n"
     "  --no-sparse      send pages of zeros instead of skipping them\n"
+    "  --resume         go on with this file where an earlier run was interrupted\n"
+    "  --window SIZE    how much may be on its way at most (64M)\n"
+    "  --plain          Apple's protocol only, one packet at a time\n"
     "  -q, --quiet      no progress\n"
     "\n"
     "Exit status: 0 the server holds the dump; 1 it refused, or never answered;\n"
     "2 wrong usage or an unreadable file; 130, 143 interrupted.\n";
 
+static int parse_window(const char *text, uint64_t *ret)
+{
+    if (pnd_text_parse_size(text, ret) || *ret < PND_CLIENT_WINDOW_MIN || *ret > WINDOW_MAX)
+        return pnd_complain(PND_EXIT_CANNOT, "--window is a size from 32K to 1G, like 16M: not %s",
+                            text);
+    return PND_EXIT_OK;
+}
+
+static int check_options(const struct send_options *o)
+{
+    if (!o->server)
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "to which server? Say --server ADDRESS of the machine where panicd "
+                            "runs");
+    if (o->resume && o->plain)
+        return pnd_complain(PND_EXIT_CANNOT, "Apple's protocol cannot resume: leave out --plain");
+    if (o->resume && strcmp(o->path, "-") == 0)
+        return pnd_complain(PND_EXIT_CANNOT, "--resume needs a FILE: a pipe does not begin again");
+    return PND_EXIT_OK;
+}
+
 static int parse_options(int argc, char **argv, struct send_options *ret)
 {
     static const struct option longs[] = {
-        {"server", required_argument, NULL, 's'}, {"port", required_argument, NULL, 'p'},
-        {"name", required_argument, NULL, 'n'},   {"gzip", no_argument, NULL, 'z'},
-        {"no-sparse", no_argument, NULL, 'S'},    {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+        {"server", required_argument, NULL, 's'},   {"port", required_argument, NULL, 'p'},
+        {"name", required_argument, NULL, 'n'},     {"gzip", no_argument, NULL, 'z'},
+        {"compress", required_argument, NULL, 'c'}, {"no-sparse", no_argument, NULL, 'S'},
+        {"quiet", no_argument, NULL, 'q'},          {"window", required_argument, NULL, 'w'},
+        {"plain", no_argument, NULL, 'P'},          {"resume", no_argument, NULL, 'r'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     struct pnd_why why;
     int c;
 
     ret->port = PND_KDP_PORT;
+    ret->window_bytes = WINDOW_BYTES;
     while ((c = getopt_long(argc, argv, "s:p:n:zqh", longs, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -83,13 +122,27 @@ static int parse_options(int argc, char **argv, struct send_options *ret)
             ret->name = optarg;
             break;
         case 'z':
-            ret->gzip = true;
+            ret->compress = PND_COMPRESS_GZIP;
+            break;
+        case 'c':
+            if (pnd_compress_parse(optarg, &ret->compress, &why))
+                return pnd_complain(PND_EXIT_CANNOT, "--compress: %s", why.text);
             break;
         case 'S':
             ret->no_sparse = true;
             break;
         case 'q':
             ret->quiet = true;
+            break;
+        case 'w':
+            if (parse_window(optarg, &ret->window_bytes))
+                return PND_EXIT_CANNOT;
+            break;
+        case 'P':
+            ret->plain = true;
+            break;
+        case 'r':
+            ret->resume = true;
             break;
         case 'h':
             fputs(usage, stdout);
@@ -105,11 +158,7 @@ static int parse_options(int argc, char **argv, struct send_options *ret)
                                                             : "one FILE at a time");
     }
     ret->path = argv[optind];
-    if (!ret->server)
-        return pnd_complain(PND_EXIT_CANNOT,
-                            "to which server? Say --server ADDRESS of the machine where panicd "
-                            "runs");
-    return PND_EXIT_OK;
+    return check_options(ret);
 }
 
 /* The basename as it is: what the name may be is the server's to say, which keeps the original. */
@@ -117,17 +166,17 @@ static int choose_name(struct send *s)
 {
     const struct send_options *o = &s->options;
     const char *slash = strrchr(o->path, '/'), *base = slash ? slash + 1 : o->path;
+    const char *suffix = pnd_compress_suffix(o->compress);
     char host[65];
     int len;
 
     if (o->name)
         len = snprintf(s->name, sizeof(s->name), "%s", o->name);
     else if (strcmp(o->path, "-") == 0)
-        len =
-            snprintf(s->name, sizeof(s->name), "stdin-%s-%" PRIx64 "%s",
-                     pnd_hostname(host, sizeof(host)), (uint64_t)time(NULL), o->gzip ? ".gz" : "");
+        len = snprintf(s->name, sizeof(s->name), "stdin-%s-%" PRIx64 "%s",
+                       pnd_hostname(host, sizeof(host)), (uint64_t)time(NULL), suffix);
     else
-        len = snprintf(s->name, sizeof(s->name), "%s%s", base, o->gzip ? ".gz" : "");
+        len = snprintf(s->name, sizeof(s->name), "%s%s", base, suffix);
     if (len <= 0 || (size_t)len >= sizeof(s->name))
         return pnd_complain(PND_EXIT_CANNOT,
                             "the dump's name has to be 1 to %d bytes long: choose another with "
@@ -150,7 +199,45 @@ static int open_source(struct send *s)
                             s->options.path);
     s->regular = S_ISREG(st.st_mode) && lseek(s->fd, 0, SEEK_CUR) == 0;
     s->total = s->regular ? (uint64_t)st.st_size : 0;
+    if (s->options.resume && !s->regular)
+        return pnd_complain(PND_EXIT_CANNOT, "--resume needs a regular file: %s is none",
+                            s->options.path);
+    if (s->regular)
+        s->options.compress = pnd_compress_settle(s->options.compress, s->options.resume, s->fd);
     return PND_EXIT_OK;
+}
+
+static int choose_id(struct send *s)
+{
+    struct stat st;
+
+    if (!s->options.resume && pnd_send_id_random(s->id))
+        return PND_EXIT_OK;
+    if (!s->options.resume)
+        return pnd_complain(PND_EXIT_CANNOT, "random numbers: %s", strerror(errno));
+    if (fstat(s->fd, &st) < 0)
+        return pnd_complain(PND_EXIT_CANNOT, "look at %s: %s", s->options.path, strerror(errno));
+    pnd_send_id_of_file(&st, s->name, s->options.compress, s->id);
+    return PND_EXIT_OK;
+}
+
+/* Without a window the dump goes over Apple's protocol. */
+static void take_window(struct send *s)
+{
+    void *memory;
+
+    if (s->options.plain)
+        return;
+    memory = mmap(NULL, s->options.window_bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED)
+        return;
+    s->window = memory;
+    /* What a small dump needs of it is less than a few large pages, which would be cleared first.
+     */
+    if (!s->regular || s->total >= LARGE_BYTES)
+        (void)madvise(memory, s->options.window_bytes, MADV_HUGEPAGE);
+    (void)prctl(PR_SET_TIMERSLACK, 1000UL); /* packets are paced by the microsecond */
 }
 
 static void on_progress(void *ctx, const struct pnd_client_stats *stats)
@@ -158,7 +245,7 @@ static void on_progress(void *ctx, const struct pnd_client_stats *stats)
     struct send *s = ctx;
 
     /* what was read, compressed or not, is what the total counts */
-    pnd_progress_update(&s->progress, s->options.gzip ? s->read_bytes : stats->bytes);
+    pnd_progress_update(&s->progress, s->codec ? s->read_bytes : stats->bytes);
 }
 
 static void on_refused(void *ctx)
@@ -178,7 +265,7 @@ static int skip_file_hole(struct send *s)
 {
     off_t at = (off_t)s->read_bytes, data;
 
-    if (!s->regular || s->options.no_sparse || s->options.gzip || s->read_bytes >= s->total)
+    if (!s->regular || s->options.no_sparse || s->codec || s->read_bytes >= s->total)
         return PND_OK;
     data = lseek(s->fd, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO)
@@ -212,16 +299,16 @@ static ssize_t fill(struct send *s)
 
 static int pass_on(struct send *s, size_t len)
 {
-    if (s->options.gzip)
-        return s->gzip.codec.write(s->gzip.codec.ctx, s->buf, len);
+    if (s->codec)
+        return s->codec->write(s->codec->ctx, s->buf, len);
     return s->sink.write(s->sink.ctx, s->buf, len);
 }
 
 /* The beginning of the way that the bytes take: pnd_client_open() has to come first. */
 static int begin(struct send *s)
 {
-    pnd_client_sink(&s->sender.client, !s->options.gzip && !s->options.no_sparse, &s->sink);
-    return s->options.gzip ? s->gzip.codec.begin(s->gzip.codec.ctx, &s->sink) : PND_OK;
+    pnd_client_sink(&s->sender.client, !s->codec && !s->options.no_sparse, &s->sink);
+    return s->codec ? s->codec->begin(s->codec->ctx, &s->sink) : PND_OK;
 }
 
 /* @return PND_OK; PND_E_SOURCE, errno says why; as the client */
@@ -245,8 +332,8 @@ static int send_all(struct send *s)
         s->read_bytes += (uint64_t)n;
         err = pass_on(s, (size_t)n);
     }
-    if (!err && s->options.gzip)
-        err = s->gzip.codec.finish(s->gzip.codec.ctx);
+    if (!err && s->codec)
+        err = s->codec->finish(s->codec->ctx);
     return err ? err : s->sink.end(s->sink.ctx);
 }
 
@@ -258,25 +345,43 @@ static void print_result(const struct send *s, uint64_t us)
     pnd_client_stats(&s->sender.client, &stats);
     pnd_text_bytes(rate, sizeof(rate),
                    us ? (uint64_t)((double)s->read_bytes * 1e6 / (double)us) : 0);
-    if (s->options.gzip)
+    if (s->codec)
         snprintf(through, sizeof(through), " (%" PRIu64 " compressed)", stats.bytes);
     printf("sent %s: %" PRIu64 " bytes%s in %.2f s, %s/s, %" PRIu64 " retransmissions\n", s->label,
            s->read_bytes, through, (double)us / 1e6, rate, stats.retransmissions);
+    if (stats.resumed_bytes)
+        printf("resumed: the server held the first %" PRIu64 " bytes\n", stats.resumed_bytes);
 }
 
-static int run(struct send *s)
+static int open_and_send(struct send *s, bool resume)
 {
     struct pnd_client_config config = {
         .server = s->sender.server,
         .name = s->name,
         .progress = on_progress,
         .progress_ctx = s,
+        .extension = &pnd_client_extension,
+        .window = s->window,
+        .window_bytes = s->options.window_bytes,
+        .resume = resume,
     };
-    uint64_t start_us = pnd_clock_us();
-    int err = pnd_client_open(&s->sender.client, &s->sender.link, &config), saved;
+    int err;
 
-    if (!err)
-        err = send_all(s);
+    memcpy(config.id, s->id, sizeof(config.id));
+    err = pnd_client_open(&s->sender.client, &s->sender.link, &config);
+    return err ? err : send_all(s);
+}
+
+static int run(struct send *s)
+{
+    uint64_t start_us = pnd_clock_us();
+    int err = open_and_send(s, s->options.resume), saved;
+
+    /* What the server has is not the beginning of this file. */
+    if (err == PND_E_FORMAT && s->options.resume && lseek(s->fd, 0, SEEK_SET) == 0) {
+        s->read_bytes = 0;
+        err = open_and_send(s, false);
+    }
     saved = errno;
     pnd_progress_clear(&s->progress);
     if (err == PND_E_SOURCE) {
@@ -301,19 +406,21 @@ int pnd_verb_send(int argc, char **argv)
     s->sender.server.port = s->options.port;
     if (pnd_endpoint_parse(s->options.server, &s->sender.server, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
-    status = choose_name(s);
+    status = open_source(s);
     if (!status)
-        status = open_source(s);
+        status = choose_name(s);
+    if (!status)
+        status = choose_id(s);
     if (status)
         return status;
     pnd_stop_init();
     pnd_progress_init(&s->progress, s->label, s->total, s->options.quiet);
-    if (s->options.gzip && pnd_gzip_init(&s->gzip))
-        return pnd_complain(PND_EXIT_CANNOT,
-                            "this zlib wants more than %d bytes to compress: send without --gzip",
-                            PND_GZIP_MEMORY);
+    if (pnd_compress_make(s->options.compress, &s->codec, &why))
+        return pnd_complain(PND_EXIT_CANNOT, "%s: send with --compress none", why.text);
     if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    take_window(s);
+    pnd_udp_fit(s->sender.server, &s->sender.link);
     s->sender.udp.on_refused = on_refused;
     s->sender.udp.on_refused_ctx = s;
     status = run(s);

@@ -144,9 +144,10 @@ static int run(struct test *t)
         return pnd_sender_failed(&t->sender, err);
     us = pnd_clock_us() - start_us;
     pnd_client_stats(&t->sender.client, &stats);
-    printf("ok: %s:%u holds %s, %" PRIu64 " bytes in %.1f ms, round trip %.2f ms",
+    printf("ok: %s:%u holds %s, %" PRIu64 " bytes in %.1f ms%s, round trip %.2f ms",
            pnd_address_format(ip, t->sender.server.ip), t->sender.server.port, t->dump.name,
-           stats.bytes, (double)us / 1000, (double)stats.rtt_us / 1000);
+           stats.bytes, (double)us / 1000, pnd_test_dump_manner(&t->sender.client),
+           (double)stats.rtt_us / 1000);
     if (stats.retransmissions)
         printf(", %" PRIu64 " retransmissions", stats.retransmissions);
     if (t->interface)

@@ -112,10 +112,11 @@ static void print_sent(const struct armed *a, const struct pnd_capture_server *s
     pnd_stack_route(&a->stack, mac);
     if (a->options.vlan)
         snprintf(tag, sizeof(tag), " with tag %u", a->options.vlan);
-    printf("ok: %s holds %s, %" PRIu64 " bytes in %.1f ms, round trip %.2f ms, on %s%s by way of "
+    printf("ok: %s holds %s, %" PRIu64 " bytes in %.1f ms%s, round trip %.2f ms, on %s%s by way of "
            "%s\n",
            pnd_page_server(at, server->at), a->dump.name, stats.bytes, (double)us / 1000,
-           (double)stats.rtt_us / 1000, a->state.port, tag, pnd_page_mac(mac_text, mac));
+           pnd_test_dump_manner(&a->client), (double)stats.rtt_us / 1000, a->state.port, tag,
+           pnd_page_mac(mac_text, mac));
     if (!carried && has_mac(server->via))
         printf("    The crash kernel carries another next hop, %s, where nobody answers: it would\n"
                "    find this one some seconds later. panicdump arm again puts that right.\n",

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include "sender/address.h"
@@ -28,7 +29,7 @@ void pnd_test_dump_init(struct pnd_test_dump *ret, const char *maker)
     ret->text[at] = '\n'; /* not the NUL of snprintf */
 }
 
-int pnd_test_dump_send(const struct pnd_test_dump *dump, const struct pnd_link *link,
+int pnd_test_dump_send(struct pnd_test_dump *dump, const struct pnd_link *link,
                        struct pnd_endpoint server, struct pnd_client *client)
 {
     struct pnd_client_config config = {
@@ -36,9 +37,14 @@ int pnd_test_dump_send(const struct pnd_test_dump *dump, const struct pnd_link *
         .name = dump->name,
         .rto_initial_us = RTO_INITIAL_US,
         .patience_us = PND_TEST_PATIENCE_US,
+        .window = dump->window,
+        .window_bytes = sizeof(dump->window),
     };
-    int err = pnd_client_open(client, link, &config);
+    int err;
 
+    if (getrandom(config.id, sizeof(config.id), 0) == sizeof(config.id))
+        config.extension = &pnd_client_extension;
+    err = pnd_client_open(client, link, &config);
     if (!err)
         err = pnd_client_write(client, dump->text, sizeof(dump->text));
     if (!err)
@@ -46,4 +52,12 @@ int pnd_test_dump_send(const struct pnd_test_dump *dump, const struct pnd_link *
     if (!err)
         err = pnd_client_write(client, dump->text, sizeof(dump->text));
     return err ? err : pnd_client_finish(client);
+}
+
+const char *pnd_test_dump_manner(const struct pnd_client *client)
+{
+    struct pnd_client_stats stats;
+
+    pnd_client_stats(client, &stats);
+    return stats.extended ? ", over the extension" : "";
 }

@@ -18,16 +18,21 @@ enum {
 };
 
 struct pnd_test_dump {
-    char name[PND_KDP_NAME_CAP]; /* "panicd-test-HOST-TIME" */
+    uint64_t window[PND_CLIENT_WINDOW_MIN / sizeof(uint64_t)]; /* for the extension */
+    char name[PND_KDP_NAME_CAP];                               /* "panicd-test-HOST-TIME" */
     char text[PND_TEST_TEXT_BYTES];
 };
+
+/* How it went, for a line about it: "", or ", over the extension". */
+const char *pnd_test_dump_manner(const struct pnd_client *client);
 
 /* @param maker  the command that made it, for the text in it */
 void pnd_test_dump_init(struct pnd_test_dump *ret, const char *maker);
 
 /* Opens @p client on @p link, sends the text, the hole and the text again, and waits for the last
- * acknowledgement. @return PND_OK the server holds it; errors of panicd/client.h */
-int pnd_test_dump_send(const struct pnd_test_dump *dump, const struct pnd_link *link,
+ * acknowledgement; over the extension, if the server knows it. @return PND_OK the server holds it;
+ * errors of panicd/client.h */
+int pnd_test_dump_send(struct pnd_test_dump *dump, const struct pnd_link *link,
                        struct pnd_endpoint server, struct pnd_client *client);
 
 #endif

@@ -18,6 +18,8 @@ struct pnd_udp {
     unsigned refused;              /* how often it came since the server was last heard */
     bool heard;                    /* the server has answered */
     int last_errno;                /* of what the network said last; 0: nothing */
+    unsigned gso_failures;         /* trains that the kernel would not take */
+    bool many;                     /* the socket is set up for many packets at a time */
     void (*on_refused)(void *ctx); /* NULL, or called at the first of a row of refusals */
     void *on_refused_ctx;
 };
@@ -27,6 +29,10 @@ struct pnd_udp {
  *   @return PND_OK, and @p ret uses @p udp until it is closed; PND_E_SYS */
 int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
                  struct pnd_why *why);
+
+/* The route to @p server says how large datagrams may be: link->dgram_max. Without a route nothing
+ * is changed: sending will say so. */
+void pnd_udp_fit(struct pnd_endpoint server, struct pnd_link *link);
 void pnd_udp_close(struct pnd_udp *udp);
 
 #endif

@@ -20,7 +20,8 @@ from kdp import PANICCTL, PANICDUMP, Panicd, Sender, Tap
 PAGE = 4096
 MIB, GIB = 1 << 20, 1 << 30
 BIG_ROOM = 4 * GIB   # free disk that the gigabyte asks for: source, dump, copy, and some
-WAYS = [('plain', []), ('gzip', ['--gzip']), ('no-sparse', ['--no-sparse'])]
+WAYS = [('plain', []), ('gzip', ['--gzip']), ('lz4', ['--compress', 'lz4']),
+        ('auto', ['--compress', 'auto']), ('no-sparse', ['--no-sparse'])]
 KEYS = ['id', 'name', 'path', 'state', 'reason', 'bytes', 'peer', 'protocol', 'received_at',
         'sha256']
 
@@ -128,7 +129,7 @@ class Bench:
         """Sends, takes out, compares, asks what is known of it. @return the row"""
         self.count += 1
         name = 'core-%d' % self.count
-        unpack = ['--decompress'] if '--gzip' in options else []
+        unpack = ['--decompress'] if {'--gzip', '--compress'} & set(options) else []
         self.send(source, name, *options, pipe=pipe)
         with open(self.export(*unpack), 'rb') as f:
             assert f.read() == content, (name, len(content), pipe, options)
@@ -158,8 +159,8 @@ def size_test(bench, size):
     def test():
         every_way(bench, random.Random(size).randbytes(size))
         every_way(bench, bytes(size))
-    test.__doc__ = ('%d bytes, random and zero, from a file and a pipe, plain, --gzip and '
-                    '--no-sparse: the same come out' % size)
+    test.__doc__ = ('%d bytes, random and zero, from a file and a pipe, plain, packed in each way '
+                    'and --no-sparse: the same come out' % size)
     return test
 
 
@@ -288,7 +289,7 @@ def json_fields():
         for one in (row, listed[0]):
             assert all(key in one for key in KEYS), one
             assert one['id'] == 1 and one['bytes'] == 70000 and one['missing'] == [], one
-            assert one['peer'] == '127.0.0.1' and one['protocol'] == 'kdp', one
+            assert one['peer'] == '127.0.0.1' and one['protocol'] == 'kdp-ext', one
             assert one['path'] == os.path.join(bench.panicd.directory, 'core-1'), one
             assert one['sha256'] == hashlib.sha256(content).hexdigest(), one
             assert one['received_at'].endswith('Z') and one['format'] == 'data', one
@@ -409,9 +410,11 @@ def truncated_elf():
     cuts = {end - 1: [(end - 1, end)], end - 6 * PAGE - 7: [(end - 6 * PAGE - 7, end)],
             PAGE: [(PAGE, end)]}
     with Bench() as bench:
-        for options in ([], ['--gzip']):
+        for options, packing in (([], ''), (['--gzip'], 'gzip+'),
+                                 (['--compress', 'lz4'], 'lz4+'),
+                                 (['--compress', 'zstd'], 'zstd+')):
             whole = bench.round_trip(core, bench.make('core', core), True, options)
-            assert whole['format'] == ('gzip+elf' if options else 'elf'), whole
+            assert whole['format'] == packing + 'elf', whole
             for cut, missing in cuts.items():
                 bench.send(bench.make('cut', core[:cut]), 'core-cut-%d' % cut, *options)
                 row = bench.panicd.settled(1)[-1]

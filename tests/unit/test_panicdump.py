@@ -204,6 +204,37 @@ def compress(tmp):
     check("nothing at all is a whole gzip member", gzip.decompress(bytes(r.body)) == b"", p.stderr)
 
 
+def compress_how(tmp):
+    data, noise = b"panic " * 100000, random.Random(5).randbytes(700000)
+    for how, suffix, tool in (("auto", ".zst", "zstd"), ("zstd", ".zst", "zstd"),
+                              ("lz4", ".lz4", "lz4"), ("gzip", ".gz", "gzip")):
+        for what, content in (("text", data), ("zeros", bytes(3 << 20)), ("noise", noise),
+                              ("nothing", b""), ("all of it", data + bytes(1 << 20) + noise)):
+            path = write(os.path.join(tmp, "content"), content)
+            for source in (path, "-"):
+                r = Receiver()
+                p = send(r, "--compress", how, source, data=content if source == "-" else None)
+                test = subprocess.run([tool, "-t"], input=bytes(r.body), capture_output=True)
+                back = subprocess.run([tool, "-dc"], input=bytes(r.body), capture_output=True)
+                check(f"--compress {how}: {what} from {source[-7:]} is a whole {suffix} for {tool}",
+                      p.returncode == 0 and r.name.endswith(suffix) and test.returncode == 0 and
+                      back.stdout == content and len(r.body) < len(content) * 1.01 + 40,
+                      p.stderr, r.name, test.stderr, back.returncode, len(r.body), len(content))
+    path = write(os.path.join(tmp, "packed.gz"), gzip.compress(noise))
+    r = Receiver()
+    p = send(r, "--compress", "auto", path)
+    check("--compress auto sends what is packed already as it is",
+          p.returncode == 0 and r.name == "packed.gz" and gzip.decompress(bytes(r.body)) == noise,
+          p.stderr, r.name)
+    r = Receiver()
+    p = send(r, "--compress", "lz4", "--name", "mine", path)
+    check("--compress adds nothing to a name that was given", r.name == "mine", p.stderr, r.name)
+    p = panicdump("send", "--server", "127.0.0.1", "--compress", "zip\x1b", path)
+    check("another word for --compress is named, with those that there are",
+          p.returncode == 2 and b"\\x1b" in p.stderr and b"auto, lz4, zstd, gzip or none" in p.stderr,
+          p.returncode, p.stderr)
+
+
 def refusals(tmp):
     path = write(os.path.join(tmp, "x"), b"x")
     for code, text, words in (
@@ -309,7 +340,7 @@ def tests(tmp):
 
 def main():
     with tempfile.TemporaryDirectory() as tmp:
-        for group in (sizes, sparse, links, compress, refusals, names, unusable, stops,
+        for group in (sizes, sparse, links, compress, compress_how, refusals, names, unusable, stops,
                       read_errors, tests):
             group(tmp)
     return plan()

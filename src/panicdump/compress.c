@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Compressors for send; see compress.h. The static program, for an initramfs, has gzip alone. */
+#include "panicdump/compress.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec/gzip.h"
+#include "host/clock.h"
+#include "host/io.h"
+#include "host/text.h"
+
+#ifndef PND_ONLY_CAPTURE
+#include "codec/lz4_frame.h"
+#include "codec/zstd.h"
+#endif
+
+enum {
+    BLOCK = 256 << 10, /* as much as send reads at once: so nothing is copied together */
+    MAGIC_LEN = 4,
+    WORD_CAP = 32,
+};
+
+static const struct {
+    const char *word, *suffix;
+} hows[] = {
+    [PND_COMPRESS_NONE] = {"none", ""},     [PND_COMPRESS_GZIP] = {"gzip", ".gz"},
+    [PND_COMPRESS_LZ4] = {"lz4", ".lz4"},   [PND_COMPRESS_ZSTD] = {"zstd", ".zst"},
+    [PND_COMPRESS_AUTO] = {"auto", ".zst"},
+};
+
+#ifdef PND_ONLY_CAPTURE
+enum { HOW_COUNT = PND_COMPRESS_GZIP + 1 };
+#define HOW_WORDS "none or gzip; lz4, zstd and auto are for the panicdump of the running system"
+#else
+enum { HOW_COUNT = PND_COMPRESS_AUTO + 1 };
+#define HOW_WORDS "auto, lz4, zstd, gzip or none"
+#endif
+
+int pnd_compress_parse(const char *word, enum pnd_compress_how *ret, struct pnd_why *why)
+{
+    char escaped[WORD_CAP];
+
+    for (unsigned i = 0; i < HOW_COUNT; i++) {
+        if (strcmp(word, hows[i].word) == 0) {
+            *ret = (enum pnd_compress_how)i;
+            return PND_OK;
+        }
+    }
+    pnd_text_escape(escaped, sizeof(escaped), word, strlen(word));
+    return pnd_why(why, PND_E_ARG, 0, "\"%s\" is no compression: say " HOW_WORDS, escaped);
+}
+
+enum pnd_compress_how pnd_compress_settle(enum pnd_compress_how how, bool resume, int fd)
+{
+    static const uint8_t magics[][MAGIC_LEN] = {{0x1f, 0x8b, 8},
+                                                {0x28, 0xb5, 0x2f, 0xfd},
+                                                {0x04, 0x22, 0x4d, 0x18},
+                                                {0xfd, '7', 'z', 'X'},
+                                                {'B', 'Z', 'h'}};
+    uint8_t head[MAGIC_LEN];
+    ssize_t n = pnd_io_read_at(fd, 0, head, MAGIC_LEN);
+
+    if (how != PND_COMPRESS_AUTO)
+        return how;
+    for (unsigned i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
+        size_t len = magics[i][MAGIC_LEN - 1] ? (size_t)MAGIC_LEN : (size_t)MAGIC_LEN - 1;
+
+        if (n >= (ssize_t)len && memcmp(head, magics[i], len) == 0)
+            return PND_COMPRESS_NONE;
+    }
+    return resume ? PND_COMPRESS_ZSTD : how;
+}
+
+const char *pnd_compress_suffix(enum pnd_compress_how how)
+{
+    return hows[how].suffix;
+}
+
+static int make_gzip(const struct pnd_codec **ret, struct pnd_why *why)
+{
+    static struct pnd_gzip gzip;
+
+    if (pnd_gzip_init(&gzip))
+        return pnd_why(why, PND_E_FULL, 0, "this zlib wants more than %d bytes to compress",
+                       PND_GZIP_MEMORY);
+    *ret = &gzip.codec;
+    return PND_OK;
+}
+
+#ifdef PND_ONLY_CAPTURE
+
+int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, struct pnd_why *why)
+{
+    return how == PND_COMPRESS_NONE ? PND_OK : make_gzip(ret, why);
+}
+
+#else
+
+static uint64_t now_us(void *ctx)
+{
+    (void)ctx;
+    return pnd_clock_us();
+}
+
+static void *take(size_t bytes, struct pnd_why *why)
+{
+    void *memory = malloc(bytes);
+
+    if (!memory)
+        pnd_why(why, PND_E_SYS, ENOMEM, "take %zu bytes to compress", bytes);
+    return memory;
+}
+
+static int make_lz4(const struct pnd_codec **ret, struct pnd_why *why)
+{
+    static struct pnd_lz4_frame lz4;
+    size_t bytes = PND_LZ4_FRAME_MEMORY(BLOCK);
+    void *memory = take(bytes, why);
+
+    if (!memory)
+        return PND_E_SYS;
+    if (pnd_lz4_frame_init(&lz4, BLOCK, memory, bytes, NULL))
+        return pnd_why(why, PND_E_FULL, 0, "this liblz4 wants more than %d bytes to compress",
+                       PND_LZ4_FRAME_STATE);
+    *ret = &lz4.codec;
+    return PND_OK;
+}
+
+static int make_zstd(bool adapt, const struct pnd_codec **ret, struct pnd_why *why)
+{
+    static const struct pnd_adapt_clock clock = {.now_us = now_us};
+    static struct pnd_zstd zstd;
+    size_t bytes = pnd_zstd_memory(BLOCK, PND_ZSTD_EFFORTS - 1);
+    void *memory = take(bytes, why);
+
+    if (!memory)
+        return PND_E_SYS;
+    if (pnd_zstd_init(&zstd, BLOCK, PND_ZSTD_EFFORTS - 1, memory, bytes, adapt ? &clock : NULL))
+        return pnd_why(why, PND_E_FULL, 0, "this libzstd wants more than %zu bytes to compress",
+                       bytes);
+    *ret = &zstd.codec;
+    return PND_OK;
+}
+
+int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, struct pnd_why *why)
+{
+    switch (how) {
+    case PND_COMPRESS_NONE:
+        return PND_OK;
+    case PND_COMPRESS_GZIP:
+        return make_gzip(ret, why);
+    case PND_COMPRESS_LZ4:
+        return make_lz4(ret, why);
+    case PND_COMPRESS_ZSTD:
+    case PND_COMPRESS_AUTO:
+        break;
+    }
+    return make_zstd(how == PND_COMPRESS_AUTO, ret, why);
+}
+
+#endif
