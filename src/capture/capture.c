@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
+#include <time.h>
 
 #include "capture/content.h"
 #include "capture/deliver.h"
@@ -15,12 +17,16 @@
 #include "capture/vmcore_file.h"
 #include "capture/watchdog.h"
 #include "codec/gzip.h"
+#include "codec/lz4_frame.h"
+#include "host/clock.h"
 #include "host/text.h"
 #include "image/page_select.h"
 
 enum {
     INTERFACE_WAIT_MS = 10000, /* its driver has just been loaded */
     TARGETS_MAX = PND_CAPTURE_SERVERS_MAX + 1,
+    LZ4_BLOCK = 256 << 10,
+    LZ4_NOTES = 256 << 10, /* of 4 blocks each: 256 GiB of a dump */
 };
 
 /* What is sent: one that fails is followed by the next. */
@@ -39,6 +45,9 @@ struct capture {
     char name[PND_KDP_NAME_CAP];
     struct pnd_gzip gzip;
     _Alignas(16) uint8_t gzip_memory[PND_GZIP_LARGE_MEMORY];
+    struct pnd_lz4_frame lz4;
+    _Alignas(16) uint8_t lz4_memory[PND_LZ4_FRAME_MEMORY(LZ4_BLOCK)];
+    uint8_t lz4_notes[LZ4_NOTES];
 };
 
 /* The content, from its start: what was counted in another attempt does not count. */
@@ -168,6 +177,69 @@ static void alive(void *ctx)
     pnd_watchdog_alive();
 }
 
+static uint64_t now_us(void *ctx)
+{
+    (void)ctx;
+    return pnd_clock_us();
+}
+
+static void set_gzip(struct capture *c)
+{
+    if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)
+        c->delivery.codec = &c->gzip.codec;
+    else
+        pnd_complain(0, "this zlib wants more memory than there is: sent unpacked");
+    c->delivery.suffix = c->delivery.codec ? ".gz" : NULL;
+}
+
+static void set_lz4(struct capture *c)
+{
+    static const struct pnd_adapt_clock clock = {.now_us = now_us};
+
+    if (pnd_lz4_frame_init(&c->lz4, LZ4_BLOCK, c->lz4_memory, sizeof(c->lz4_memory), &clock)) {
+        pnd_complain(0, "this liblz4 wants more memory than there is: sent unpacked");
+        return;
+    }
+    pnd_blocks_note(&c->lz4.blocks, c->lz4_notes, sizeof(c->lz4_notes));
+    c->delivery.extended_codec = &c->lz4.codec;
+    c->delivery.extended_suffix = ".lz4";
+}
+
+/* By itself: what any server and any tool of its kind opens, where a packet is waited for anyway;
+ * and what costs least, where it is not. */
+static void set_codecs(struct capture *c, enum pnd_capture_packing packing)
+{
+    struct pnd_delivery *d = &c->delivery;
+
+    if (packing == PND_PACKING_AUTO || packing == PND_PACKING_GZIP)
+        set_gzip(c);
+    if (packing == PND_PACKING_AUTO || packing == PND_PACKING_LZ4)
+        set_lz4(c);
+    if (packing == PND_PACKING_GZIP) {
+        d->extended_codec = d->codec;
+        d->extended_suffix = d->suffix;
+    } else if (packing == PND_PACKING_LZ4) {
+        d->codec = d->extended_codec;
+        d->suffix = d->extended_suffix;
+    }
+}
+
+/* So early, a kernel may have no random numbers yet; then no two crashes are at the same time at
+ * the same address. */
+static void make_id(const struct capture *c, uint8_t ret[PND_CLIENT_ID_BYTES])
+{
+    uint64_t us = pnd_clock_us();
+    struct timespec wall = {0};
+
+    if (getrandom(ret, PND_CLIENT_ID_BYTES, GRND_NONBLOCK) == PND_CLIENT_ID_BYTES)
+        return;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    us ^= (uint64_t)wall.tv_sec << 20 ^ (uint64_t)wall.tv_nsec << 32;
+    memcpy(ret, &us, sizeof(us));
+    us = (uint64_t)c->own_ip << 32 ^ c->file.bytes;
+    memcpy(ret + sizeof(us), &us, sizeof(us));
+}
+
 static void set_delivery(struct capture *c, size_t targets)
 {
     struct pnd_delivery *d = &c->delivery;
@@ -182,12 +254,9 @@ static void set_delivery(struct capture *c, size_t targets)
         .retry_s = o->retry_s,
         .alive = alive,
     };
-    if (o->packing == PND_PACKING_GZIP && c->choice != BY_MAKEDUMPFILE) {
-        if (pnd_gzip_init_large(&c->gzip, c->gzip_memory, sizeof(c->gzip_memory)) == PND_OK)
-            d->codec = &c->gzip.codec;
-        else
-            pnd_complain(0, "this zlib wants more memory than there is: sent unpacked");
-    }
+    make_id(c, d->id);
+    if (c->choice != BY_MAKEDUMPFILE)
+        set_codecs(c, o->packing);
 }
 
 /* The content that is chosen; when it fails, the next. */

@@ -21,6 +21,7 @@ enum { PROGRESS_COLUMNS = 80 };
 /* One dump to one target: content -> meter -> codec -> pulse -> target. */
 struct attempt {
     struct pnd_delivery *d;
+    struct pnd_codec *codec;
     struct pnd_sink target, pulse;
     struct pnd_progress progress;
     uint64_t start_ms, line_ms;
@@ -99,7 +100,7 @@ static int pulse_write(void *ctx, const void *buf, size_t len)
 static int meter_write(void *ctx, const void *buf, size_t len)
 {
     struct attempt *a = ctx;
-    struct pnd_codec *codec = a->d->codec;
+    struct pnd_codec *codec = a->codec;
     int err = codec ? codec->write(codec->ctx, buf, len) : a->pulse.write(a->pulse.ctx, buf, len);
 
     if (!err)
@@ -120,7 +121,7 @@ static int write_content(struct attempt *a, const struct pnd_sink *meter)
 static int stream(struct attempt *a)
 {
     struct pnd_sink meter = {.ctx = a, .write = meter_write};
-    struct pnd_codec *codec = a->d->codec;
+    struct pnd_codec *codec = a->codec;
     int err = PND_OK;
 
     a->pulse = (struct pnd_sink){.ctx = a, .write = pulse_write};
@@ -142,25 +143,28 @@ static void say_done(const struct attempt *a, const char *name, const char *labe
     uint64_t ms = now_ms(a->d) - a->start_ms;
 
     pnd_text_bytes(rate, sizeof(rate), ms ? (uint64_t)((double)a->bytes * 1000 / (double)ms) : 0);
-    if (a->d->codec)
+    if (a->codec)
         snprintf(taken, sizeof(taken), " as %" PRIu64, a->taken);
     say(a->d, false, "sent %s to %s: %" PRIu64 " bytes%s in %.2f s, %s/s%s%s", name, label,
         a->bytes, taken, (double)ms / 1000, rate, detail[0] ? ", " : "", detail);
 }
 
 /* @param ret_bytes  is raised to what was taken of the content */
-static int try_target(struct pnd_delivery *d, const struct pnd_target *target, const char *name,
-                      uint64_t *ret_bytes)
+static int try_once(struct pnd_delivery *d, const struct pnd_target *target,
+                    struct pnd_target_dump *dump, uint64_t *ret_bytes)
 {
     struct attempt a = {.d = d, .start_ms = now_ms(d)};
     struct pnd_why why = {.text = ""};
+    const char *name = dump->name;
     int err;
 
     say(d, false, "sending %s to %s", name, target->label);
-    err = target->open(target->ctx, name, &a.target, &why);
+    err = target->open(target->ctx, dump, &a.target, &why);
     alive(d);
     if (!err) {
         why.text[0] = '\0';
+        a.codec = dump->extended ? d->extended_codec : d->codec;
+        name = dump->extended ? dump->extended_name : name;
         a.start_ms = a.line_ms = now_ms(d);
         pnd_progress_init(&a.progress, "dump", d->content.bytes, false);
         err = stream(&a);
@@ -174,6 +178,22 @@ static int try_target(struct pnd_delivery *d, const struct pnd_target *target, c
     else
         say_done(&a, name, target->label, why.text);
     return err;
+}
+
+/* A server that holds something else of this dump's id, by an attempt that this program does not
+ * know of, is sent all of it. */
+static int try_target(struct pnd_delivery *d, const struct pnd_target *target, const char *name,
+                      const char *extended_name, uint64_t *ret_bytes)
+{
+    struct pnd_target_dump dump = {.name = name, .extended_name = extended_name};
+    int err;
+
+    memcpy(dump.id, d->id, sizeof(dump.id));
+    err = try_once(d, target, &dump, ret_bytes);
+    if (err != PND_E_FORMAT || !dump.extended)
+        return err;
+    dump.anew = true;
+    return try_once(d, target, &dump, ret_bytes);
 }
 
 static void sleep_s(const struct pnd_delivery *d, uint32_t s)
@@ -203,12 +223,13 @@ static bool is_final(int err)
     return err == PND_OK || err == PND_E_ABORTED || err == PND_E_SOURCE;
 }
 
-static int try_all(struct pnd_delivery *d, const char *name, uint64_t *ret_bytes)
+static int try_all(struct pnd_delivery *d, const char *name, const char *extended_name,
+                   uint64_t *ret_bytes)
 {
     int err = PND_E_ARG;
 
     for (size_t i = 0; i < d->target_count; i++) {
-        err = try_target(d, &d->targets[i], name, ret_bytes);
+        err = try_target(d, &d->targets[i], name, extended_name, ret_bytes);
         if (is_final(err))
             break;
     }
@@ -248,19 +269,26 @@ static int wait_for_round(const struct pnd_delivery *d, struct patience *p, cons
     return wait_s(d, pause_s);
 }
 
+static void make_name(const struct pnd_delivery *d, const char *suffix, char ret[PND_KDP_NAME_CAP])
+{
+    if (!suffix || d->name_is_whole)
+        suffix = "";
+    snprintf(ret, PND_KDP_NAME_CAP, "%.*s%s", (int)(PND_KDP_NAME_CAP - 1 - strlen(suffix)), d->name,
+             suffix);
+}
+
 int pnd_deliver(struct pnd_delivery *delivery)
 {
     struct pnd_delivery *d = delivery;
-    const char *suffix = d->codec && !d->name_is_whole ? ".gz" : "";
     struct patience patience = {.start_ms = now_ms(d)};
-    char name[PND_KDP_NAME_CAP];
+    char name[PND_KDP_NAME_CAP], extended_name[PND_KDP_NAME_CAP];
 
-    snprintf(name, sizeof(name), "%.*s%s", (int)(sizeof(name) - 1 - strlen(suffix)), d->name,
-             suffix);
+    make_name(d, d->suffix, name);
+    make_name(d, d->extended_suffix, extended_name);
     renew(&patience, d->retry_s, patience.start_ms);
     for (;;) {
         uint64_t bytes = 0, now;
-        int err = try_all(d, name, &bytes), waited;
+        int err = try_all(d, name, extended_name, &bytes), waited;
 
         if (is_final(err))
             return err;

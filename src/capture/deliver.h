@@ -24,7 +24,12 @@ struct pnd_delivery {
     struct pnd_content content;
     const char *name;        /* of the dump */
     bool name_is_whole;      /* nothing is added to it */
-    struct pnd_codec *codec; /* NULL: as it is; else ".gz" is added to the name */
+    struct pnd_codec *codec; /* NULL: as it is */
+    const char *suffix;      /* what is added to the name for it, ".gz"; NULL: nothing */
+    /* The same for a server that knows the extension. */
+    struct pnd_codec *extended_codec;
+    const char *extended_suffix;
+    uint8_t id[PND_CLIENT_ID_BYTES]; /* by which a server knows this dump in the next attempt */
     /* After the start of the first attempt, no round begins later; and again after one in which a
      * target took more than any did before, but only PND_DELIVER_RENEWED_MAX times. */
     uint32_t retry_s;

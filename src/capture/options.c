@@ -326,7 +326,7 @@ static void take_after(struct reader *r, struct pnd_capture_options *o)
 static void take_rest(struct reader *r, struct pnd_capture_options *o)
 {
     uint64_t number;
-    unsigned packing = PND_PACKING_GZIP;
+    unsigned packing = PND_PACKING_AUTO;
 
     if (take_number(r, "panicd_vlan", 1, PND_CAPTURE_VLAN_MAX, &number))
         o->vlan = (uint16_t)number;
@@ -340,6 +340,8 @@ static void take_rest(struct reader *r, struct pnd_capture_options *o)
         o->watchdog_s = (uint32_t)number;
     take_word(r, "panicd_compress", pnd_packing_words, PND_PACKING_COUNT, &packing);
     o->packing = (enum pnd_capture_packing)packing;
+    if (take_number(r, "panicd_plain", 0, 1, &number))
+        o->plain = number != 0;
     take_text(r, "panicd_local", o->local, sizeof(o->local));
     take_text(r, "panicd_vmcore", o->vmcore, sizeof(o->vmcore));
     take_text(r, "_panicd_corename", o->corename, sizeof(o->corename));

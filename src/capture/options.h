@@ -38,7 +38,9 @@ struct pnd_capture_server {
 };
 
 enum pnd_capture_packing {
+    PND_PACKING_AUTO, /* gzip; over the extension lz4, as far as there is time for it */
     PND_PACKING_GZIP,
+    PND_PACKING_LZ4,
     PND_PACKING_NONE,
 };
 
@@ -57,7 +59,8 @@ struct pnd_capture_options {
     char corename[PND_KDP_NAME_CAP];   /* _panicd_corename */
     char vmcore[256];                  /* panicd_vmcore; /proc/vmcore */
     unsigned filter;                   /* panicd_filter=0 to 31, makedumpfile's -d; 0: everything */
-    enum pnd_capture_packing packing;  /* panicd_compress=gzip|none */
+    enum pnd_capture_packing packing;  /* panicd_compress=auto|gzip|lz4|none */
+    bool plain;                        /* panicd_plain=1: Apple's protocol only */
     char local[PND_CAPTURE_LOCAL_CAP]; /* panicd_local: see target.h; "": none */
     uint32_t retry_s;     /* panicd_retry: seconds after the start until it is given up */
     uint32_t watchdog_s;  /* panicd_watchdog: seconds without a sign of life; 0: none */

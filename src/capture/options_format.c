@@ -15,7 +15,9 @@ const char *const pnd_after_words[PND_AFTER_COUNT] = {
 };
 
 const char *const pnd_packing_words[PND_PACKING_COUNT] = {
+    [PND_PACKING_AUTO] = "auto",
     [PND_PACKING_GZIP] = "gzip",
+    [PND_PACKING_LZ4] = "lz4",
     [PND_PACKING_NONE] = "none",
 };
 
@@ -122,8 +124,9 @@ int pnd_capture_options_format(const struct pnd_capture_options *options, char *
     if (strcmp(o->vmcore, PND_CAPTURE_VMCORE) != 0)
         add_text(&w, "panicd_vmcore", o->vmcore);
     add_number(&w, "panicd_filter", o->filter, 0);
-    if (o->packing != PND_PACKING_GZIP)
+    if (o->packing != PND_PACKING_AUTO)
         add_text(&w, "panicd_compress", pnd_packing_words[o->packing]);
+    add_number(&w, "panicd_plain", o->plain, 0);
     add_text(&w, "panicd_local", o->local);
     add_number(&w, "panicd_retry", o->retry_s, PND_CAPTURE_RETRY_S);
     add_number(&w, "panicd_watchdog", o->watchdog_s, PND_CAPTURE_WATCHDOG_S);

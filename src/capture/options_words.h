@@ -5,7 +5,7 @@
 #define PND_CAPTURE_OPTIONS_WORDS_H
 
 #define PND_AFTER_COUNT   5
-#define PND_PACKING_COUNT 2
+#define PND_PACKING_COUNT 4
 
 extern const char *const pnd_after_words[PND_AFTER_COUNT];     /* by enum pnd_after */
 extern const char *const pnd_packing_words[PND_PACKING_COUNT]; /* by enum pnd_capture_packing */

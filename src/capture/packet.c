@@ -39,6 +39,14 @@ static uint64_t packet_now_us(void *ctx)
     return pnd_clock_us();
 }
 
+static void put_tag(const struct pnd_packet *packet, uint8_t *at)
+{
+    at[0] = VLAN_ETHERTYPE >> 8;
+    at[1] = VLAN_ETHERTYPE & 0xff;
+    at[2] = (uint8_t)(packet->vlan >> 8);
+    at[3] = (uint8_t)packet->vlan;
+}
+
 /* @return the frame with the tag, @p len grown by it */
 static const void *add_tag(struct pnd_packet *packet, const uint8_t *frame, size_t *len)
 {
@@ -47,13 +55,16 @@ static const void *add_tag(struct pnd_packet *packet, const uint8_t *frame, size
     if (*len < MACS_BYTES || *len > sizeof(packet->tagged) - VLAN_TAG_BYTES)
         return frame;
     memcpy(at, frame, MACS_BYTES);
-    at[MACS_BYTES] = VLAN_ETHERTYPE >> 8;
-    at[MACS_BYTES + 1] = VLAN_ETHERTYPE & 0xff;
-    at[MACS_BYTES + 2] = (uint8_t)(packet->vlan >> 8);
-    at[MACS_BYTES + 3] = (uint8_t)packet->vlan;
+    put_tag(packet, at + MACS_BYTES);
     memcpy(at + MACS_BYTES + VLAN_TAG_BYTES, frame + MACS_BYTES, *len - MACS_BYTES);
     *len += VLAN_TAG_BYTES;
     return at;
+}
+
+/* A full queue, or a link that is not up yet, is a lost frame: it will be repeated. */
+static bool is_loss(int error)
+{
+    return error == ENOBUFS || error == EAGAIN || error == EINTR || error == ENETDOWN;
 }
 
 static int packet_send(void *ctx, const void *frame, size_t len)
@@ -65,10 +76,51 @@ static int packet_send(void *ctx, const void *frame, size_t len)
         frame = add_tag(packet, frame, &len);
     if (send(packet->fd, frame, len, 0) >= 0)
         return PND_OK;
-    /* A full queue, or a link that is not up yet, is a lost frame: it will be repeated. */
-    if (errno == ENOBUFS || errno == EAGAIN || errno == EINTR || errno == ENETDOWN)
-        return PND_OK;
-    return PND_E_LINK;
+    return is_loss(errno) ? PND_OK : PND_E_LINK;
+}
+
+enum { PARTS = 4, FRAMES_MAX = 64 }; /* MACs, tag, the rest of the header, payload */
+
+static void fill_message(struct pnd_packet *packet, const struct pnd_frame *frame,
+                         struct iovec iov[PARTS], struct msghdr *ret)
+{
+    uint8_t *header = (uint8_t *)(uintptr_t)frame->header; /* which sending does not write to */
+    size_t n = 0;
+
+    if (packet->vlan) {
+        iov[n++] = (struct iovec){.iov_base = header, .iov_len = MACS_BYTES};
+        iov[n++] = (struct iovec){.iov_base = packet->tagged, .iov_len = VLAN_TAG_BYTES};
+        iov[n++] = (struct iovec){.iov_base = header + MACS_BYTES,
+                                  .iov_len = frame->header_len - MACS_BYTES};
+    } else {
+        iov[n++] = (struct iovec){.iov_base = header, .iov_len = frame->header_len};
+    }
+    iov[n++] = (struct iovec){.iov_base = (void *)(uintptr_t)frame->payload,
+                              .iov_len = frame->payload_len};
+    *ret = (struct msghdr){.msg_iov = iov, .msg_iovlen = n};
+}
+
+/* One system call. What the queue has no room for is dropped from the first frame on that found
+ * none: it will be repeated. */
+static int packet_send_many(void *ctx, const struct pnd_frame *frames, unsigned count)
+{
+    struct pnd_packet *packet = ctx;
+    struct mmsghdr messages[FRAMES_MAX] = {0};
+    struct iovec iov[FRAMES_MAX][PARTS];
+
+    put_tag(packet, packet->tagged);
+    for (unsigned done = 0; done < count;) {
+        unsigned part = count - done < FRAMES_MAX ? count - done : FRAMES_MAX;
+        int n;
+
+        for (unsigned i = 0; i < part; i++)
+            fill_message(packet, &frames[done + i], iov[i], &messages[i].msg_hdr);
+        n = sendmmsg(packet->fd, messages, part, 0);
+        if (n < 0)
+            return is_loss(errno) ? PND_OK : PND_E_LINK;
+        done += (unsigned)n;
+    }
+    return PND_OK;
 }
 
 /* A sender in the same machine leaves the checksum to hardware that it never meets: 0 says that
@@ -182,8 +234,11 @@ static int bind_interface(struct pnd_packet *packet, const char *name, struct pn
 int pnd_packet_open(struct pnd_packet *packet, const char *name, struct pnd_nic *ret,
                     struct pnd_why *why)
 {
-    struct pnd_nic nic = {
-        .ctx = packet, .now_us = packet_now_us, .send = packet_send, .receive = packet_receive};
+    struct pnd_nic nic = {.ctx = packet,
+                          .now_us = packet_now_us,
+                          .send = packet_send,
+                          .receive = packet_receive,
+                          .send_many = packet_send_many};
     int err;
 
     memset(packet, 0, sizeof(*packet));

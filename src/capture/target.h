@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "panicd/client.h"
 #include "panicd/stage.h"
 
 #include "capture/options.h"
@@ -13,9 +14,19 @@
 
 enum { PND_TARGET_LABEL_CAP = 160 };
 
+/* A dump, as a target is asked to take it. */
+struct pnd_target_dump {
+    const char *name;
+    const char *extended_name; /* where the extension carries it, which another packing may suit */
+    uint8_t id[PND_CLIENT_ID_BYTES]; /* the same in each attempt that gives the same bytes */
+    bool anew;     /* what a server holds of that id already is not to be gone on with */
+    bool extended; /* open: it goes over the extension */
+};
+
 /*   label  for people: "10.0.40.2:1069", "/var/crash on vda1 (ext4)"
- *   open   a dump of that name. @p ret is the way in: its end makes the dump safe, and returns
- *          PND_OK only then. @return PND_OK; an error, and @p why says what to do
+ *   open   a dump. @p ret is the way in: its end makes the dump safe, and returns PND_OK only then;
+ *          a server that holds something else of that id makes it return PND_E_FORMAT.
+ *          @return PND_OK; an error, and @p why says what to do
  *   close  after the end, or at any error before it: takes back what open took; a dump that did not
  *          end is given up. @p err: what open, write or end returned; @p why, empty or what open
  *          said, then says in a line what went wrong; or, without an error, what is worth knowing
@@ -24,8 +35,17 @@ enum { PND_TARGET_LABEL_CAP = 160 };
 struct pnd_target {
     void *ctx;
     char label[PND_TARGET_LABEL_CAP];
-    int (*open)(void *ctx, const char *name, struct pnd_sink *ret, struct pnd_why *why);
+    int (*open)(void *ctx, struct pnd_target_dump *dump, struct pnd_sink *ret, struct pnd_why *why);
     int (*close)(void *ctx, int err, struct pnd_why *why);
+};
+
+/* Memory for what is on its way over the extension: this much is always there, and more is taken as
+ * the way needs it, up to a sixteenth of what the kernel says is available, and
+ * PND_CAPTURE_WINDOW_MAX. */
+enum {
+    PND_CAPTURE_WINDOW_BYTES = 64 << 10,
+    PND_CAPTURE_WINDOW_PART = 16,
+    PND_CAPTURE_WINDOW_MAX = 32 << 20,
 };
 
 /* A server, through the interface that @p options name: raw frames to the MAC that was carried

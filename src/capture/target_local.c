@@ -278,7 +278,8 @@ static int open_file(struct pnd_local_target *target, const char *name, struct p
 
 /* ---- the target ---- */
 
-static int open_target(void *ctx, const char *name, struct pnd_sink *ret, struct pnd_why *why)
+static int open_target(void *ctx, struct pnd_target_dump *dump, struct pnd_sink *ret,
+                       struct pnd_why *why)
 {
     struct pnd_local_target *target = ctx;
     int err = find(target, why);
@@ -286,7 +287,7 @@ static int open_target(void *ctx, const char *name, struct pnd_sink *ret, struct
     if (err)
         return err;
     if (target->word.kind == PND_LOCAL_UUID)
-        return open_file(target, name, ret, why);
+        return open_file(target, dump->name, ret, why);
     err = pnd_local_place_open(&target->place, target->root, &target->block, why);
     if (!err)
         pnd_local_place_sink(&target->place, ret);

@@ -5,8 +5,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "capture/complain.h"
+#include "capture/memory.h"
 #include "capture/netif.h"
 #include "capture/packet.h"
 #include "capture/target.h"
@@ -55,13 +57,21 @@ struct way {
     uint64_t answer_by_us; /* on the clock of inner */
     uint64_t heard_us;
     char name[PND_KDP_NAME_CAP]; /* with a number, if it needs one */
+    struct pnd_target_dump *dump;
     bool client_used;
     struct pnd_client client;
+};
+
+struct window {
+    void *memory; /* NULL: not looked for yet */
+    size_t bytes;
 };
 
 static struct server servers[PND_CAPTURE_SERVERS_MAX];
 static struct way the_way;
 static bool interface_awaited;
+static struct window window;
+static uint64_t window_memory[PND_CAPTURE_WINDOW_BYTES / sizeof(uint64_t)];
 
 /* ---- a link that gives up when there was never an answer */
 
@@ -77,6 +87,14 @@ static int way_send(void *ctx, struct pnd_endpoint to, const void *dgram, size_t
     const struct way *w = ctx;
 
     return w->inner.send(w->inner.ctx, to, dgram, len);
+}
+
+static int way_send_many(void *ctx, struct pnd_endpoint to, const struct pnd_datagram *packets,
+                         unsigned count)
+{
+    const struct way *w = ctx;
+
+    return w->inner.send_many(w->inner.ctx, to, packets, count);
 }
 
 static void note_silence(struct way *w, uint64_t now_us)
@@ -116,21 +134,57 @@ static int way_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us,
     return n;
 }
 
+/* Once, for all attempts. Of more than the smallest, only what is used takes memory. */
+static void find_window(void)
+{
+    uint64_t bytes = 0;
+
+    if (window.memory)
+        return;
+    window = (struct window){.memory = window_memory, .bytes = sizeof(window_memory)};
+    if (!pnd_memory_available(&bytes) || bytes / PND_CAPTURE_WINDOW_PART <= window.bytes)
+        return;
+    bytes /= PND_CAPTURE_WINDOW_PART;
+    if (bytes > PND_CAPTURE_WINDOW_MAX)
+        bytes = PND_CAPTURE_WINDOW_MAX;
+    void *memory = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory != MAP_FAILED)
+        window = (struct window){.memory = memory, .bytes = (size_t)bytes};
+}
+
 /* The write request and its answer. @return PND_E_TIMEOUT there was none within @p wait_us */
 static int ask(struct way *w, const char *name, uint64_t wait_us)
 {
-    struct pnd_client_config config = {.server = w->server->at, .name = name};
+    struct pnd_client_config config = {
+        .server = w->server->at,
+        .name = name,
+        .extended_name = w->dump->extended_name,
+        .resume = !w->dump->anew,
+    };
+    struct pnd_client_stats stats;
     int err;
+
+    if (!w->options->plain) {
+        find_window();
+        config.extension = &pnd_client_extension;
+        config.window = window.memory;
+        config.window_bytes = window.bytes;
+        memcpy(config.id, w->dump->id, sizeof(config.id));
+    }
 
     w->link = (struct pnd_link){.ctx = w,
                                 .now_us = way_now_us,
                                 .send = way_send,
                                 .receive = way_receive,
+                                .send_many = w->inner.send_many ? way_send_many : NULL,
                                 .dgram_max = w->inner.dgram_max};
     w->heard = w->quiet = false;
     w->answer_by_us = way_now_us(w) + wait_us;
     w->client_used = true;
     err = pnd_client_open(&w->client, &w->link, &config);
+    pnd_client_stats(&w->client, &stats);
+    w->dump->extended = stats.extended;
     return err == PND_E_NOROUTE && way_now_us(w) >= w->answer_by_us ? PND_E_TIMEOUT : err;
 }
 
@@ -310,7 +364,8 @@ static const char *failure_text(const struct way *w, int err, char dst[PND_FAILU
     return pnd_failure_text(dst, &failure);
 }
 
-static int server_open(void *ctx, const char *name, struct pnd_sink *ret, struct pnd_why *why)
+static int server_open(void *ctx, struct pnd_target_dump *dump, struct pnd_sink *ret,
+                       struct pnd_why *why)
 {
     const struct server *server = ctx;
     struct way *w = &the_way;
@@ -321,6 +376,7 @@ static int server_open(void *ctx, const char *name, struct pnd_sink *ret, struct
     w->packet.fd = w->packet.port_fd = w->udp.fd = -1;
     w->options = server->options;
     w->server = server->server;
+    w->dump = dump;
     err = find_interface(w, why);
     if (err)
         return err;
@@ -328,7 +384,7 @@ static int server_open(void *ctx, const char *name, struct pnd_sink *ret, struct
     w->raw = !err;
     if (w->raw)
         why->text[0] = '\0';
-    err = w->raw ? open_raw(w, name) : err == PND_E_SYS ? open_udp(w, name, why) : err;
+    err = w->raw ? open_raw(w, dump->name) : err == PND_E_SYS ? open_udp(w, dump->name, why) : err;
     if (err && !why->text[0])
         pnd_why(why, err, 0, "%s", failure_text(w, err, text));
     if (!err)
@@ -339,13 +395,15 @@ static int server_open(void *ctx, const char *name, struct pnd_sink *ret, struct
 static void say_stats(const struct way *w, struct pnd_why *why)
 {
     struct pnd_client_stats stats;
-    char skipped[48] = "";
+    char skipped[48] = "", held[48] = "";
 
     pnd_client_stats(&w->client, &stats);
     if (stats.skipped_bytes)
         snprintf(skipped, sizeof(skipped), "%" PRIu64 " of them zeros not sent, ",
                  stats.skipped_bytes);
-    pnd_why(why, PND_OK, 0, "%s%" PRIu64 " retransmissions, round trip %.2f ms", skipped,
+    if (stats.resumed_bytes)
+        snprintf(held, sizeof(held), "%" PRIu64 " held from before, ", stats.resumed_bytes);
+    pnd_why(why, PND_OK, 0, "%s%s%" PRIu64 " retransmissions, round trip %.2f ms", skipped, held,
             stats.retransmissions, (double)stats.rtt_us / 1000);
 }
 

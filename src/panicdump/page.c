@@ -104,7 +104,7 @@ void pnd_page_dump(const struct pnd_capture_options *o)
         snprintf(tried, sizeof(tried), "for %u %s", o->retry_s % 60 ? o->retry_s : o->retry_s / 60,
                  o->retry_s % 60 ? "s" : "min");
     pnd_page_field("dump", "%s, %s; tried %s, then %s", what,
-                   o->packing == PND_PACKING_GZIP ? "compressed" : "not compressed", tried,
+                   o->packing == PND_PACKING_NONE ? "not compressed" : "compressed", tried,
                    then[o->after]);
 }
 

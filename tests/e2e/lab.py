@@ -292,12 +292,14 @@ def makedumpfile(core, path, *options):
 
 
 def unpacked(path, place):
-    """Writes to @p place what gzip(1) makes of the dump @p path; LabError unless it is whole."""
+    """Writes to @p place what gzip(1) or lz4(1) makes of the dump @p path; LabError unless it is
+    whole."""
+    program = "lz4" if str(path).endswith(".lz4") else "gzip"
     with open(place, "wb") as out:
-        result = subprocess.run(["gzip", "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
+        result = subprocess.run([program, "-dc", path], stdin=subprocess.DEVNULL, stdout=out,
                                 stderr=subprocess.PIPE, timeout=PATIENCE_S)
     if result.returncode != 0:
-        raise LabError(f"gzip -dc {path}: {result.stderr.decode(errors='replace')}")
+        raise LabError(f"{program} -dc {path}: {result.stderr.decode(errors='replace')}")
     return place
 
 

@@ -61,7 +61,7 @@ class Scenario:
         self.log_has = log_has or LOG_HAS[crash.trigger]
         self.kernel = self.find_kernel()
         self.work = self.receiver = self.guest = self.dump = None
-        self.core = None   # the dump, unpacked by gzip
+        self.core = None   # the dump, unpacked
 
     def find_kernel(self):
         return lab.guest_kernel(self.flavour)
@@ -125,7 +125,7 @@ class Scenario:
         path = f"{self.work}/exported"
         result = self.receiver.panicctl("export", "latest", "-d", "-o", path)
         self.say(result.returncode == 0 and filecmp.cmp(path, self.core, shallow=False),
-                 "panicctl export -d unpacks the same as gzip does", result.stdout)
+                 "panicctl export -d unpacks the same as lz4 does", result.stdout)
         os.unlink(path)
 
     def check_catalog(self):
@@ -133,7 +133,7 @@ class Scenario:
                  f"{self.dump}\n{self.guest.console.tail()}\n{self.receiver.log.tail()}")
         release = self.kernel.release.replace("-", "_")   # "-" parts the fields of a name
         wanted = rf"core-linux-{re.escape(release)}-10\.0\.2\.15-{self.reason}-[0-9a-f]+"
-        wanted += r"\.gz" if self.packed else ""
+        wanted += r"\.lz4" if self.packed else ""
         self.say(re.fullmatch(wanted, self.dump["name"]),
                  f"its name says {self.reason}, the kernel's release and the machine's address",
                  self.dump["name"])
@@ -210,7 +210,7 @@ class Scenario:
         said, _ = lab.facts_of(path, self.work)
         early = {key: said["facts"].get(key) for key in ("panic", "trigger", "task", "kernel",
                                                          "host", "backtrace", "cpus")}
-        self.say(said["verdict"] == "incomplete" and said["format"] == "gzip+elf"
+        self.say(said["verdict"] == "incomplete" and said["format"] == "lz4+elf"
                  and early == {key: facts.get(key) for key in early},
                  "its first twentieth is incomplete, and says all of the panic", said)
 

@@ -24,7 +24,8 @@ static void a_server_alone_is_enough(void)
     CHECK_EQ(o.servers[0].at.port, 1069);
     CHECK_EQ(o.servers[0].via[0] | o.servers[0].via[5], 0);
     CHECK_EQ(o.after, PND_AFTER_REBOOT);
-    CHECK_EQ(o.packing, PND_PACKING_GZIP);
+    CHECK_EQ(o.packing, PND_PACKING_AUTO);
+    CHECK(!o.plain);
     CHECK_EQ(o.retry_s, 600);
     CHECK_EQ(o.watchdog_s, 120);
     CHECK_STR(o.vmcore, "/proc/vmcore");
@@ -142,7 +143,8 @@ static void each_mistake_is_named_and_harms_nothing_else(void)
         {"panicd_mtu=9001", "panicd_mtu=9001:"},
         {"panicd_filter=32", "panicd_filter=32: not a number from 0 to 31"},
         {"panicd_filter=-1", "panicd_filter=-1:"},
-        {"panicd_compress=lz4", "panicd_compress=lz4: say gzip or none"},
+        {"panicd_compress=zstd", "panicd_compress=zstd: say auto, gzip, lz4 or none"},
+        {"panicd_plain=2", "panicd_plain=2: not a number from 0 to 1"},
         {"panicd_retry=1h", "panicd_retry=1h: not a number"},
         {"panicd_watchdog=x\x1b[2J", "panicd_watchdog=x\\x1b[2J:"},
         {"panicd_after=sleep", "panicd_after=sleep: say reboot, poweroff, halt, wait or shell"},
@@ -221,10 +223,10 @@ static bool same(const struct pnd_capture_options *a, const struct pnd_capture_o
     return a->server_count == b->server_count && a->router_ip == b->router_ip &&
            a->own_ip == b->own_ip && a->prefix == b->prefix && a->vlan == b->vlan &&
            a->mtu == b->mtu && a->filter == b->filter && a->packing == b->packing &&
-           a->retry_s == b->retry_s && a->watchdog_s == b->watchdog_s && a->after == b->after &&
-           strcmp(a->match_name, b->match_name) == 0 && strcmp(a->match_mac, b->match_mac) == 0 &&
-           strcmp(a->corename, b->corename) == 0 && strcmp(a->vmcore, b->vmcore) == 0 &&
-           strcmp(a->local, b->local) == 0;
+           a->plain == b->plain && a->retry_s == b->retry_s && a->watchdog_s == b->watchdog_s &&
+           a->after == b->after && strcmp(a->match_name, b->match_name) == 0 &&
+           strcmp(a->match_mac, b->match_mac) == 0 && strcmp(a->corename, b->corename) == 0 &&
+           strcmp(a->vmcore, b->vmcore) == 0 && strcmp(a->local, b->local) == 0;
 }
 
 static void what_is_written_is_read_as_it_was(void)
@@ -235,6 +237,7 @@ static void what_is_written_is_read_as_it_was(void)
         "_panicd_ip=10.0.40.2:2069,10.0.40.3 panicd_via=-,52:54:00:12:34:56 kdp_ip_addr=1.2.3.4",
         "_panicd_ip=10.0.40.2 panicd_after=poweroff kdp_ip_addr=1.2.3.4/32 panicd_retry=0",
         "_panicd_ip=10.0.40.2 panicd_after=shell panicd_watchdog=0 panicd_compress=none",
+        "_panicd_ip=10.0.40.2 panicd_compress=lz4 panicd_plain=1",
         "_panicd_ip=10.0.40.2 panicd_after=wait kdp_match_mac=525400ABCDEF _router_ip=1.2.3.9",
         "_panicd_ip=10.0.40.2 panicd_vlan=1 panicd_mtu=9000 panicd_filter=31 kdp_match_name=eth0",
         "_panicd_ip=1.2.3.4 _panicd_corename=a panicd_vmcore=/x panicd_local=PARTUUID=12",
@@ -257,9 +260,10 @@ static void what_is_so_anyway_is_not_written_but_the_end_always_is(void)
 {
     char text[256];
 
-    CHECK_EQ(parse("_panicd_ip=10.0.40.2:1069 panicd_filter=0 panicd_retry=600 "
-                   "panicd_watchdog=120 panicd_compress=gzip panicd_vmcore=/proc/vmcore"),
-             PND_OK);
+    CHECK_EQ(
+        parse("_panicd_ip=10.0.40.2:1069 panicd_filter=0 panicd_retry=600 "
+              "panicd_watchdog=120 panicd_compress=auto panicd_plain=0 panicd_vmcore=/proc/vmcore"),
+        PND_OK);
     CHECK_EQ(pnd_capture_options_format(&o, text, sizeof(text)), PND_OK);
     CHECK_STR(text, "_panicd_ip=10.0.40.2 panicd_after=reboot");
 }

@@ -20,7 +20,9 @@ struct fake {
     unsigned further;    /* and so much later the next time */
     unsigned opened;
     int write_err, end_err, close_err;
-    uint32_t open_s; /* how long open takes */
+    uint32_t open_s;  /* how long open takes */
+    bool extended;    /* it knows the extension */
+    bool holds_other; /* ... and has something else of that id */
     size_t got;
     uint8_t data[64 * 1024];
 };
@@ -70,16 +72,20 @@ static int fake_end(void *ctx)
     struct fake *f = ctx;
 
     trace("e");
-    return f->end_err;
+    return f->holds_other ? PND_E_FORMAT : f->end_err;
 }
 
-static int fake_open(void *ctx, const char *name, struct pnd_sink *ret, struct pnd_why *why)
+static int fake_open(void *ctx, struct pnd_target_dump *dump, struct pnd_sink *ret,
+                     struct pnd_why *why)
 {
     struct fake *f = ctx;
 
     trace("%c", f->letter);
     f->opened++;
-    snprintf(w.name, sizeof(w.name), "%s", name);
+    CHECK_MEM(dump->id, "sixteen bytes id", PND_CLIENT_ID_BYTES);
+    dump->extended = f->extended;
+    f->holds_other &= !dump->anew;
+    snprintf(w.name, sizeof(w.name), "%s", f->extended ? dump->extended_name : dump->name);
     w.ms += (uint64_t)f->open_s * 1000;
     f->got = 0;
     *ret = (struct pnd_sink){.ctx = f, .write = fake_write, .end = fake_end};
@@ -191,6 +197,7 @@ static void begin(uint32_t retry_s)
         .target_count = TARGETS,
         .content = {.bytes = PIECE * PIECES, .write = content_write},
         .name = "core-x",
+        .id = "sixteen bytes id",
         .retry_s = retry_s,
         .ctx = &w,
         .now_ms = fake_now,
@@ -384,6 +391,7 @@ static void the_compressor_begins_anew_with_each_attempt(void)
 {
     begin(600);
     w.d.codec = &codec;
+    w.d.suffix = ".gz";
     w.fakes[0].fail_at = 5;
     w.fakes[0].write_err = PND_E_TIMEOUT;
     CHECK_EQ(pnd_deliver(&w.d), PND_OK);
@@ -396,12 +404,44 @@ static void the_compressor_begins_anew_with_each_attempt(void)
     CHECK(said("50000 bytes as 25002 in"));
 }
 
+static void a_server_of_the_extension_gets_the_form_that_is_made_for_it(void)
+{
+    static struct pnd_codec other;
+
+    other = codec;
+    begin(0);
+    w.d.extended_codec = &other;
+    w.d.extended_suffix = ".lz4";
+    w.fakes[0].extended = true;
+    CHECK_EQ(pnd_deliver(&w.d), PND_OK);
+    CHECK_STR(w.name, "core-x.lz4");
+    CHECK_EQ(w.codec_begun, 1);
+    CHECK(strstr(w.lines, "sent core-x.lz4 to target A"));
+    begin(0);
+    w.d.extended_codec = &other;
+    w.d.extended_suffix = ".lz4";
+    CHECK_EQ(pnd_deliver(&w.d), PND_OK);
+    CHECK_STR(w.name, "core-x");
+    CHECK_EQ(w.codec_begun, 0);
+}
+
+static void what_a_server_holds_that_is_something_else_is_begun_anew_there(void)
+{
+    begin(0);
+    w.fakes[0].extended = w.fakes[0].holds_other = true;
+    CHECK_EQ(pnd_deliver(&w.d), PND_OK);
+    CHECK_EQ(w.fakes[0].opened, 2);
+    CHECK_EQ(w.fakes[1].opened, 0);
+    CHECK_EQ(w.fakes[0].got, PIECE * PIECES);
+}
+
 static void a_whole_name_gets_no_suffix_and_a_long_one_is_cut_before_it(void)
 {
     char longest[300], name[300];
 
     begin(0);
     w.d.codec = &codec;
+    w.d.suffix = ".gz";
     w.d.name_is_whole = true;
     CHECK_EQ(pnd_deliver(&w.d), PND_OK);
     CHECK_STR(w.name, "core-x");
@@ -409,6 +449,7 @@ static void a_whole_name_gets_no_suffix_and_a_long_one_is_cut_before_it(void)
     memset(longest, 'n', sizeof(longest) - 1);
     longest[sizeof(longest) - 1] = '\0';
     w.d.codec = &codec;
+    w.d.suffix = ".gz";
     w.d.name = longest;
     CHECK_EQ(pnd_deliver(&w.d), PND_OK);
     CHECK(sscanf(w.lines, "  sending %299s", name) == 1);
@@ -460,6 +501,8 @@ int main(void)
     RUN(one_that_breaks_after_the_time_is_asked_again);
     RUN(one_that_always_breaks_is_not_asked_for_ever);
     RUN(the_compressor_begins_anew_with_each_attempt);
+    RUN(a_server_of_the_extension_gets_the_form_that_is_made_for_it);
+    RUN(what_a_server_holds_that_is_something_else_is_begun_anew_there);
     RUN(a_whole_name_gets_no_suffix_and_a_long_one_is_cut_before_it);
     RUN(the_console_hears_every_five_seconds_how_far_it_is);
     RUN(a_length_that_is_not_known_has_no_percentage);

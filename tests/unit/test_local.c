@@ -332,10 +332,11 @@ static void set_target(const char *text)
 
 static int send_dump(const void *data, size_t len)
 {
+    struct pnd_target_dump dump = {.name = "core-linux.gz"};
     int err;
 
     why.text[0] = '\0';
-    err = out.open(out.ctx, "core-linux.gz", &sink, &why);
+    err = out.open(out.ctx, &dump, &sink, &why);
     if (!err)
         err = put(data, len);
     if (!err)
@@ -383,7 +384,7 @@ static void a_dump_that_did_not_end_leaves_the_place_free(void)
     setup();
     machine_disk(bus, "vdb", 4 * MACHINE_MIB, 512);
     set_target("/dev/vdb");
-    CHECK_EQ(out.open(out.ctx, "core", &sink, &why), PND_OK);
+    CHECK_EQ(out.open(out.ctx, &(struct pnd_target_dump){.name = "core"}, &sink, &why), PND_OK);
     CHECK_EQ(put("half", 4), PND_OK);
     CHECK_EQ(out.close(out.ctx, PND_E_SOURCE, &why), PND_E_SOURCE);
     CHECK_EQ(send_dump("not packed", 10), PND_OK);
