@@ -11,6 +11,7 @@
  *     panicd_xnu=N            what a panic does, in the order of that train of xnu
  *     panicd_format=FORMAT    macho (the default) or elf
  *     panicd_patience_ms=N    how long one packet is repeated
+ *     panicd_plain=1          Apple's protocol only, also with a server that knows the extension
  *     panicd_follow=1         a packet to the debugger's port ends a dump
  *     box_exit=1              each end of the machine ends QEMU, by isa-debug-exit (devices.h)
  *     box_unreadable=1        a page of memory cannot be read: a dump has X in its place
@@ -42,12 +43,14 @@ enum {
     MIB = 1 << 20,
     DELETE = 0x7f,
     BACKSPACE = 0x08,
+    WINDOW_BYTES = 64 << 10, /* as large as one can be that is set aside for a panic */
 };
 
 extern const char box_text_start[];
 
 static BOX_WORK struct pnd_gzip gzip;
 static BOX_WORK struct pnd_lz4 lz4;
+static BOX_WORK uint8_t window[WINDOW_BYTES];
 
 static uint64_t number_arg(const char *name)
 {
@@ -159,6 +162,9 @@ static void bring_up(const struct pnd_bootargs *args)
         .image_address = (uint64_t)(uintptr_t)box_text_start,
         .format = arg_is("panicd_format", "elf") ? PND_CORE_ELF : PND_CORE_MACHO,
         .patience_us = number_arg("panicd_patience_ms") * MS,
+        .extension = number_arg("panicd_plain") ? NULL : &pnd_client_extension,
+        .window = window,
+        .window_bytes = sizeof(window),
         .follow_debugger_packets = number_arg("panicd_follow") != 0,
     };
 

@@ -278,19 +278,16 @@ def datagrams(recorded, port):
             and frame.source == box.OWN_IP]
 
 
+PLAIN = f"{ADDRESS} panicd_plain=1"
+
+
 def data_sizes(recorded, port):
     return [len(frame.payload) - 6 for frame in datagrams(recorded, port)
             if frame.payload[:2] == b"\0\3"]
 
 
-@sentence("network", "frames on the wire: headers, ports and lengths as documented, the ARP "
-          "request with a broadcast target; the same port at both ends")
-def wire_format():
-    line = f"debug=0x20444 panic=now {ADDRESS} {SERVER.boot_args()}"
-    with recording(line) as (machine, recorded):
-        end(machine, "waits")
-        sent()
-        seen = recorded()
+def check_frames(seen):
+    """The headers, which are the same whatever is in them. Returns the first datagram."""
     mine = datagrams(seen, SERVER.port)
     assert mine and all(frame.source_port == SERVER.port for frame in mine)
     for frame in mine:
@@ -306,14 +303,61 @@ def wire_format():
     assert asked and asked[-1].target_mac == frames.BROADCAST, asked
     first = mine[0].payload
     assert first[:2] == b"\0\2" and b"\0octet\0features\0" in first, first
+    return first
+
+
+def offered(wrq):
+    """Bit 16 of its mask: the sender knows the extension."""
+    return bool(wrq.split(b"\0features\0")[1][1] & 1)
+
+
+@sentence("network", "panicd_plain=1, frames on the wire: headers, ports and lengths as documented, "
+          "the ARP request with a broadcast target; the same port at both ends; one packet at a "
+          "time")
+def wire_format():
+    line = f"debug=0x20444 panic=now {PLAIN} {SERVER.boot_args()}"
+    with recording(line) as (machine, recorded):
+        end(machine, "waits")
+        sent()
+        seen = recorded()
+    assert not offered(check_frames(seen))
     sizes = data_sizes(seen, SERVER.port)
     assert max(sizes) == 1406 and sizes.count(1406) >= len(sizes) - 2, sorted(set(sizes))
+
+
+@sentence("network", "panicd knows the extension: the same frames, with its packets in them, many "
+          "on their way at a time")
+def extension():
+    line = f"debug=0x60444 panic=now {ADDRESS} {SERVER.boot_args()}"
+    with recording(line) as (machine, recorded):
+        end(machine, "waits")
+        row = sent()
+        cores.parse(SERVER.content(row))
+        seen = recorded()
+        says(machine, "^Sending write request for core-",
+             "^The server takes many packets at a time", r"^Packets: \d+", box.WAITING)
+    assert offered(check_frames(seen))
+    kinds = [frame.payload[:2] for frame in datagrams(seen, SERVER.port)]
+    assert kinds[1] == b"\0\x10" and b"\0\3" not in kinds, sorted(set(kinds))
+    ends = {kinds.count(kind) for kind in (b"\0\x12", b"\0\x13", b"\0\x14")}
+    assert 0 not in ends, f"no DATA, no ZERO, or no END: {sorted(set(kinds))}"
+    window = longest = 0
+    for frame in seen:
+        if not isinstance(frame, frames.Udp):
+            continue
+        if frame.target_port == SERVER.port and frame.payload[:2] == b"\0\x12":
+            window += len(frame.payload) - 20
+        elif frame.payload[:2] == b"\0\x16":
+            window = 0
+        longest = max(longest, window)
+    print(f"# at most {longest} bytes without an answer")
+    assert 1452 < longest <= 64 << 10, longest
 
 
 @sentence("network", "kdp_crashdump_pkt_size=512: no packet carries more than 512 bytes of dump, "
           "and the request says so")
 def packet_size():
-    line = (f"debug=0x20444 panic=now {ADDRESS} {SERVER.boot_args()} kdp_crashdump_pkt_size=512")
+    line = (f"debug=0x20444 panic=now {PLAIN} {SERVER.boot_args()} kdp_crashdump_pkt_size=512")
     with recording(line) as (machine, recorded):
         end(machine, "waits")
         sent()
@@ -324,7 +368,7 @@ def packet_size():
 
 @sentence("network", "kdp_crashdump_pkt_size=9000 is taken as 1406")
 def packet_size_clamped():
-    line = (f"debug=0x20444 panic=now {ADDRESS} {SERVER.boot_args()} kdp_crashdump_pkt_size=9000")
+    line = (f"debug=0x20444 panic=now {PLAIN} {SERVER.boot_args()} kdp_crashdump_pkt_size=9000")
     with recording(line) as (machine, recorded):
         end(machine, "waits")
         sent()
