@@ -28,7 +28,7 @@
 
 enum {
     PAGE_BYTES = 4096,
-    PATTERN_MIB_MAX = 64,
+    PATTERN_MIB_MAX = 1024,
     LINE_CAP = 1024,
     FLAG_ON_CRASH = 2, /* KEXEC_FILE_ON_CRASH of <linux/kexec.h> */
     BURST = 16,        /* pings between two looks at what came back */
