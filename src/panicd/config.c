@@ -164,7 +164,7 @@ static const struct pnd_conf_key keys[] = {
 
 void pnd_config_init(struct pnd_config *ret)
 {
-    static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
     *ret = (struct pnd_config){
         .addresses = {.at = {"0.0.0.0"}, .count = 1},

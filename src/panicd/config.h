@@ -35,12 +35,12 @@ struct pnd_config {
     uint64_t slots; /* transfers remembered, ended ones and openings included */
     /* [policy] and [time]: taken again on SIGHUP */
     struct pnd_config_allow allow;
-    uint64_t transfers_max;          /* live at a time */
-    bool extension;                  /* is granted to senders that know it */
-    uint64_t source_bytes_max;       /* kept of one address; 0: no limit */
-    uint64_t total_bytes_max;        /* kept in all; 0: no limit */
-    uint64_t floor_bytes;            /* stay free on the disk */
-    struct pnd_kdp_rx_limits limits; /* dump_bytes_max among them */
+    uint64_t transfers_max;      /* live at a time */
+    bool extension;              /* is granted to senders that know it */
+    uint64_t source_bytes_max;   /* kept of one address; 0: no limit */
+    uint64_t total_bytes_max;    /* kept in all; 0: no limit */
+    uint64_t floor_bytes;        /* stay free on the disk */
+    struct pnd_rx_limits limits; /* dump_bytes_max among them */
 };
 
 void pnd_config_init(struct pnd_config *ret);

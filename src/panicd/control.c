@@ -80,10 +80,9 @@ static json_t *json_transfer(struct pnd_server *server, const struct pnd_slot *s
 
     pnd_server_describe(slot, &dump);
     json = json_dump_row(server, &dump, ".part");
-    json_object_set_new(json, "phase",
-                        json_string(pnd_session_phase(&slot->session) == PND_KDP_RX_FINISHING
-                                        ? "finishing"
-                                        : "live"));
+    json_object_set_new(
+        json, "phase",
+        json_string(pnd_session_phase(&slot->session) == PND_RX_FINISHING ? "finishing" : "live"));
     json_object_set_new(json, "end", json_integer((json_int_t)pnd_session_end(&slot->session)));
     json_object_set_new(json, "rate", json_integer((json_int_t)slot->rate));
     json_object_set_new(json, "idle_ms",
@@ -116,7 +115,7 @@ static json_t *json_status(struct pnd_server *server)
     pnd_spool_room(&server->spool, &server->room_free, &server->room_total);
     for (uint32_t i = 0; i < pnd_table_size(server->table); i++)
         finishing +=
-            pnd_session_phase(&pnd_table_at(server->table, i)->session) == PND_KDP_RX_FINISHING;
+            pnd_session_phase(&pnd_table_at(server->table, i)->session) == PND_RX_FINISHING;
     json = json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", PND_VERSION, "pid", (int)getpid(),
                      "directory", json_name(server->spool.path), "started_at",
                      json_time(server->started_ms), "listening", json_listening(server));

@@ -134,7 +134,7 @@ static struct pnd_slot *take_slot(struct pnd_server *server, const struct pnd_or
 /* The slot's dump, of which nothing new comes, goes; what came of it is kept. */
 static void clear_slot(struct pnd_server *server, struct pnd_slot *slot)
 {
-    if (pnd_session_phase(&slot->session) == PND_KDP_RX_LIVE)
+    if (pnd_session_phase(&slot->session) == PND_RX_LIVE)
         pnd_transfer_let_go(server, slot, PND_JOB_ABANDON, "the sender started another dump");
     pnd_transfer_let_go(server, slot, PND_JOB_DISCARD, NULL);
     pnd_journal_clear(server->journal, slot->index);

@@ -232,7 +232,7 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     slot->resumed = true;
     memcpy(slot->file, record->file, sizeof(slot->file));
     switch (pnd_session_phase(&slot->session)) {
-    case PND_KDP_RX_LIVE:
+    case PND_RX_LIVE:
         class = PND_CLASS_BUSY;
         if (!recover_live(server, slot)) {
             pnd_journal_clear(server->journal, slot->index);
@@ -243,28 +243,28 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
         pnd_log(PND_INFO, "resumed", "id=%" PRIu64 " bytes=%" PRIu64, slot->id,
                 pnd_session_end(&slot->session));
         break;
-    case PND_KDP_RX_FINISHING:
+    case PND_RX_FINISHING:
         recover_finishing(server, slot);
         class = PND_CLASS_RESTING;
         break;
-    case PND_KDP_RX_LEFT: /* recover_left(), once all are there */
+    case PND_RX_LEFT: /* recover_left(), once all are there */
         slot->packets = pnd_session_packets(&slot->session);
         slot->leased_bytes = pnd_session_bytes(&slot->session);
         pnd_ext_rx_cut(&slot->session.ext);
         pnd_server_save_where(server, slot);
         class = PND_CLASS_RESTING;
         break;
-    case PND_KDP_RX_DONE:
-    case PND_KDP_RX_FAILED:
+    case PND_RX_DONE:
+    case PND_RX_FAILED:
         class = PND_CLASS_RESTING;
         break;
-    case PND_KDP_RX_ASKED:
+    case PND_RX_ASKED:
         if (slot->file[0]) /* made, but its first block was not acknowledged: it comes again */
             run_job(server, slot, PND_JOB_DISCARD, NULL);
         slot->file[0] = '\0';
         break;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_RESUMING: /* is saved as LEFT */
+    case PND_RX_NEW:
+    case PND_RX_RESUMING: /* is saved as LEFT */
         break;
     }
     pnd_table_classify(server->table, slot, class);

@@ -13,7 +13,7 @@ static bool is_ext(const struct pnd_session *session)
 }
 
 void pnd_session_init(struct pnd_session *session, enum pnd_protocol protocol,
-                      const struct pnd_kdp_rx_limits *limits)
+                      const struct pnd_rx_limits *limits)
 {
     session->protocol = protocol;
     if (is_ext(session)) {
@@ -33,7 +33,7 @@ void pnd_session_copy(struct pnd_session *ret, const struct pnd_session *session
         ret->kdp = session->kdp;
 }
 
-enum pnd_kdp_rx_phase pnd_session_phase(const struct pnd_session *session)
+enum pnd_rx_phase pnd_session_phase(const struct pnd_session *session)
 {
     return is_ext(session) ? session->ext.phase : session->kdp.phase;
 }
@@ -129,7 +129,7 @@ void pnd_session_finished(struct pnd_session *session, bool durable, uint64_t no
 
 bool pnd_session_is_left(const struct pnd_session *session)
 {
-    return pnd_session_phase(session) == PND_KDP_RX_LEFT;
+    return pnd_session_phase(session) == PND_RX_LEFT;
 }
 
 size_t pnd_session_save(const struct pnd_session *session, uint8_t ret[PND_SESSION_SAVED_CAP])
@@ -142,7 +142,7 @@ size_t pnd_session_save(const struct pnd_session *session, uint8_t ret[PND_SESSI
     return PND_KDP_RX_SAVED_BYTES;
 }
 
-int pnd_session_load(struct pnd_session *session, const struct pnd_kdp_rx_limits *limits,
+int pnd_session_load(struct pnd_session *session, const struct pnd_rx_limits *limits,
                      const uint8_t *saved, size_t len, const char *name, uint64_t now_us)
 {
     if (len == PND_EXT_RX_SAVED_BYTES) {

@@ -28,12 +28,12 @@ struct pnd_session {
 
 /* A session that is NEW. */
 void pnd_session_init(struct pnd_session *session, enum pnd_protocol protocol,
-                      const struct pnd_kdp_rx_limits *limits);
+                      const struct pnd_rx_limits *limits);
 
 /* As *ret = *session, without the ranges that are not in use. */
 void pnd_session_copy(struct pnd_session *ret, const struct pnd_session *session);
 
-enum pnd_kdp_rx_phase pnd_session_phase(const struct pnd_session *session);
+enum pnd_rx_phase pnd_session_phase(const struct pnd_session *session);
 const char *pnd_session_name(const struct pnd_session *session); /* as the sender gave it */
 uint64_t pnd_session_end(const struct pnd_session *session);     /* one past the highest byte */
 uint64_t pnd_session_solid(const struct pnd_session *session);   /* in the file, nothing missing */
@@ -64,7 +64,7 @@ bool pnd_session_is_left(const struct pnd_session *session);
  *   @return of save: the length in bytes; of load: PND_OK; PND_E_SHORT, PND_E_FORMAT the bytes are
  *           no saved session */
 size_t pnd_session_save(const struct pnd_session *session, uint8_t ret[PND_SESSION_SAVED_CAP]);
-int pnd_session_load(struct pnd_session *session, const struct pnd_kdp_rx_limits *limits,
+int pnd_session_load(struct pnd_session *session, const struct pnd_rx_limits *limits,
                      const uint8_t *saved, size_t len, const char *name, uint64_t now_us);
 
 #endif

@@ -225,19 +225,19 @@ static void tell_checker(struct pnd_server *server, struct pnd_slot *slot)
     pnd_checker_arriving(server->checker, slot->id, slot->file, &slot->origin.peer, slot->told);
 }
 
-static enum pnd_class class_of(enum pnd_kdp_rx_phase phase)
+static enum pnd_class class_of(enum pnd_rx_phase phase)
 {
     switch (phase) {
-    case PND_KDP_RX_LIVE:
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_LIVE:
+    case PND_RX_FINISHING:
+    case PND_RX_RESUMING:
         return PND_CLASS_BUSY;
-    case PND_KDP_RX_DONE:
-    case PND_KDP_RX_FAILED:
-    case PND_KDP_RX_LEFT:
+    case PND_RX_DONE:
+    case PND_RX_FAILED:
+    case PND_RX_LEFT:
         return PND_CLASS_RESTING;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_ASKED:
+    case PND_RX_NEW:
+    case PND_RX_ASKED:
         break;
     }
     return PND_CLASS_ASKED;
@@ -261,24 +261,24 @@ static void start_anew(struct pnd_server *server, struct pnd_slot *slot)
 static void commit(struct pnd_server *server, struct pnd_slot *slot, const struct pnd_session *next,
                    bool admitted)
 {
-    enum pnd_kdp_rx_phase before = pnd_session_phase(&slot->session);
-    enum pnd_kdp_rx_phase after = pnd_session_phase(next);
+    enum pnd_rx_phase before = pnd_session_phase(&slot->session);
+    enum pnd_rx_phase after = pnd_session_phase(next);
 
     if (admitted)
         start_anew(server, slot);
     pnd_session_copy(&slot->session, next);
     pnd_table_classify(server->table, slot, class_of(after));
-    if (after == PND_KDP_RX_NEW)
+    if (after == PND_RX_NEW)
         return;
     if (admitted)
         pnd_server_save_who(server, slot);
     pnd_server_save_where(server, slot);
     pnd_server_mind_deadline(server, slot);
-    if ((before == PND_KDP_RX_ASKED || before == PND_KDP_RX_RESUMING) && after == PND_KDP_RX_LIVE) {
+    if ((before == PND_RX_ASKED || before == PND_RX_RESUMING) && after == PND_RX_LIVE) {
         struct pnd_dump dump;
 
         pnd_server_describe(slot, &dump);
-        pnd_transfer_log(before == PND_KDP_RX_ASKED ? "begin" : "taken-up", &dump);
+        pnd_transfer_log(before == PND_RX_ASKED ? "begin" : "taken-up", &dump);
         pnd_control_begin(server->control, slot);
     }
 }
@@ -324,7 +324,7 @@ void pnd_transfer_fail(struct pnd_server *server, struct pnd_slot *slot,
     pnd_session_refuse_write(&next, pnd_clock_us(), outcome->final, outcome->error,
                              outcome->message, &actions);
     pnd_transfer_run(server, slot, &next, &actions, from);
-    if (pnd_session_phase(&next) == PND_KDP_RX_FAILED)
+    if (pnd_session_phase(&next) == PND_RX_FAILED)
         pnd_transfer_let_go(server, slot, PND_JOB_DISCARD, NULL);
 }
 
@@ -343,7 +343,7 @@ static bool admit(struct pnd_server *server, const struct pnd_origin *from)
 static bool disk_is_behind(const struct pnd_slot *slot)
 {
     return slot->write_back_pending && slot->session.protocol == PND_PROTOCOL_KDP &&
-           pnd_session_phase(&slot->session) == PND_KDP_RX_LIVE &&
+           pnd_session_phase(&slot->session) == PND_RX_LIVE &&
            pnd_session_solid(&slot->session) - slot->written_back >= PND_RECEIVE_BACKLOG;
 }
 
@@ -413,7 +413,7 @@ void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
 /* The end of a slot's turn: what was released, or never became anything, is free again. */
 void pnd_transfer_settle(struct pnd_server *server, struct pnd_slot *slot)
 {
-    if (!slot->released && pnd_session_phase(&slot->session) != PND_KDP_RX_NEW)
+    if (!slot->released && pnd_session_phase(&slot->session) != PND_RX_NEW)
         return;
     pnd_transfer_let_go(server, slot, PND_JOB_DISCARD, NULL);
     pnd_journal_clear(server->journal, slot->index);

@@ -41,7 +41,7 @@ static void add_ack(struct pnd_ext_rx *rx, uint64_t limit, uint64_t now_us, stru
     uint64_t age_us = rx->number ? now_us - rx->number_us : 0;
     struct pnd_ext_ack ack; /* not cleared: its ranges are a KiB */
 
-    ack.flags = rx->phase == PND_KDP_RX_DONE ? PND_EXT_DONE : 0;
+    ack.flags = rx->phase == PND_RX_DONE ? PND_EXT_DONE : 0;
     ack.token = rx->token;
     ack.number = rx->number;
     ack.age_us = age_us < UINT32_MAX ? (uint32_t)age_us : UINT32_MAX;
@@ -65,8 +65,8 @@ static void add_ack(struct pnd_ext_rx *rx, uint64_t limit, uint64_t now_us, stru
 /* Given up by us. What is to be said of it is said by say_failed(): take() has no actions. */
 static void fail(struct pnd_ext_rx *rx, uint64_t now_us, enum pnd_kdp_error error, const char *why)
 {
-    rx->abandons = rx->phase == PND_KDP_RX_LIVE || rx->phase == PND_KDP_RX_FINISHING;
-    rx->phase = PND_KDP_RX_FAILED;
+    rx->abandons = rx->phase == PND_RX_LIVE || rx->phase == PND_RX_FINISHING;
+    rx->phase = PND_RX_FAILED;
     rx->error = error;
     rx->why = why;
     rx->last_us = now_us;
@@ -89,20 +89,20 @@ void pnd_ext_rx_copy(struct pnd_ext_rx *ret, const struct pnd_ext_rx *from)
            offsetof(struct pnd_ext_rx, ranges.at) + from->ranges.count * sizeof(struct pnd_span));
 }
 
-static void begin(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limits,
+static void begin(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits,
                   const struct pnd_ext_open *open, uint32_t token, uint64_t now_us,
                   struct pnd_actions *ret)
 {
     size_t name_len = open->name_len < PND_KDP_NAME_CAP ? open->name_len : PND_KDP_NAME_CAP - 1;
 
     add(ret, PND_ACT_ADMIT);
-    if (rx->phase == PND_KDP_RX_LIVE)
+    if (rx->phase == PND_RX_LIVE)
         add(ret, PND_ACT_ABANDON)->why = memcmp(rx->id, open->id, sizeof(rx->id)) == 0
                                              ? "the sender began this dump anew"
                                              : "the sender started another dump";
     memset(rx, 0, offsetof(struct pnd_ext_rx, ranges.at));
     rx->limits = limits;
-    rx->phase = PND_KDP_RX_ASKED;
+    rx->phase = PND_RX_ASKED;
     rx->token = token;
     memcpy(rx->id, open->id, sizeof(rx->id));
     memcpy(rx->name, open->name, name_len);
@@ -124,9 +124,9 @@ bool pnd_ext_rx_may_go(const struct pnd_ext_rx *rx, uint64_t now_us)
 {
     uint64_t wait_ms;
 
-    if (rx->phase == PND_KDP_RX_FINISHING || rx->phase == PND_KDP_RX_RESUMING)
+    if (rx->phase == PND_RX_FINISHING || rx->phase == PND_RX_RESUMING)
         return false;
-    if (rx->phase != PND_KDP_RX_LIVE)
+    if (rx->phase != PND_RX_LIVE)
         return true;
     wait_ms = rx->quit ? rx->limits->quit_takeover_ms : rx->limits->takeover_ms;
     return now_us - rx->last_us >= wait_ms * US_PER_MS;
@@ -139,21 +139,21 @@ enum opening { GOES_ON, BEGINS, RESUMES, DRAWS_NOTHING };
 static enum opening what_opens(const struct pnd_ext_rx *rx, const struct pnd_ext_open *open,
                                uint64_t now_us)
 {
-    if (rx->phase == PND_KDP_RX_NEW || memcmp(rx->id, open->id, sizeof(rx->id)) != 0)
+    if (rx->phase == PND_RX_NEW || memcmp(rx->id, open->id, sizeof(rx->id)) != 0)
         return pnd_ext_rx_may_go(rx, now_us) ? BEGINS : DRAWS_NOTHING;
-    if (rx->phase == PND_KDP_RX_FAILED)
+    if (rx->phase == PND_RX_FAILED)
         return BEGINS;
-    if (rx->phase == PND_KDP_RX_LEFT)
+    if (rx->phase == PND_RX_LEFT)
         return open->flags & PND_EXT_FRESH && !is_copy(rx, open) ? BEGINS : RESUMES;
-    if (rx->phase == PND_KDP_RX_RESUMING)
+    if (rx->phase == PND_RX_RESUMING)
         return DRAWS_NOTHING;
-    if (!(open->flags & PND_EXT_FRESH) || rx->phase == PND_KDP_RX_ASKED)
+    if (!(open->flags & PND_EXT_FRESH) || rx->phase == PND_RX_ASKED)
         return GOES_ON;
-    if (rx->phase == PND_KDP_RX_FINISHING)
+    if (rx->phase == PND_RX_FINISHING)
         return DRAWS_NOTHING;
     if (is_copy(rx, open))
-        return rx->phase == PND_KDP_RX_LIVE && pnd_ext_rx_may_go(rx, now_us) ? BEGINS : GOES_ON;
-    return rx->phase == PND_KDP_RX_DONE || is_silent(rx, now_us) ? BEGINS : DRAWS_NOTHING;
+        return rx->phase == PND_RX_LIVE && pnd_ext_rx_may_go(rx, now_us) ? BEGINS : GOES_ON;
+    return rx->phase == PND_RX_DONE || is_silent(rx, now_us) ? BEGINS : DRAWS_NOTHING;
 }
 
 /* A sender that was started again counts its transmissions from 1. */
@@ -173,7 +173,7 @@ static void add_opened(const struct pnd_ext_rx *rx, uint16_t dgram_max, struct p
     add_reply(ret, pnd_ext_build_opened(ret->reply, sizeof(ret->reply), &opened));
 }
 
-void pnd_ext_rx_open(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limits,
+void pnd_ext_rx_open(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits,
                      const struct pnd_ext_open *open, uint32_t token, uint16_t dgram_max,
                      uint64_t now_us, struct pnd_actions *ret)
 {
@@ -189,8 +189,8 @@ void pnd_ext_rx_open(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limi
     else if (opening == RESUMES || is_silent(rx, now_us) || !is_copy(rx, open))
         forget_sender(rx);
     if (opening == RESUMES)
-        rx->phase = PND_KDP_RX_RESUMING;
-    if (rx->phase == PND_KDP_RX_ASKED || rx->phase == PND_KDP_RX_LIVE)
+        rx->phase = PND_RX_RESUMING;
+    if (rx->phase == PND_RX_ASKED || rx->phase == PND_RX_LIVE)
         rx->last_us = now_us;
     memcpy(rx->cookie, open->cookie, sizeof(rx->cookie));
     rx->fresh = open->flags & PND_EXT_FRESH;
@@ -205,15 +205,15 @@ void pnd_ext_rx_resumed(struct pnd_ext_rx *rx, bool ok, uint16_t dgram_max, uint
                         struct pnd_actions *ret)
 {
     ret->count = 0;
-    if (rx->phase != PND_KDP_RX_RESUMING)
+    if (rx->phase != PND_RX_RESUMING)
         return;
     rx->last_us = now_us;
     if (!ok) {
-        rx->phase = PND_KDP_RX_LEFT;
+        rx->phase = PND_RX_LEFT;
         add(ret, PND_ACT_RELEASE);
         return;
     }
-    rx->phase = PND_KDP_RX_LIVE;
+    rx->phase = PND_RX_LIVE;
     add_opened(rx, dgram_max, ret);
 }
 
@@ -307,8 +307,8 @@ static int on_piece(struct pnd_ext_rx *rx, const struct pnd_ext_packet *packet, 
     }
     if (err)
         return err;
-    ret->begins = rx->phase == PND_KDP_RX_ASKED;
-    rx->phase = PND_KDP_RX_LIVE;
+    ret->begins = rx->phase == PND_RX_ASKED;
+    rx->phase = PND_RX_LIVE;
     if (packet->data)
         rx->stalled_us = 0;
     return PND_OK;
@@ -320,8 +320,8 @@ static int on_end(struct pnd_ext_rx *rx, const struct pnd_ext_packet *packet, ui
 {
     if (packet->offset > rx->limits->dump_bytes_max)
         return too_large(rx, now_us);
-    ret->begins = rx->phase == PND_KDP_RX_ASKED;
-    rx->phase = PND_KDP_RX_LIVE;
+    ret->begins = rx->phase == PND_RX_ASKED;
+    rx->phase = PND_RX_LIVE;
     rx->ended = true;
     rx->length = packet->offset;
     rx->whole_sum = packet->sum;
@@ -349,13 +349,13 @@ static int on_stop(struct pnd_ext_rx *rx, const void *dgram, size_t len, uint64_
     struct pnd_ext_stop stop;
     int err = pnd_ext_parse_stop(dgram, len, &stop);
 
-    if (!err && (rx->phase == PND_KDP_RX_NEW || stop.token != rx->token))
+    if (!err && (rx->phase == PND_RX_NEW || stop.token != rx->token))
         err = PND_E_TYPE;
     if (err) {
         rx->strays++;
         return err;
     }
-    if (rx->phase == PND_KDP_RX_LIVE && !rx->quit) {
+    if (rx->phase == PND_RX_LIVE && !rx->quit) {
         rx->quit = true;
         rx->last_us = now_us; /* the shorter wait begins here, however long the silence was */
     }
@@ -389,20 +389,20 @@ int pnd_ext_rx_take(struct pnd_ext_rx *rx, const void *dgram, size_t len, uint64
     if (pnd_ext_op(dgram, len) == PND_EXT_STOP)
         return on_stop(rx, dgram, len, now_us);
     err = pnd_ext_parse(dgram, len, &packet);
-    if (!err && (rx->phase == PND_KDP_RX_NEW || packet.token != rx->token))
+    if (!err && (rx->phase == PND_RX_NEW || packet.token != rx->token))
         err = PND_E_TYPE;
     if (err) {
         rx->strays++;
         return err;
     }
-    if (rx->phase == PND_KDP_RX_LEFT || rx->phase == PND_KDP_RX_RESUMING) {
+    if (rx->phase == PND_RX_LEFT || rx->phase == PND_RX_RESUMING) {
         rx->strays++;
         return PND_E_TYPE;
     }
     hear(rx, &packet, len, now_us);
     switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
-    case PND_KDP_RX_LIVE:
+    case PND_RX_ASKED:
+    case PND_RX_LIVE:
         rx->last_us = now_us;
         rx->quit = false;
         if (packet.op == PND_EXT_END)
@@ -411,17 +411,17 @@ int pnd_ext_rx_take(struct pnd_ext_rx *rx, const void *dgram, size_t len, uint64
             return on_piece(rx, &packet, now_us, ret);
         rx->answer = true;
         return PND_OK;
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_DONE:
+    case PND_RX_FINISHING:
+    case PND_RX_DONE:
         on_late(rx, &packet);
         return PND_OK;
-    case PND_KDP_RX_FAILED:
+    case PND_RX_FAILED:
         rx->strays++;
         rx->answer = true;
         return PND_OK;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_LEFT:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_NEW:
+    case PND_RX_LEFT:
+    case PND_RX_RESUMING:
         break;
     }
     return PND_E_TYPE;
@@ -438,7 +438,7 @@ static void conclude(struct pnd_ext_rx *rx, uint64_t now_us, struct pnd_actions 
     } else {
         add(ret, PND_ACT_SIZE)->offset = rx->length;
         add(ret, PND_ACT_FINISH);
-        rx->phase = PND_KDP_RX_FINISHING;
+        rx->phase = PND_RX_FINISHING;
         rx->end = rx->length;
         rx->last_us = now_us;
         rx->stalled_us = 0;
@@ -451,11 +451,11 @@ void pnd_ext_rx_answer(struct pnd_ext_rx *rx, uint64_t room, uint64_t now_us,
     uint64_t limit = room < UINT64_MAX - rx->held ? rx->held + room : UINT64_MAX;
 
     ret->count = 0;
-    if (rx->phase == PND_KDP_RX_LEFT || rx->phase == PND_KDP_RX_RESUMING)
+    if (rx->phase == PND_RX_LEFT || rx->phase == PND_RX_RESUMING)
         return;
-    if (rx->phase == PND_KDP_RX_LIVE && rx->ended && rx->held >= rx->length)
+    if (rx->phase == PND_RX_LIVE && rx->ended && rx->held >= rx->length)
         conclude(rx, now_us, ret);
-    if (rx->phase == PND_KDP_RX_FAILED) {
+    if (rx->phase == PND_RX_FAILED) {
         if (rx->answer)
             say_failed(rx, ret);
     } else if (rx->why) {
@@ -482,18 +482,18 @@ static uint64_t idle_deadline_us(const struct pnd_ext_rx *rx)
 static uint64_t deadline_us(const struct pnd_ext_rx *rx)
 {
     switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
+    case PND_RX_ASKED:
         return rx->last_us + rx->limits->asked_ms * US_PER_MS;
-    case PND_KDP_RX_LIVE:
+    case PND_RX_LIVE:
         return idle_deadline_us(rx);
-    case PND_KDP_RX_DONE:
-    case PND_KDP_RX_FAILED:
+    case PND_RX_DONE:
+    case PND_RX_FAILED:
         return rx->last_us + rx->limits->done_ms * US_PER_MS;
-    case PND_KDP_RX_LEFT:
+    case PND_RX_LEFT:
         return rx->last_us + rx->limits->resume_ms * US_PER_MS;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_NEW:
+    case PND_RX_FINISHING:
+    case PND_RX_RESUMING:
         break;
     }
     return UINT64_MAX;
@@ -511,7 +511,7 @@ void pnd_ext_rx_tick(struct pnd_ext_rx *rx, uint64_t now_us, struct pnd_actions 
     ret->count = 0;
     if (at_us == UINT64_MAX || now_us < at_us)
         return;
-    if (rx->phase == PND_KDP_RX_LIVE) {
+    if (rx->phase == PND_RX_LIVE) {
         if (rx->stalled_us) { /* the sender may still be asking: it hears what was wrong */
             fail(rx, now_us, PND_KDP_E_NOSPACE, "disk full");
             say_failed(rx, ret);
@@ -519,7 +519,7 @@ void pnd_ext_rx_tick(struct pnd_ext_rx *rx, uint64_t now_us, struct pnd_actions 
         }
         add(ret, PND_ACT_ABANDON)->why = pnd_ext_rx_why_left(rx);
         if (rx->limits->resume_ms) {
-            rx->phase = PND_KDP_RX_LEFT;
+            rx->phase = PND_RX_LEFT;
             rx->last_us = now_us;
             return;
         }
@@ -553,14 +553,14 @@ void pnd_ext_rx_finished(struct pnd_ext_rx *rx, bool durable, uint64_t now_us,
                          struct pnd_actions *ret)
 {
     ret->count = 0;
-    if (rx->phase != PND_KDP_RX_FINISHING)
+    if (rx->phase != PND_RX_FINISHING)
         return;
     if (!durable) {
         fail(rx, now_us, PND_KDP_E_NOSPACE, "the dump could not be made durable");
         say_failed(rx, ret);
         return;
     }
-    rx->phase = PND_KDP_RX_DONE;
+    rx->phase = PND_RX_DONE;
     rx->last_us = now_us;
     add_ack(rx, rx->held, now_us, ret);
 }

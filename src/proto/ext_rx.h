@@ -26,8 +26,8 @@ enum {
 /* Copied freely (pnd_ext_rx_copy() leaves out what is not in use); holds no pointer but the limits
  * and a static phrase. All of it 0 is a session that is NEW. Times are those given as now_us. */
 struct pnd_ext_rx {
-    const struct pnd_kdp_rx_limits *limits; /* all but reack_ms and repeat_ms */
-    enum pnd_kdp_rx_phase phase;            /* ASKED: opened, no file yet */
+    const struct pnd_rx_limits *limits; /* all but reack_ms and repeat_ms */
+    enum pnd_rx_phase phase;            /* ASKED: opened, no file yet */
     uint8_t id[PND_EXT_ID_BYTES];
     uint8_t cookie[PND_EXT_COOKIE_BYTES]; /* of the last OPEN, which tells a copy of it */
     bool fresh;                           /* its flag */
@@ -79,7 +79,7 @@ struct pnd_ext_rx_news {
  * PROTOCOL.md#kdp-12.2
  *   @param token  for a dump that begins; one that goes on keeps its own
  *   @param dgram_max  the largest datagram that the owner receives whole */
-void pnd_ext_rx_open(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limits,
+void pnd_ext_rx_open(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits,
                      const struct pnd_ext_open *open, uint32_t token, uint16_t dgram_max,
                      uint64_t now_us, struct pnd_actions *ret);
 
@@ -130,8 +130,8 @@ void pnd_ext_rx_finished(struct pnd_ext_rx *rx, bool durable, uint64_t now_us,
  * restart finds no file that is too short. If it is LEFT, RESUME cuts the file (actions.h).
  * @return PND_OK; PND_E_SHORT, PND_E_FORMAT the bytes are no saved session */
 void pnd_ext_rx_save(const struct pnd_ext_rx *rx, uint8_t ret[PND_EXT_RX_SAVED_BYTES]);
-int pnd_ext_rx_load(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limits,
-                    const uint8_t *saved, size_t len, const char *name, uint64_t now_us);
+int pnd_ext_rx_load(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits, const uint8_t *saved,
+                    size_t len, const char *name, uint64_t now_us);
 
 /* What lies behind `held` counts as not written. @return `held` */
 uint64_t pnd_ext_rx_cut(struct pnd_ext_rx *rx);

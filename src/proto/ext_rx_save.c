@@ -15,7 +15,7 @@ void pnd_ext_rx_save(const struct pnd_ext_rx *rx, uint8_t ret[PND_EXT_RX_SAVED_B
 {
     struct pnd_wr wr = pnd_wr(ret, PND_EXT_RX_SAVED_BYTES);
     /* Whoever finds it has not taken it up. */
-    enum pnd_kdp_rx_phase phase = rx->phase == PND_KDP_RX_RESUMING ? PND_KDP_RX_LEFT : rx->phase;
+    enum pnd_rx_phase phase = rx->phase == PND_RX_RESUMING ? PND_RX_LEFT : rx->phase;
 
     memset(ret, 0, PND_EXT_RX_SAVED_BYTES);
     pnd_wr_u8(&wr, SAVED_VERSION);
@@ -38,17 +38,17 @@ void pnd_ext_rx_save(const struct pnd_ext_rx *rx, uint8_t ret[PND_EXT_RX_SAVED_B
  */
 static bool makes_sense(const struct pnd_ext_rx *rx)
 {
-    if (rx->phase == PND_KDP_RX_NEW || rx->phase > PND_KDP_RX_LEFT || rx->error > PND_KDP_E_NOUSER)
+    if (rx->phase == PND_RX_NEW || rx->phase > PND_RX_LEFT || rx->error > PND_KDP_E_NOUSER)
         return false;
-    if (rx->phase == PND_KDP_RX_ASKED)
+    if (rx->phase == PND_RX_ASKED)
         return !rx->ended && rx->held == 0;
-    if (rx->phase == PND_KDP_RX_FINISHING || rx->phase == PND_KDP_RX_DONE)
+    if (rx->phase == PND_RX_FINISHING || rx->phase == PND_RX_DONE)
         return rx->ended && rx->held == rx->length && rx->sum == rx->whole_sum;
     return true;
 }
 
-int pnd_ext_rx_load(struct pnd_ext_rx *rx, const struct pnd_kdp_rx_limits *limits,
-                    const uint8_t *saved, size_t len, const char *name, uint64_t now_us)
+int pnd_ext_rx_load(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits, const uint8_t *saved,
+                    size_t len, const char *name, uint64_t now_us)
 {
     struct pnd_rd rd = pnd_rd(saved, len);
     uint8_t version = pnd_rd_u8(&rd), phase = pnd_rd_u8(&rd), flags = pnd_rd_u8(&rd);

@@ -131,9 +131,9 @@ static void answer_first(struct pnd_kdp_rx *rx, uint32_t block, uint64_t held_un
 static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint64_t now_ms,
                   struct pnd_actions *ret)
 {
-    bool abandons = rx->phase == PND_KDP_RX_LIVE;
+    bool abandons = rx->phase == PND_RX_LIVE;
     /* A late copy of a finished dump's own WRQ must not silence the answers to its EOF. */
-    bool copy = rx->phase == PND_KDP_RX_DONE && same_name(rx, wrq);
+    bool copy = rx->phase == PND_RX_DONE && same_name(rx, wrq);
     uint32_t previous_eof = copy ? rx->expected : 0;
     size_t len = wrq->name_len < PND_KDP_NAME_CAP ? wrq->name_len : PND_KDP_NAME_CAP - 1;
 
@@ -143,7 +143,7 @@ static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint6
     pnd_kdp_rx_init(rx, rx->limits);
     memcpy(rx->name, wrq->name, len);
     grant(rx, wrq);
-    rx->phase = PND_KDP_RX_ASKED;
+    rx->phase = PND_RX_ASKED;
     rx->expected = 1;
     rx->previous_eof = previous_eof;
     rx->last_ms = rx->answered_ms = now_ms;
@@ -153,10 +153,10 @@ static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint6
 
 bool pnd_kdp_rx_may_go(const struct pnd_kdp_rx *rx, uint64_t now_ms)
 {
-    if (rx->phase == PND_KDP_RX_FINISHING)
+    if (rx->phase == PND_RX_FINISHING)
         return false;
     /* ERROR shortens the wait, no more: anybody can forge that, too. */
-    return rx->phase != PND_KDP_RX_LIVE ||
+    return rx->phase != PND_RX_LIVE ||
            now_ms - rx->last_ms >=
                (rx->quit ? rx->limits->quit_takeover_ms : rx->limits->takeover_ms);
 }
@@ -165,7 +165,7 @@ bool pnd_kdp_rx_may_go(const struct pnd_kdp_rx *rx, uint64_t now_ms)
 static void on_wrq(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint64_t now_ms,
                    struct pnd_actions *ret)
 {
-    if (rx->phase == PND_KDP_RX_ASKED && same_name(rx, wrq))
+    if (rx->phase == PND_RX_ASKED && same_name(rx, wrq))
         answer_again(rx, 0, rx->features, now_ms, ret);
     else if (pnd_kdp_rx_may_go(rx, now_ms))
         begin(rx, wrq, now_ms, ret);
@@ -176,9 +176,9 @@ static void on_wrq(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint
 static void fail(struct pnd_kdp_rx *rx, uint64_t now_ms, enum pnd_kdp_error error,
                  const char *message, struct pnd_actions *ret)
 {
-    if (rx->phase == PND_KDP_RX_LIVE || rx->phase == PND_KDP_RX_FINISHING)
+    if (rx->phase == PND_RX_LIVE || rx->phase == PND_RX_FINISHING)
         add(ret, PND_ACT_ABANDON)->why = message;
-    rx->phase = PND_KDP_RX_FAILED;
+    rx->phase = PND_RX_FAILED;
     rx->error = error;
     rx->last_ms = now_ms;
     add_error(ret, error, message);
@@ -189,7 +189,7 @@ static void accept_block(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_acti
     uint64_t held_until_ms = pnd_kdp_rhythm_held_until_ms(&rx->rhythm);
 
     pnd_kdp_rhythm_accepted(&rx->rhythm, now_ms);
-    rx->phase = PND_KDP_RX_LIVE;
+    rx->phase = PND_RX_LIVE;
     rx->last_ms = now_ms;
     rx->held_ms = rx->stalled_ms = 0;
     rx->reacked = rx->repeated = false;
@@ -216,7 +216,7 @@ static int on_data(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet, u
         fail(rx, now_ms, PND_KDP_E_NOSPACE, "the dump is larger than the server allows", ret);
         return PND_E_RANGE;
     }
-    if (rx->phase == PND_KDP_RX_ASKED)
+    if (rx->phase == PND_RX_ASKED)
         add(ret, PND_ACT_OPEN);
     if (len) {
         write = add(ret, PND_ACT_WRITE);
@@ -247,7 +247,7 @@ static int on_seek(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet, u
         fail(rx, now_ms, PND_KDP_E_NOSPACE, "SEEK beyond the size that the server allows", ret);
         return PND_E_RANGE;
     }
-    if (rx->phase == PND_KDP_RX_ASKED)
+    if (rx->phase == PND_RX_ASKED)
         add(ret, PND_ACT_OPEN);
     rx->position = offset;
     accept_block(rx, now_ms, ret);
@@ -280,14 +280,14 @@ static void on_eof(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *r
 {
     uint64_t end = end_without_junk(rx);
 
-    if (rx->phase == PND_KDP_RX_ASKED)
+    if (rx->phase == PND_RX_ASKED)
         add(ret, PND_ACT_OPEN);
     if (end != rx->end) {
         add(ret, PND_ACT_SIZE)->offset = end;
         rx->end = end;
     }
     add(ret, PND_ACT_FINISH);
-    rx->phase = PND_KDP_RX_FINISHING;
+    rx->phase = PND_RX_FINISHING;
     rx->last_ms = now_ms;
     rx->held_ms = rx->stalled_ms = 0;
 }
@@ -323,21 +323,21 @@ static int on_block(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet, 
         on_eof(rx, now_ms, ret);
         return PND_OK;
     }
-    if (rx->phase == PND_KDP_RX_LIVE && packet->op != PND_KDP_EOF &&
+    if (rx->phase == PND_RX_LIVE && packet->op != PND_KDP_EOF &&
         packet->block == rx->expected - 1) {
         rx->quit = false;
         rx->last_ms = now_ms;
         repeat_ack(rx, packet->block, now_ms, ret);
         return PND_OK;
     }
-    if (rx->phase == PND_KDP_RX_ASKED && packet->op == PND_KDP_EOF && rx->previous_eof &&
+    if (rx->phase == PND_RX_ASKED && packet->op == PND_KDP_EOF && rx->previous_eof &&
         packet->block == rx->previous_eof) {
         answer_again(rx, packet->block, 0, now_ms, ret);
         return PND_OK;
     }
     /* An EOF of another number is of a sender that gave a block up: to it, the last ACK may mean
      * success just as to one that is ahead. */
-    if (rx->phase == PND_KDP_RX_LIVE)
+    if (rx->phase == PND_RX_LIVE)
         pnd_kdp_rhythm_stray(&rx->rhythm,
                              packet->op == PND_KDP_EOF ? 1 : packet->block - rx->expected);
     rx->strays++;
@@ -348,22 +348,22 @@ static int on_transfer_packet(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet
                               uint64_t now_ms, struct pnd_actions *ret)
 {
     switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
-    case PND_KDP_RX_LIVE:
+    case PND_RX_ASKED:
+    case PND_RX_LIVE:
         return on_block(rx, packet, now_ms, ret);
-    case PND_KDP_RX_DONE:
+    case PND_RX_DONE:
         if (packet->op == PND_KDP_EOF && packet->block == rx->expected) {
             answer_again(rx, packet->block, 0, now_ms, ret);
             return PND_OK;
         }
         break;
-    case PND_KDP_RX_FAILED:
+    case PND_RX_FAILED:
         add_error(ret, rx->error, "this dump was given up by the server");
         break;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_LEFT:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_NEW:
+    case PND_RX_FINISHING:
+    case PND_RX_LEFT:
+    case PND_RX_RESUMING:
         break;
     }
     rx->strays++;
@@ -374,7 +374,7 @@ static int on_transfer_packet(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet
  * instead of ending the dump, and the next good block takes it back. */
 static void on_error(struct pnd_kdp_rx *rx, uint64_t now_ms)
 {
-    if (rx->phase != PND_KDP_RX_LIVE || rx->quit)
+    if (rx->phase != PND_RX_LIVE || rx->quit)
         return;
     rx->quit = true;
     rx->last_ms = now_ms; /* the shorter wait begins here, however long the silence was */
@@ -385,7 +385,7 @@ static bool looks_like_wrq(const uint8_t *dgram, size_t len)
     return len >= 2 && dgram[0] == 0 && dgram[1] == PND_KDP_WRQ;
 }
 
-void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits)
+void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits)
 {
     memset(rx, 0, sizeof(*rx));
     rx->limits = limits;
@@ -402,7 +402,7 @@ int pnd_kdp_rx_datagram(struct pnd_kdp_rx *rx, const void *dgram, size_t len, ui
     ret->count = 0;
     err = pnd_kdp_parse(dgram, len, &packet);
     if (err) {
-        if (rx->phase == PND_KDP_RX_NEW && looks_like_wrq(dgram, len))
+        if (rx->phase == PND_RX_NEW && looks_like_wrq(dgram, len))
             add_error(ret, PND_KDP_E_ILLEGAL,
                       err == PND_E_MODE ? "only mode octet is known here" : "malformed WRQ");
         rx->strays++;
@@ -463,11 +463,11 @@ void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions 
 {
     ret->count = 0;
     switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
+    case PND_RX_ASKED:
         if (now_ms >= rx->last_ms + rx->limits->asked_ms)
             add(ret, PND_ACT_RELEASE);
         return;
-    case PND_KDP_RX_LIVE:
+    case PND_RX_LIVE:
         if (now_ms >= idle_deadline_ms(rx)) {
             if (rx->stalled_ms) { /* the sender may still be asking: it hears what was wrong */
                 fail(rx, now_ms, PND_KDP_E_NOSPACE, "disk full", ret);
@@ -482,20 +482,20 @@ void pnd_kdp_rx_tick(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions 
             repeat_by_time(rx, now_ms, ret);
         }
         return;
-    case PND_KDP_RX_DONE:
+    case PND_RX_DONE:
         if (rx->held_ms && now_ms >= rx->held_ms) {
             answer_first(rx, rx->expected, rx->held_ms, now_ms, ret);
             return;
         }
         /* fall through */
-    case PND_KDP_RX_FAILED:
+    case PND_RX_FAILED:
         if (now_ms >= rx->last_ms + rx->limits->done_ms)
             add(ret, PND_ACT_RELEASE);
         return;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_LEFT:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_NEW:
+    case PND_RX_FINISHING:
+    case PND_RX_LEFT:
+    case PND_RX_RESUMING:
         return;
     }
 }
@@ -505,21 +505,21 @@ uint64_t pnd_kdp_rx_deadline_ms(const struct pnd_kdp_rx *rx)
     uint64_t at_ms;
 
     switch (rx->phase) {
-    case PND_KDP_RX_ASKED:
+    case PND_RX_ASKED:
         return rx->last_ms + rx->limits->asked_ms;
-    case PND_KDP_RX_LIVE:
+    case PND_RX_LIVE:
         at_ms = rx->held_ms ? rx->held_ms : repetition_ms(rx);
         return at_ms < idle_deadline_ms(rx) ? at_ms : idle_deadline_ms(rx);
-    case PND_KDP_RX_DONE:
+    case PND_RX_DONE:
         if (rx->held_ms)
             return rx->held_ms;
         /* fall through */
-    case PND_KDP_RX_FAILED:
+    case PND_RX_FAILED:
         return rx->last_ms + rx->limits->done_ms;
-    case PND_KDP_RX_NEW:
-    case PND_KDP_RX_FINISHING:
-    case PND_KDP_RX_LEFT:
-    case PND_KDP_RX_RESUMING:
+    case PND_RX_NEW:
+    case PND_RX_FINISHING:
+    case PND_RX_LEFT:
+    case PND_RX_RESUMING:
         break;
     }
     return UINT64_MAX;
@@ -540,13 +540,13 @@ void pnd_kdp_rx_finished(struct pnd_kdp_rx *rx, bool durable, uint64_t now_ms,
                          struct pnd_actions *ret)
 {
     ret->count = 0;
-    if (rx->phase != PND_KDP_RX_FINISHING)
+    if (rx->phase != PND_RX_FINISHING)
         return;
     if (!durable) {
         fail(rx, now_ms, PND_KDP_E_NOSPACE, "the dump could not be made durable", ret);
         return;
     }
-    rx->phase = PND_KDP_RX_DONE;
+    rx->phase = PND_RX_DONE;
     rx->last_ms = now_ms;
     answer_first(rx, rx->expected, pnd_kdp_rhythm_held_until_ms(&rx->rhythm), now_ms, ret);
 }

@@ -13,49 +13,13 @@
 
 #include "proto/actions.h"
 #include "proto/kdp_rhythm.h"
+#include "proto/rx.h"
 #include "wire/kdp.h"
-
-enum pnd_kdp_rx_phase {
-    PND_KDP_RX_NEW = 0,   /* nothing heard */
-    PND_KDP_RX_ASKED,     /* WRQ answered; there is no file until block 1 */
-    PND_KDP_RX_LIVE,      /* a file, and data */
-    PND_KDP_RX_FINISHING, /* EOF accepted; the owner makes the dump durable */
-    PND_KDP_RX_DONE,      /* EOF acknowledged; repeated EOFs are answered */
-    PND_KDP_RX_FAILED,    /* given up by us; whatever comes draws the same ERROR */
-    /* Of the extension only: */
-    PND_KDP_RX_LEFT,     /* silent for too long: kept as incomplete, its sender may come back */
-    PND_KDP_RX_RESUMING, /* it came: the owner makes the file one that arrives; saved as LEFT */
-};
-
-/* All times in milliseconds. */
-struct pnd_kdp_rx_limits {
-    uint64_t dump_bytes_max;   /* no byte of a dump lies at or behind this offset */
-    uint64_t asked_ms;         /* WRQ without data: forgotten after this silence */
-    uint64_t idle_ms;          /* a live dump: incomplete after this silence */
-    uint64_t quit_ms;          /* the same after the sender said ERROR */
-    uint64_t done_ms;          /* how long a repeated EOF is answered */
-    uint64_t reack_ms;         /* one more repetition of an ACK, whatever the rhythm; 0: never */
-    uint64_t repeat_ms;        /* second and later copies of a block are answered this far apart */
-    uint64_t takeover_ms;      /* silence after which a WRQ may replace a live dump */
-    uint64_t quit_takeover_ms; /* the same after the sender said ERROR */
-    uint64_t stall_ms;         /* how long a full disk is waited out before ERROR 3 */
-    bool recover;              /* an ACK is repeated when the sender falls out of its rhythm */
-    uint64_t resume_ms;        /* how long a dump that was LEFT can be taken up; 0: never */
-};
-
-/* 46.5 s is the patience of Apple's client for one packet; compressing adds seconds. */
-#define PND_KDP_RX_LIMITS_DEFAULT                                                                  \
-    {                                                                                              \
-        .dump_bytes_max = UINT64_C(16) << 40, .asked_ms = 60000, .idle_ms = 120000,                \
-        .quit_ms = 15000, .done_ms = 90000, .reack_ms = 2000, .repeat_ms = 5,                      \
-        .takeover_ms = 20000, .quit_takeover_ms = 3000, .stall_ms = 20000, .recover = true,        \
-        .resume_ms = 86400000                                                                      \
-    }
 
 /* Copied freely; holds no pointer but the limits. */
 struct pnd_kdp_rx {
-    const struct pnd_kdp_rx_limits *limits;
-    enum pnd_kdp_rx_phase phase;
+    const struct pnd_rx_limits *limits;
+    enum pnd_rx_phase phase;
     uint32_t features;     /* granted */
     uint32_t block_max;    /* DATA is cut at this many bytes */
     uint32_t expected;     /* next block; from FINISHING on: the EOF's own */
@@ -84,7 +48,7 @@ struct pnd_kdp_rx {
 enum { PND_KDP_RX_SAVED_BYTES = 96 };
 
 /*   @param limits  outlives the session */
-void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits);
+void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits);
 
 /* May a sender that begins anew take this session's place? None that makes progress goes: the
  * delayed copy of an old WRQ, or anybody's forged one, would end it. */
@@ -121,7 +85,7 @@ void pnd_kdp_rx_finished(struct pnd_kdp_rx *rx, bool durable, uint64_t now_ms,
  * every machine. Times are not kept: a loaded session starts its waits anew at @p now_ms.
  *   @return PND_OK; PND_E_SHORT, PND_E_FORMAT the bytes are no saved session */
 void pnd_kdp_rx_save(const struct pnd_kdp_rx *rx, uint8_t ret[PND_KDP_RX_SAVED_BYTES]);
-int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits,
-                    const uint8_t *saved, size_t len, const char *name, uint64_t now_ms);
+int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits, const uint8_t *saved,
+                    size_t len, const char *name, uint64_t now_ms);
 
 #endif

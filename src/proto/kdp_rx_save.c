@@ -39,8 +39,8 @@ void pnd_kdp_rx_save(const struct pnd_kdp_rx *rx, uint8_t ret[PND_KDP_RX_SAVED_B
     pnd_wr_u8(&wr, rx->rhythm.asks);
 }
 
-int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limits,
-                    const uint8_t *saved, size_t len, const char *name, uint64_t now_ms)
+int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits, const uint8_t *saved,
+                    size_t len, const char *name, uint64_t now_ms)
 {
     struct pnd_rd rd = pnd_rd(saved, len);
     uint8_t version = pnd_rd_u8(&rd), phase = pnd_rd_u8(&rd), flags = pnd_rd_u8(&rd);
@@ -65,7 +65,7 @@ int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_kdp_rx_limits *limit
     out.rhythm.asks = pnd_rd_u8(&rd);
     if (!pnd_rd_ok(&rd) || len != PND_KDP_RX_SAVED_BYTES)
         return PND_E_SHORT;
-    if (version != SAVED_VERSION || phase == PND_KDP_RX_NEW || phase > PND_KDP_RX_FAILED ||
+    if (version != SAVED_VERSION || phase == PND_RX_NEW || phase > PND_RX_FAILED ||
         out.block_max == 0 || out.block_max > PND_KDP_BLOCK_CAP ||
         out.features & ~(uint32_t)PND_KDP_FEATURES || out.error > PND_KDP_E_NOUSER)
         return PND_E_FORMAT;

@@ -30,7 +30,7 @@ static uint64_t least(uint64_t a, uint64_t b)
 
 void ext_owner_init(struct ext_owner *owner, size_t window)
 {
-    static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
     memset(owner, 0, sizeof(*owner));
     owner->limits = limits;
@@ -212,7 +212,7 @@ static void reply(struct ext_owner *owner, const struct pnd_ext_rx *rx,
 
 static void commit(struct ext_owner *owner, const struct pnd_ext_rx *next)
 {
-    bool journals = next->phase >= PND_KDP_RX_LIVE || owner->journal_used;
+    bool journals = next->phase >= PND_RX_LIVE || owner->journal_used;
 
     pnd_ext_rx_copy(&owner->rx, next);
     owner->journal_used = journals;
@@ -257,7 +257,7 @@ static void run(struct ext_owner *owner, struct pnd_ext_rx *next, const struct p
         case PND_ACT_RESUME:
             if (owner->refuses)
                 return;
-            if (owner->rx.phase != PND_KDP_RX_LEFT || actions->count != 1)
+            if (owner->rx.phase != PND_RX_LEFT || actions->count != 1)
                 break_rule(owner, "a dump is taken up that was not left");
             owner->resuming = true;
             break;
@@ -510,22 +510,22 @@ void ext_owner_restart(struct ext_owner *owner, uint64_t now_us)
         owner->slot = false;
         return;
     }
-    if (owner->rx.phase == PND_KDP_RX_LIVE && owner->file.len < owner->rx.written)
+    if (owner->rx.phase == PND_RX_LIVE && owner->file.len < owner->rx.written)
         break_rule(owner, "the file is shorter than what was written");
-    if (owner->rx.phase == PND_KDP_RX_LIVE) {
+    if (owner->rx.phase == PND_RX_LIVE) {
         uint64_t held = pnd_ext_rx_cut(&owner->rx);
 
         pnd_ext_rx_save(&owner->rx, owner->journal);
         file_cut(&owner->file, least(owner->file.len, held));
-    } else if (owner->rx.phase == PND_KDP_RX_LEFT) { /* cut when it is taken up */
+    } else if (owner->rx.phase == PND_RX_LEFT) { /* cut when it is taken up */
         pnd_ext_rx_cut(&owner->rx);
         pnd_ext_rx_save(&owner->rx, owner->journal);
-    } else if (owner->rx.phase == PND_KDP_RX_ASKED) { /* made in a turn that never ended */
+    } else if (owner->rx.phase == PND_RX_ASKED) { /* made in a turn that never ended */
         owner->file.state = EXT_OWNER_NONE;
     }
     note_taken(owner);
     /* What was finishing is finished by the new process. */
-    if (owner->rx.phase == PND_KDP_RX_FINISHING) {
+    if (owner->rx.phase == PND_RX_FINISHING) {
         owner->finishing = true;
         if (!owner->holds_finish)
             ext_owner_finish(owner, now_us);

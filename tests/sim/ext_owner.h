@@ -33,7 +33,7 @@ struct ext_file {
 };
 
 struct ext_owner {
-    struct pnd_kdp_rx_limits limits;
+    struct pnd_rx_limits limits;
     struct pnd_ext_rx rx, turn; /* the session, and its copy during a turn */
     bool slot, in_turn;
     struct ext_file file;

@@ -8,7 +8,7 @@
 
 enum { PATTERN = 1 << 20, PACKETS = PND_EXT_TX_PACKETS_CAP, HOLE = 8192, NS = 1000 };
 
-static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 static uint8_t pattern[PATTERN];
 
 static uint64_t now_us(const struct ext_world *w)
@@ -205,7 +205,7 @@ static void kill_server(struct ext_world *w)
         abort();
     if (w->file) /* what was not held is gone, or is not */
         memset(w->file + w->rx.held, 0, (size_t)(w->plan->bytes - w->rx.held));
-    if (w->rx.phase == PND_KDP_RX_FINISHING)
+    if (w->rx.phase == PND_RX_FINISHING)
         w->finish_ns = w->now_ns + w->plan->durable_ns;
 }
 
@@ -220,7 +220,7 @@ static bool run_actions(struct ext_world *w, const struct pnd_actions *actions)
         if (a->kind != PND_ACT_REPLY)
             continue;
         pnd_ext_rx_save(&w->rx, w->saved);
-        w->has_saved = w->rx.phase != PND_KDP_RX_NEW;
+        w->has_saved = w->rx.phase != PND_RX_NEW;
         if (w->plan->server_dies && rng_below(&w->rng, 100000) < w->plan->server_dies) {
             kill_server(w);
             return false;

@@ -15,7 +15,7 @@ static void dump_free(struct owner_dump *dump)
 
 void owner_init(struct owner *owner)
 {
-    static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
     memset(owner, 0, sizeof(*owner));
     owner->limits = limits;
@@ -185,7 +185,7 @@ static bool run(struct owner *owner, const struct call *call, const struct pnd_k
     owner->rx = *copy;
     if (copy->expected > owner->reached)
         owner->reached = copy->expected;
-    owner->slot = copy->phase != PND_KDP_RX_NEW && !(last && last->kind == PND_ACT_RELEASE);
+    owner->slot = copy->phase != PND_RX_NEW && !(last && last->kind == PND_ACT_RELEASE);
     write_journal(owner);
     if (does_something && dies(owner, CRASH_BEFORE_REPLY))
         return true;
@@ -316,14 +316,14 @@ void owner_restart(struct owner *owner, uint64_t now_ms)
     if (!owner->slot)
         pnd_kdp_rx_init(&owner->rx, &owner->limits);
     /* Died between the end of a file and the journal's word of it: the file counts. */
-    if (owner->slot && owner->rx.phase == PND_KDP_RX_LIVE && owner->live.state == OWNER_NONE)
+    if (owner->slot && owner->rx.phase == PND_RX_LIVE && owner->live.state == OWNER_NONE)
         owner->slot = owner->journal_used = false;
-    if (owner->rx.phase != PND_KDP_RX_LIVE && owner->rx.phase != PND_KDP_RX_FINISHING)
+    if (owner->rx.phase != PND_RX_LIVE && owner->rx.phase != PND_RX_FINISHING)
         dump_free(&owner->live);
     /* A WRITE that the journal does not know was never acknowledged. */
     if (owner->live.len > owner->rx.end)
         owner->live.len = owner->rx.end;
-    if (owner->slot && owner->rx.phase == PND_KDP_RX_FINISHING) {
+    if (owner->slot && owner->rx.phase == PND_RX_FINISHING) {
         owner->finishing = true;
         owner->finish_at_ms = now_ms + owner->finish_ms;
     }

@@ -27,7 +27,7 @@ struct owner_dump {
 enum owner_crash { CRASH_NEVER, CRASH_BEFORE_JOURNAL, CRASH_BEFORE_REPLY, CRASH_AFTER };
 
 struct owner {
-    struct pnd_kdp_rx_limits limits;
+    struct pnd_rx_limits limits;
     struct pnd_kdp_rx rx;
     struct rule_watch watch;
     bool slot; /* rx holds a session */

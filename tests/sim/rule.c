@@ -27,7 +27,7 @@ static const struct pnd_action *find(const struct turn *turn, enum pnd_action_ki
 static bool is_expected(const struct turn *turn)
 {
     return turn->parsed && turn->packet.block == turn->before->expected &&
-           (turn->before->phase == PND_KDP_RX_ASKED || turn->before->phase == PND_KDP_RX_LIVE) &&
+           (turn->before->phase == PND_RX_ASKED || turn->before->phase == PND_RX_LIVE) &&
            (turn->packet.op == PND_KDP_DATA || turn->packet.op == PND_KDP_SEEK ||
             turn->packet.op == PND_KDP_EOF);
 }
@@ -42,17 +42,17 @@ static bool moved(const struct turn *turn)
 static const char *check_error(const struct turn *turn, const struct pnd_action *reply,
                                const struct pnd_kdp_packet *error)
 {
-    bool opening = turn->call == RULE_DATAGRAM && turn->before->phase == PND_KDP_RX_NEW &&
-                   turn->after->phase == PND_KDP_RX_NEW && !turn->parsed && turn->len >= 2 &&
+    bool opening = turn->call == RULE_DATAGRAM && turn->before->phase == PND_RX_NEW &&
+                   turn->after->phase == PND_RX_NEW && !turn->parsed && turn->len >= 2 &&
                    turn->dgram[0] == 0 && turn->dgram[1] == PND_KDP_WRQ;
 
     if (error->code > PND_KDP_E_NOUSER)
         return "an ERROR has a code from 0 to 7";
     if (error->data_len < 2 || reply->data[reply->len - 1] != 0)
         return "an ERROR has a text and its NUL";
-    if (!opening && turn->after->phase != PND_KDP_RX_FAILED)
+    if (!opening && turn->after->phase != PND_RX_FAILED)
         return "an ERROR is for a failed dump or a WRQ that is none";
-    if (turn->after->phase == PND_KDP_RX_FAILED && error->code != (uint32_t)turn->after->error)
+    if (turn->after->phase == PND_RX_FAILED && error->code != (uint32_t)turn->after->error)
         return "a failed dump answers with its own error";
     return NULL;
 }
@@ -66,39 +66,37 @@ static const char *check_ack(const struct turn *turn, const struct pnd_kdp_packe
     if (turn->call == RULE_REFUSE_WRITE)
         return "what was not written is not acknowledged";
     if (turn->call == RULE_FINISHED)
-        return before->phase == PND_KDP_RX_FINISHING && after->phase == PND_KDP_RX_DONE &&
+        return before->phase == PND_RX_FINISHING && after->phase == PND_RX_DONE &&
                        ack->block == before->expected && ack->features == 0
                    ? NULL
                    : "the final ACK has the number of the EOF";
     if (turn->call == RULE_TICK)
         return !ack->features && !moved(turn) && before->phase == after->phase &&
-                       ((before->phase == PND_KDP_RX_LIVE && ack->block == before->expected - 1) ||
-                        (before->phase == PND_KDP_RX_DONE && ack->block == before->expected))
+                       ((before->phase == PND_RX_LIVE && ack->block == before->expected - 1) ||
+                        (before->phase == PND_RX_DONE && ack->block == before->expected))
                    ? NULL
                    : "time says nothing but the last ACK of a live dump, or a final one it held";
     if (!turn->parsed)
         return "what is no packet draws no ACK";
     if (packet->op == PND_KDP_WRQ)
-        return ack->block == 0 && ack->features == after->features &&
-                       after->phase == PND_KDP_RX_ASKED
+        return ack->block == 0 && ack->features == after->features && after->phase == PND_RX_ASKED
                    ? NULL
                    : "a WRQ draws ACK 0 with the granted features";
     if (ack->features || ack->block != packet->block)
         return "an ACK has the number of the packet that drew it, and no features";
     if (is_expected(turn))
-        return packet->op != PND_KDP_EOF && after->phase == PND_KDP_RX_LIVE &&
+        return packet->op != PND_KDP_EOF && after->phase == PND_RX_LIVE &&
                        after->expected == ack->block + 1
                    ? NULL
                    : "a block is acknowledged as it is accepted, an EOF when it is durable";
     if (moved(turn))
         return "a repeated packet moves nothing";
-    if (before->phase == PND_KDP_RX_LIVE && ack->block == before->expected - 1 &&
+    if (before->phase == PND_RX_LIVE && ack->block == before->expected - 1 &&
         (packet->op == PND_KDP_DATA || packet->op == PND_KDP_SEEK))
         return NULL;
-    if (before->phase == PND_KDP_RX_DONE && packet->op == PND_KDP_EOF &&
-        ack->block == before->expected)
+    if (before->phase == PND_RX_DONE && packet->op == PND_KDP_EOF && ack->block == before->expected)
         return NULL;
-    if (before->phase == PND_KDP_RX_ASKED && packet->op == PND_KDP_EOF && before->previous_eof &&
+    if (before->phase == PND_RX_ASKED && packet->op == PND_KDP_EOF && before->previous_eof &&
         ack->block == before->previous_eof)
         return NULL;
     return "only the block before, or the EOF of a finished dump, is answered again";
@@ -141,18 +139,18 @@ static const char *check_file_actions(const struct turn *turn)
 
     if (find(turn, PND_ACT_ADMIT) && !(turn->parsed && turn->packet.op == PND_KDP_WRQ))
         return "only a WRQ asks for admission";
-    if (find(turn, PND_ACT_OPEN) && (!is_expected(turn) || turn->before->phase != PND_KDP_RX_ASKED))
+    if (find(turn, PND_ACT_OPEN) && (!is_expected(turn) || turn->before->phase != PND_RX_ASKED))
         return "a file is made by block 1 alone";
     if (find(turn, PND_ACT_FINISH) &&
         (!is_expected(turn) || turn->packet.op != PND_KDP_EOF || find(turn, PND_ACT_REPLY) ||
-         turn->after->phase != PND_KDP_RX_FINISHING))
+         turn->after->phase != PND_RX_FINISHING))
         return "a dump is finished by the expected EOF alone, and not acknowledged yet";
     if (size && (!find(turn, PND_ACT_FINISH) || size->offset >= turn->before->end ||
                  size->offset != turn->after->end))
         return "a file is shortened at its end alone";
     if (find(turn, PND_ACT_ABANDON) &&
         (!find(turn, PND_ACT_ABANDON)->why ||
-         (turn->before->phase != PND_KDP_RX_LIVE && turn->before->phase != PND_KDP_RX_FINISHING)))
+         (turn->before->phase != PND_RX_LIVE && turn->before->phase != PND_RX_FINISHING)))
         return "only a dump that has a file is abandoned, with a reason";
     return write ? check_write(turn, write) : NULL;
 }
@@ -188,7 +186,7 @@ const char *rule_broken(enum rule_call call, const struct pnd_kdp_rx *before,
 static const char *watch_timed(struct rule_watch *watch, const struct pnd_kdp_rx *before,
                                uint64_t now_ms)
 {
-    const struct pnd_kdp_rx_limits *limits = before->limits;
+    const struct pnd_rx_limits *limits = before->limits;
     uint64_t distance_ms = now_ms - watch->said_ms;
     bool last_resort =
         limits->reack_ms && !watch->last_resort && now_ms >= watch->alive_ms + limits->reack_ms;
@@ -286,12 +284,12 @@ const char *rule_watched(struct rule_watch *watch, enum rule_call call,
         *watch = (struct rule_watch){.alive_ms = now_ms};
     if (call == RULE_REFUSE_WRITE)
         watch->clean = false;
-    if (after->phase == PND_KDP_RX_FAILED)
+    if (after->phase == PND_RX_FAILED)
         return NULL;
     accepts = is_expected(&turn) && after->expected != before->expected;
-    if (accepts || (before->phase == PND_KDP_RX_FINISHING && after->phase == PND_KDP_RX_DONE))
+    if (accepts || (before->phase == PND_RX_FINISHING && after->phase == PND_RX_DONE))
         watch_accepted(watch, now_ms);
-    else if (turn.parsed && before->phase == PND_KDP_RX_LIVE)
+    else if (turn.parsed && before->phase == PND_RX_LIVE)
         broken = watch_packet(watch, &turn, replies, now_ms);
     first = watch->owes;
     if (first && !replies && accepts && (!watch->before_ms || now_ms >= watch->before_ms + 2))
@@ -301,7 +299,7 @@ const char *rule_watched(struct rule_watch *watch, enum rule_call call,
     if (!replies || broken)
         return broken;
     watch->clean = watch->said == 0;
-    if (call == RULE_TICK && !first && before->phase == PND_KDP_RX_LIVE)
+    if (call == RULE_TICK && !first && before->phase == PND_RX_LIVE)
         broken = watch_timed(watch, before, now_ms);
     return broken ? broken : watch_said(watch, first, now_ms);
 }

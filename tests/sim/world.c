@@ -17,7 +17,7 @@ static void server_says(void *ctx, const uint8_t *dgram, size_t len)
     struct pnd_kdp_packet packet;
 
     if (pnd_kdp_parse(dgram, len, &packet) == PND_OK && packet.op == PND_KDP_ACK &&
-        packet.block == 0 && world->owner.rx.phase == PND_KDP_RX_ASKED)
+        packet.block == 0 && world->owner.rx.phase == PND_RX_ASKED)
         world->granted = packet.features;
     net_send(&world->net, NET_TO_CLIENT, PND_KDP_PORT, dgram, len);
 }
@@ -144,7 +144,7 @@ static void forge(struct world *world)
     pnd_kdp_build_eof(dgram, sizeof(dgram), block);
     dgram[1] = ops[rng_below(rng, sizeof(ops))];
     /* After an ERROR, a WRQ is believed: that is how a sender starts anew. */
-    if (rx->phase == PND_KDP_RX_LIVE && !rx->quit && rng_chance(rng, 200))
+    if (rx->phase == PND_RX_LIVE && !rx->quit && rng_chance(rng, 200))
         len = (size_t)pnd_kdp_build_wrq(dgram, sizeof(dgram), "other", 3, 1406);
     owner_datagram(&world->owner, dgram, len, world->net.now_us / 1000);
 }

@@ -21,7 +21,7 @@ enum {
     WAIT_MAX_US = 60000000,
 };
 
-static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
 struct answer {
     size_t len;

@@ -244,7 +244,7 @@ static void runs_of_zeros_reach_to_the_end_of_all_offsets(void)
     CHECK(bench.owner.rx.held == UINT64_MAX);
     CHECK_EQ(bench.owner.rx.bytes, 2000);
     bench_end_as(&bench, UINT64_MAX, bench_sum(0, 1000) + bench_sum(far, far + 1000));
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_DONE);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_DONE);
     CHECK(bench.owner.dumps[0].len == UINT64_MAX);
     bench_close(&bench);
 }
@@ -294,7 +294,7 @@ static void a_sum_that_differs_ends_the_dump_as_incomplete_and_the_sender_hears_
     bench_check(&bench, EXT_OWNER_INCOMPLETE, 300);
     CHECK_STR(bench_why(&bench),
               "what arrived is not what was sent: the sums of sender and server differ");
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_FAILED);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_FAILED);
     CHECK_STR(bench_end(&bench, 300), "stop 0 this dump was given up by the server");
     CHECK_EQ(bench.owner.dump_count, 1);
     bench_close(&bench);
@@ -317,7 +317,7 @@ static void a_flipped_bit_is_found_at_the_end(void)
         dgram[PND_EXT_HEADER_BYTES + bit / 8] ^= (uint8_t)(1U << bit % 8);
         bench_put(&bench, dgram, sizeof(dgram));
         bench_end(&bench, 100);
-        CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_FAILED);
+        CHECK_EQ(bench.owner.rx.phase, PND_RX_FAILED);
         CHECK_EQ(bench.owner.dump_count, 1);
         CHECK_EQ(bench.owner.dumps[0].state, EXT_OWNER_INCOMPLETE);
         bench_close(&bench);

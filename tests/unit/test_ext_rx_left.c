@@ -12,7 +12,7 @@ static void leave(struct bench *bench)
     bench_data(bench, 0, 100);
     bench_data(bench, 200, 300);
     bench_wait(bench, 120000);
-    CHECK_EQ(bench->owner.rx.phase, PND_KDP_RX_LEFT);
+    CHECK_EQ(bench->owner.rx.phase, PND_RX_LEFT);
     CHECK_EQ(bench->owner.dump_count, 1);
     CHECK_STR(bench_why(bench), "the sender fell silent");
 }
@@ -53,9 +53,9 @@ static void also_after_restarts_without_what_had_not_been_held(void)
         if (when == 2) {
             bench.owner.holds_resume = true;
             CHECK_STR(bench_hello(&bench), "");
-            CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_RESUMING);
+            CHECK_EQ(bench.owner.rx.phase, PND_RX_RESUMING);
             bench_restart(&bench);
-            CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LEFT);
+            CHECK_EQ(bench.owner.rx.phase, PND_RX_LEFT);
             bench.owner.holds_resume = false;
         }
         CHECK_STR(bench_hello(&bench), "opened 100");
@@ -106,7 +106,7 @@ static void its_packets_draw_nothing_until_it_is_taken_up(void)
         CHECK_EQ(bench.owner.rx.held, 100);
         CHECK_STR(bench_hello(&bench), ""); /* the first asks for it, the others wait */
         CHECK_STR(bench_open_as(&bench, "id", "core", PND_EXT_FRESH), "");
-        CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_RESUMING);
+        CHECK_EQ(bench.owner.rx.phase, PND_RX_RESUMING);
         CHECK_EQ(ext_owner_deadline_ms(&bench.owner), UINT64_MAX);
         CHECK(!pnd_ext_rx_may_go(&bench.owner.rx, UINT64_MAX));
     }
@@ -168,7 +168,7 @@ static void policy_may_say_no_and_it_stays_left(void)
     leave(&bench);
     bench.owner.refuses = true;
     CHECK_STR(bench_hello(&bench), "");
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LEFT);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_LEFT);
     bench.owner.refuses = false;
     CHECK_STR(bench_hello(&bench), "opened 100");
     bench_close(&bench);

@@ -53,7 +53,7 @@ static void what_only_a_server_sends_and_what_is_no_packet_draws_nothing(void)
             CHECK_STR(bench_turn(&bench), "");
         }
     }
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_ASKED);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_ASKED);
     bench_close(&bench);
 }
 
@@ -72,7 +72,7 @@ static void a_probe_is_answered_with_the_largest_size_that_came(void)
     CHECK_EQ(bench_ack(&bench)->probed, 65507);
     CHECK_EQ(bench_ack(&bench)->number, 3);
     CHECK_EQ(bench_ack(&bench)->packets, 0);
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_ASKED);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_ASKED);
     CHECK_EQ(bench.owner.opens, 0);
     bench_close(&bench);
 }
@@ -190,7 +190,7 @@ static void a_restart_after_any_packet_loses_nothing_that_was_said_to_be_held(vo
                 bench_restart(&bench);
                 CHECK_EQ(bench.owner.rx.held, held);
                 CHECK_EQ(bench.owner.rx.ranges.count, 0);
-                CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LIVE);
+                CHECK_EQ(bench.owner.rx.phase, PND_RX_LIVE);
             }
             if (piece == 5) /* lost */
                 continue;
@@ -238,7 +238,7 @@ static void a_restart_while_the_dump_finishes_finishes_it(void)
     bench_data(&bench, 0, 10);
     bench_end(&bench, 10);
     bench_restart(&bench);
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_FINISHING);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_FINISHING);
     CHECK_STR(bench_end(&bench, 10), "ack 10");
     ext_owner_finish(&bench.owner, bench.now_us);
     CHECK_STR(bench_reply(&bench), "ack 10 done");
@@ -303,7 +303,7 @@ static void a_disk_that_stays_full_ends_the_dump_with_a_packet_or_with_time(void
 
 static void what_cannot_be_written_at_all_is_given_up_at_once(void)
 {
-    struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
     struct pnd_ext_open open = {.name = "core", .name_len = 4};
     static struct pnd_ext_rx rx;
     struct pnd_actions actions;
@@ -318,7 +318,7 @@ static void what_cannot_be_written_at_all_is_given_up_at_once(void)
     CHECK_EQ(actions.count, 1); /* there was no file to abandon */
     CHECK_EQ(actions.at[0].kind, PND_ACT_REPLY);
     CHECK_EQ(rx.error, PND_KDP_E_ACCESS);
-    CHECK_EQ(rx.phase, PND_KDP_RX_FAILED);
+    CHECK_EQ(rx.phase, PND_RX_FAILED);
 }
 
 static void stop_from_the_sender_shortens_the_wait_and_is_not_answered(void)
@@ -337,7 +337,7 @@ static void stop_from_the_sender_shortens_the_wait_and_is_not_answered(void)
     CHECK_EQ(bench.owner.dump_count, 0);
     bench_wait(&bench, 1);
     CHECK_STR(bench_why(&bench), "the sender gave up");
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LEFT);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_LEFT);
     bench_close(&bench);
 }
 
@@ -378,7 +378,7 @@ static void silence_ends_a_dump_as_incomplete_and_forgets_one_without_data(void)
     CHECK_STR(bench_wait(&bench, 1), "");
     CHECK_STR(bench_why(&bench), "the sender fell silent");
     CHECK_EQ(bench.owner.dumps[0].len, 30);
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LEFT);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_LEFT);
     bench_close(&bench);
 }
 

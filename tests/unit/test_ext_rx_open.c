@@ -166,7 +166,7 @@ static void a_refusal_of_policy_leaves_everything_as_it_was(void)
 
 static void a_long_name_is_cut_and_an_empty_one_is_kept(void)
 {
-    struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
     struct pnd_ext_open open = {.name = ""};
     static struct pnd_ext_rx rx;
     struct pnd_actions actions;
@@ -191,7 +191,7 @@ static void a_session_to_which_nothing_was_said_takes_nothing(void)
 
     pnd_ext_build(dgram, sizeof(dgram), &packet);
     CHECK_EQ(pnd_ext_rx_take(&rx, dgram, sizeof(dgram), 0, &news), PND_E_TYPE);
-    CHECK_EQ(rx.phase, PND_KDP_RX_NEW);
+    CHECK_EQ(rx.phase, PND_RX_NEW);
     CHECK(pnd_ext_rx_deadline_ms(&rx) == UINT64_MAX);
     CHECK(pnd_ext_rx_may_go(&rx, 0));
 }

@@ -4,7 +4,7 @@
  * session that keeps to its own rules. And its copy, which leaves out what is not in use. */
 #include "unit/ext_bench.h"
 
-static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
 static const uint8_t saved_bytes[PND_EXT_RX_SAVED_BYTES] = {
     /* clang-format off */
@@ -25,7 +25,7 @@ static const uint8_t saved_bytes[PND_EXT_RX_SAVED_BYTES] = {
 static void the_saved_form_is_the_same_on_every_machine(void)
 {
     struct pnd_ext_rx rx = {.limits = &limits,
-                            .phase = PND_KDP_RX_LIVE,
+                            .phase = PND_RX_LIVE,
                             .id = {0x69, 0x64, 0x69, 0x64, 0x69, 0x64, 0x69, 0x64, 0x69, 0x64, 0x69,
                                    0x64, 0x69, 0x64, 0x69, 0x64},
                             .token = 0x77,
@@ -56,7 +56,7 @@ static void what_is_loaded_is_what_was_saved_but_for_what_only_the_process_knew(
     memset(&rx, 0xff, sizeof(rx));
     CHECK_EQ(pnd_ext_rx_load(&rx, &limits, saved_bytes, sizeof(saved_bytes), "core", 777), PND_OK);
     CHECK(rx.limits == &limits);
-    CHECK_EQ(rx.phase, PND_KDP_RX_LIVE);
+    CHECK_EQ(rx.phase, PND_RX_LIVE);
     CHECK_MEM(rx.id, "idididididididid", sizeof(rx.id));
     CHECK_EQ(rx.token, 0x77);
     CHECK_EQ(rx.held, 256);
@@ -126,9 +126,9 @@ static void a_session_that_cannot_have_been_is_refused(void)
 
         memcpy(saved, saved_bytes, sizeof(saved));
         saved[rows[i].at] = rows[i].value;
-        rx.phase = PND_KDP_RX_NEW;
+        rx.phase = PND_RX_NEW;
         CHECK_EQ(pnd_ext_rx_load(&rx, &limits, saved, sizeof(saved), "n", 0), PND_E_FORMAT);
-        CHECK_EQ(rx.phase, PND_KDP_RX_NEW);
+        CHECK_EQ(rx.phase, PND_RX_NEW);
     }
 }
 
@@ -156,7 +156,7 @@ static void a_damaged_session_is_refused_or_keeps_to_the_rules(void)
             CHECK(news.count == 0 || news.at[0].offset >= held);
             pnd_ext_rx_answer(&rx, 1 << 20, 5, &actions);
             CHECK(rx.held >= held);
-            CHECK(rx.phase != PND_KDP_RX_DONE);
+            CHECK(rx.phase != PND_RX_DONE);
         }
     }
 }

@@ -291,22 +291,22 @@ static void no_byte_lies_at_or_behind_the_limit(void)
 }
 
 /* Brings a fresh session to @p phase; 5 is then the block that LIVE expects. */
-static void reach(struct bench *bench, enum pnd_kdp_rx_phase phase)
+static void reach(struct bench *bench, enum pnd_rx_phase phase)
 {
     bench_open(bench);
     bench->owner.finish_ms = 1000000;
-    if (phase == PND_KDP_RX_NEW)
+    if (phase == PND_RX_NEW)
         return;
     bench_wrq(bench, core, 3, 1406);
-    if (phase == PND_KDP_RX_ASKED)
+    if (phase == PND_RX_ASKED)
         return;
     for (uint32_t block = 1; block < 5; block++)
         bench_data(bench, block, "abcd");
-    if (phase == PND_KDP_RX_FAILED)
+    if (phase == PND_RX_FAILED)
         bench_seek(bench, 5, UINT64_MAX, true);
-    if (phase == PND_KDP_RX_FINISHING || phase == PND_KDP_RX_DONE)
+    if (phase == PND_RX_FINISHING || phase == PND_RX_DONE)
         bench_eof(bench, 5);
-    if (phase == PND_KDP_RX_DONE) {
+    if (phase == PND_RX_DONE) {
         bench->owner.finish_at_ms = 0;
         owner_tick(&bench->owner, bench->now_ms);
     }
@@ -315,19 +315,19 @@ static void reach(struct bench *bench, enum pnd_kdp_rx_phase phase)
 }
 
 /* What a packet of @p op with @p block must draw: Apple's client takes all else for success. */
-static const char *allowed(enum pnd_kdp_rx_phase phase, uint8_t op, uint32_t block)
+static const char *allowed(enum pnd_rx_phase phase, uint8_t op, uint32_t block)
 {
     bool moves = op == PND_KDP_DATA || op == PND_KDP_SEEK;
 
-    if (phase == PND_KDP_RX_ASKED && moves && block == 1)
+    if (phase == PND_RX_ASKED && moves && block == 1)
         return "ack 1";
-    if (phase == PND_KDP_RX_LIVE && moves && block == 4)
+    if (phase == PND_RX_LIVE && moves && block == 4)
         return "ack 4";
-    if (phase == PND_KDP_RX_LIVE && moves && block == 5)
+    if (phase == PND_RX_LIVE && moves && block == 5)
         return "ack 5";
-    if (phase == PND_KDP_RX_DONE && op == PND_KDP_EOF && block == 5)
+    if (phase == PND_RX_DONE && op == PND_KDP_EOF && block == 5)
         return "ack 5";
-    if (phase == PND_KDP_RX_FAILED && (moves || op == PND_KDP_EOF))
+    if (phase == PND_RX_FAILED && (moves || op == PND_KDP_EOF))
         return "error 3";
     return "";
 }
@@ -337,7 +337,7 @@ static void only_the_expected_block_and_the_one_before_draw_an_answer_in_every_p
     static const uint32_t blocks[] = {0, 1, 2, 3, 4, 5, 6, 7, 0x105, 0x500, 0xfffffffe, UINT32_MAX};
     struct bench bench;
 
-    for (int phase = PND_KDP_RX_NEW; phase <= PND_KDP_RX_FAILED; phase++)
+    for (int phase = PND_RX_NEW; phase <= PND_RX_FAILED; phase++)
         for (unsigned op = 0; op < 0x300; op++) {
             if ((op & 0xff) > 9 || op == PND_KDP_WRQ)
                 continue;
@@ -359,11 +359,11 @@ static void packets_shorter_than_their_header_draw_nothing(void)
 {
     struct bench bench;
 
-    for (int phase = PND_KDP_RX_NEW; phase <= PND_KDP_RX_FAILED; phase++)
+    for (int phase = PND_RX_NEW; phase <= PND_RX_FAILED; phase++)
         for (uint8_t op = 0; op < 9; op++)
             for (size_t len = 0; len < 6; len++) {
                 uint8_t dgram[6] = {0, op, 0, 0, 0, 5};
-                bool opens = phase == PND_KDP_RX_NEW && op == PND_KDP_WRQ && len >= 2;
+                bool opens = phase == PND_RX_NEW && op == PND_KDP_WRQ && len >= 2;
 
                 reach(&bench, phase);
                 CHECK_STR(bench_send(&bench, dgram, len), opens ? "error 4" : "");
@@ -403,9 +403,9 @@ static void an_eof_that_drags_a_whole_block_is_none(void)
     bench_wrq(&bench, core, 3, 1406);
     bench_data(&bench, 1, "x");
     CHECK_STR(bench_send(&bench, dgram, sizeof(dgram)), "");
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LIVE);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_LIVE);
     CHECK_STR(bench_send(&bench, dgram, 7), ""); /* kernels up to 1504 drag a byte */
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_FINISHING);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_FINISHING);
     bench_close(&bench);
 }
 

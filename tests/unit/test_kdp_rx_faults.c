@@ -265,7 +265,7 @@ static void a_full_disk_is_waited_out_also_when_the_silence_ends_earlier(void)
     bench_wait(&bench, 4000);
     bench_data(&bench, 2, "y");
     bench_wait(&bench, 19999);
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_LIVE);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_LIVE);
     CHECK_STR(bench_wait(&bench, 1), "error 3");
     CHECK_STR(bench_wait(&bench, 90000), "");
     CHECK(!bench.owner.slot);
@@ -274,7 +274,7 @@ static void a_full_disk_is_waited_out_also_when_the_silence_ends_earlier(void)
 
 static void what_cannot_be_written_for_good_is_refused_at_once(void)
 {
-    static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
     struct pnd_actions actions;
     struct pnd_kdp_rx rx;
     uint8_t wrq[64];
@@ -289,7 +289,7 @@ static void what_cannot_be_written_for_good_is_refused_at_once(void)
     CHECK_EQ(actions.count, 1); /* there is no file to abandon */
     CHECK_EQ(actions.at[0].kind, PND_ACT_REPLY);
     CHECK_MEM(actions.at[0].data, "\0\5\0\0\0\2may not write here\0", 25);
-    CHECK_EQ(rx.phase, PND_KDP_RX_FAILED);
+    CHECK_EQ(rx.phase, PND_RX_FAILED);
     pnd_kdp_rx_finished(&rx, true, 10, &actions); /* no FINISH was asked for */
     CHECK_EQ(actions.count, 0);
 }

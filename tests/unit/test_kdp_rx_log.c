@@ -173,7 +173,7 @@ static void nothing_is_removed_behind_a_block_that_is_not_the_end(void)
 
 static void a_disk_that_fails_the_cut_of_the_junk_leaves_the_eof_to_be_repeated(void)
 {
-    static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+    static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
     struct bench bench;
     struct pnd_actions actions;
     struct pnd_kdp_rx copy;

@@ -172,7 +172,7 @@ static void so_does_the_ack_of_an_eof(void)
     while (bench_wait(&bench, 1)[0] == '\0')
         ;
     CHECK_STR(bench_end(&bench, 40), "");
-    CHECK_EQ(bench.owner.rx.phase, PND_KDP_RX_DONE);
+    CHECK_EQ(bench.owner.rx.phase, PND_RX_DONE);
     CHECK_STR(bench_eof(&bench, 40), "");
     CHECK_STR(bench_wait(&bench, PND_KDP_ORDER_MS - 1), "");
     CHECK_STR(bench_wait(&bench, 1), "ack 40");

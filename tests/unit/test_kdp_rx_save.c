@@ -5,27 +5,27 @@
 #include "sim/rule.h"
 #include "unit/rx_bench.h"
 
-static const struct pnd_kdp_rx_limits limits = PND_KDP_RX_LIMITS_DEFAULT;
+static const struct pnd_rx_limits limits = PND_RX_LIMITS_DEFAULT;
 
 /* A session in every phase that is ever saved. */
-static void make(struct pnd_kdp_rx *rx, enum pnd_kdp_rx_phase phase)
+static void make(struct pnd_kdp_rx *rx, enum pnd_rx_phase phase)
 {
     struct bench bench;
 
     bench_open(&bench);
     bench.owner.finish_ms = 1000000;
     bench_wrq(&bench, "paniclog-a", 3, 1406);
-    if (phase >= PND_KDP_RX_LIVE) {
+    if (phase >= PND_RX_LIVE) {
         bench_data(&bench, 1, "abcdYYYYYYYYYYY");
         bench_seek(&bench, 2, 7, true);
     }
-    if (phase == PND_KDP_RX_LIVE)
+    if (phase == PND_RX_LIVE)
         bench_wait(&bench, 2000);
-    if (phase == PND_KDP_RX_FAILED)
+    if (phase == PND_RX_FAILED)
         bench_seek(&bench, 3, UINT64_MAX, true);
-    if (phase == PND_KDP_RX_FINISHING || phase == PND_KDP_RX_DONE)
+    if (phase == PND_RX_FINISHING || phase == PND_RX_DONE)
         bench_eof(&bench, 3);
-    if (phase == PND_KDP_RX_DONE) {
+    if (phase == PND_RX_DONE) {
         bench.owner.finish_at_ms = 0;
         owner_tick(&bench.owner, bench.now_ms);
     }
@@ -40,7 +40,7 @@ static void what_is_loaded_is_what_was_saved(void)
     struct pnd_kdp_rx rx, loaded;
     uint8_t saved[PND_KDP_RX_SAVED_BYTES], again[PND_KDP_RX_SAVED_BYTES];
 
-    for (int phase = PND_KDP_RX_ASKED; phase <= PND_KDP_RX_FAILED; phase++) {
+    for (int phase = PND_RX_ASKED; phase <= PND_RX_FAILED; phase++) {
         make(&rx, phase);
         rx.position = UINT64_C(0x0102030405060708);
         rx.previous_eof = 0x11121314;
@@ -87,7 +87,7 @@ static void the_saved_form_is_the_same_on_every_machine(void)
         0, 0, 0,  6, 0, 0, 0, 0, 0, 0, 0, 0xfa, 0, 0, 0, 7, 0, 0, 0, 3, 5, 4,
     };
     struct pnd_kdp_rx rx = {.limits = &limits,
-                            .phase = PND_KDP_RX_LIVE,
+                            .phase = PND_RX_LIVE,
                             .features = 3,
                             .block_max = 1406,
                             .expected = 9,
@@ -114,7 +114,7 @@ static void every_truncation_and_every_longer_form_is_refused_and_changes_nothin
     struct pnd_kdp_rx rx, kept;
     uint8_t saved[PND_KDP_RX_SAVED_BYTES + 8] = {0};
 
-    make(&rx, PND_KDP_RX_LIVE);
+    make(&rx, PND_RX_LIVE);
     pnd_kdp_rx_save(&rx, saved);
     for (size_t len = 0; len <= sizeof(saved); len++) {
         uint8_t *copy = malloc(len ? len : 1);
@@ -146,7 +146,7 @@ static void impossible_contents_are_refused(void)
     struct pnd_kdp_rx rx;
     uint8_t saved[PND_KDP_RX_SAVED_BYTES], bad[PND_KDP_RX_SAVED_BYTES];
 
-    make(&rx, PND_KDP_RX_LIVE);
+    make(&rx, PND_RX_LIVE);
     pnd_kdp_rx_save(&rx, saved);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         memcpy(bad, saved, sizeof(bad));
@@ -207,7 +207,7 @@ static void every_flipped_bit_is_refused_or_yields_a_session_that_obeys_the_rule
     uint8_t saved[PND_KDP_RX_SAVED_BYTES];
     int err, refused = 0;
 
-    for (int phase = PND_KDP_RX_ASKED; phase <= PND_KDP_RX_FAILED; phase++) {
+    for (int phase = PND_RX_ASKED; phase <= PND_RX_FAILED; phase++) {
         make(&rx, phase);
         pnd_kdp_rx_save(&rx, saved);
         for (size_t bit = 0; bit < 8 * sizeof(saved); bit++) {
@@ -229,7 +229,7 @@ static void a_name_is_loaded_up_to_its_limit(void)
     struct pnd_kdp_rx rx;
     uint8_t saved[PND_KDP_RX_SAVED_BYTES];
 
-    make(&rx, PND_KDP_RX_ASKED);
+    make(&rx, PND_RX_ASKED);
     pnd_kdp_rx_save(&rx, saved);
     memset(name, 'n', sizeof(name));
     name[sizeof(name) - 1] = '\0';

@@ -112,7 +112,7 @@ static void what_the_link_says_ends_it(void)
 /* No room, no policy, no file: the slot that it took is free again at the end of its turn. */
 static void a_server_answers_it_with_an_error_and_nothing_comes_of_it(void)
 {
-    static const struct pnd_kdp_rx_limits limits = {.dump_bytes_max = 1 << 20};
+    static const struct pnd_rx_limits limits = {.dump_bytes_max = 1 << 20};
     struct pnd_kdp_rx rx;
     struct pnd_actions actions;
     uint64_t us;
@@ -122,7 +122,7 @@ static void a_server_answers_it_with_an_error_and_nothing_comes_of_it(void)
     CHECK_EQ(pnd_kdp_rx_datagram(&rx, net.dgram, net.len, 1, &actions), PND_E_MODE);
     CHECK(actions.count == 1 && actions.at[0].kind == PND_ACT_REPLY);
     CHECK(actions.at[0].len > 6 && memcmp(actions.at[0].data, "\0\5\0\0\0\4", 6) == 0);
-    CHECK_EQ(rx.phase, PND_KDP_RX_NEW);
+    CHECK_EQ(rx.phase, PND_RX_NEW);
     CHECK_EQ(PROBE(1, SERVER, "", &us), PND_E_TIMEOUT);
     CHECK_EQ(probe(1, SERVER, (const char *)actions.at[0].data, actions.at[0].len, &us), PND_OK);
 }
