@@ -18,6 +18,7 @@ for f in prog.crashed_thread().stack_trace(): print('frame', f.name)
 print('tasks', len(list(for_each_task(prog))), flush=True)
 os._exit(0)
 """
+LOG_LINE = re.compile(r"\[ *\d+\.\d+\] ")
 BY_CRASH = "sys\nbt\nlog\nquit\n"
 
 
@@ -29,6 +30,9 @@ class Said:
     frames: tuple = ()  # [(function, address)]; drgn's have no address
     tasks: int = 0      # drgn
     log: tuple = ()     # crash: the kernel's, without blanks at the end of a line
+
+    def without_log(self):
+        return "\n".join(line for line in self.text.splitlines() if not LOG_LINE.match(line))
 
 
 def symbols_for(scenario):
@@ -43,7 +47,7 @@ def symbols_for(scenario):
 
 
 def log_lines(text):
-    return tuple(line.rstrip() for line in text.splitlines() if re.match(r"\[ *\d+\.\d+\] ", line))
+    return tuple(line.rstrip() for line in text.splitlines() if LOG_LINE.match(line))
 
 
 def _open(scenario, symbols, debugger, sign, *arguments):
@@ -65,7 +69,9 @@ def crash(scenario, symbols):
     text = _open(scenario, symbols, "crash", "^ *PANIC: ", "-s", "-i", commands)
     if text is None:
         return None
-    panic = re.search(r'^ *PANIC: "(.*)"', text, re.M)
+    # crash 8.0.2 cannot read the VMAs of this kernel, and says so before the reason when it tries:
+    # of a task that has a user's stack.
+    panic = re.search(r'^ *PANIC: [^"]*"(.*)"', text, re.M)
     frames = re.findall(r"^ *#\d+ \[\w+\] (\S+) at (\w+)", text, re.M)
     return Said(text, panic[1] if panic else "", [(name, int(at, 16)) for name, at in frames],
                 log=log_lines(text))
@@ -92,7 +98,7 @@ def check(scenario, panic, by_crash, by_drgn):
         names = [name.split(".")[0] for name, _ in said.frames]
         scenario.say(re.match(panic, said.panic) and by_crash in names,
                      f"crash says why it died, and shows {by_crash}() on its stack",
-                     said.text[-3000:])
+                     said.without_log()[-3000:])
     said = drgn(scenario, symbols) if symbols else None
     if said:
         names = [name for name, _ in said.frames]
