@@ -15,7 +15,11 @@ enum { PND_VMCORE_HOST_CAP = 65 };
 
 struct pnd_vmcore_file {
     int fd;
-    uint64_t bytes;                     /* of the file */
+    uint64_t bytes; /* of the file */
+    bool mappable;  /* it is a crash kernel's: parts of it are mapped */
+    uint8_t *map;   /* the part that is; NULL: none */
+    uint64_t map_offset;
+    size_t map_bytes;
     uint64_t unreadable_pages;          /* that were given as X since this was set to 0 */
     bool understood;                    /* vmcore is filled */
     struct pnd_vmcore vmcore;           /* reads from this file */
@@ -29,7 +33,7 @@ struct pnd_vmcore_file {
  *   @return PND_OK; PND_E_SYS it cannot be opened */
 int pnd_vmcore_file_open(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why);
 
-/* Opens it and looks at nothing: it is then not understood. */
+/* Opens it and looks at nothing: it is then not understood, and not mapped. */
 int pnd_vmcore_file_open_plain(struct pnd_vmcore_file *file, const char *path, struct pnd_why *why);
 void pnd_vmcore_file_close(struct pnd_vmcore_file *file);
 
