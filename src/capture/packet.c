@@ -155,13 +155,10 @@ static uint16_t vlan_of(const struct tpacket_auxdata *aux)
     return aux->tp_status & TP_STATUS_VLAN_VALID ? aux->tp_vlan_tci & VLAN_ID_MASK : 0;
 }
 
-static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
+/* What has come, with what the kernel tells of it. @return its length; -1 with errno */
+static ssize_t take_frame(struct pnd_packet *packet, void *buf, size_t cap,
+                          struct tpacket_auxdata *ret)
 {
-    struct pnd_packet *packet = ctx;
-    struct tpacket_auxdata aux = {0};
-    struct pollfd pfd = {.fd = packet->fd, .events = POLLIN};
-    struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
-                               .tv_nsec = (long)(timeout_us % 1000000) * 1000};
     union {
         struct cmsghdr align;
         char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
@@ -171,18 +168,45 @@ static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
                          .msg_iovlen = 1,
                          .msg_control = &control,
                          .msg_controllen = sizeof(control)};
-    int n = ppoll(&pfd, 1, &timeout, NULL);
-    ssize_t len;
+    ssize_t len = recvmsg(packet->fd, &msg, MSG_DONTWAIT);
 
+    if (len >= 0)
+        find_aux(&msg, ret);
+    return len;
+}
+
+/* @return PND_OK there is something; PND_E_TIMEOUT; PND_E_LINK */
+static int await_frame(const struct pnd_packet *packet, uint64_t timeout_us)
+{
+    struct pollfd pfd = {.fd = packet->fd, .events = POLLIN};
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
+                               .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+    int n = ppoll(&pfd, 1, &timeout, NULL);
+
+    if (n > 0)
+        return PND_OK;
+    return n < 0 && errno != EINTR ? PND_E_LINK : PND_E_TIMEOUT;
+}
+
+/* While much is sent, answers are looked for between: then one call has to do. */
+static int packet_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us)
+{
+    struct pnd_packet *packet = ctx;
+    struct tpacket_auxdata aux = {0};
+    ssize_t len = pnd_stop_signal() ? 0 : take_frame(packet, buf, cap, &aux);
+
+    if (len < 0 && errno == EAGAIN && timeout_us > 0) {
+        int err = await_frame(packet, timeout_us);
+
+        if (err && !pnd_stop_signal())
+            return err;
+        len = take_frame(packet, buf, cap, &aux);
+    }
     if (pnd_stop_signal())
         return PND_E_ABORTED;
-    if (n <= 0)
-        return n < 0 && errno != EINTR ? PND_E_LINK : PND_E_TIMEOUT;
-    len = recvmsg(packet->fd, &msg, MSG_DONTWAIT);
     if (len < 0) /* ENETDOWN: somebody took the interface down; it may come back */
         return errno == EAGAIN || errno == EINTR || errno == ENETDOWN ? PND_E_TIMEOUT : PND_E_LINK;
     packet->heard_us = pnd_clock_us();
-    find_aux(&msg, &aux);
     if (vlan_of(&aux) != packet->vlan)
         return PND_E_TIMEOUT; /* of another network */
     if (aux.tp_status & TP_STATUS_CSUMNOTREADY)

@@ -157,7 +157,7 @@ static int ext_hole(struct pnd_dump *d)
             if (pump(d, true))
                 return d->err;
         d->skipped += hole;
-        return pump(d, false);
+        return PND_OK; /* something is written behind it, or it ends: both send */
     }
     for (; hole; hole -= hole < sizeof(zeros) ? hole : sizeof(zeros))
         if (write_new(d, zeros, hole < sizeof(zeros) ? (size_t)hole : sizeof(zeros)))
