@@ -12,6 +12,7 @@
 #include "capture/netif.h"
 #include "capture/packet.h"
 #include "capture/target.h"
+#include "capture/trains.h"
 #include "capture/watchdog.h"
 #include "sender/address.h"
 #include "sender/failure.h"
@@ -46,6 +47,7 @@ struct way {
     char interface[IFNAMSIZ];
     uint32_t own_ip;
     struct pnd_packet packet;
+    struct pnd_trains trains; /* beside it */
     struct pnd_nic nic;
     struct pnd_stack stack;
     struct pnd_udp udp;
@@ -92,8 +94,18 @@ static int way_send(void *ctx, struct pnd_endpoint to, const void *dgram, size_t
 static int way_send_many(void *ctx, struct pnd_endpoint to, const struct pnd_datagram *packets,
                          unsigned count)
 {
-    const struct way *w = ctx;
+    struct way *w = ctx;
+    struct pnd_trains_moment moment = {.heard_us = w->heard_us};
+    struct pnd_client_stats stats;
 
+    if (w->trains.packet) {
+        pnd_client_stats(&w->client, &stats);
+        moment.now_us = way_now_us(w);
+        moment.packets = stats.packets;
+        moment.retransmissions = stats.retransmissions;
+        if (pnd_trains_send(&w->trains, to, packets, count, &moment))
+            return PND_OK;
+    }
     return w->inner.send_many(w->inner.ctx, to, packets, count);
 }
 
@@ -273,6 +285,19 @@ static int open_stack(struct way *w, bool carried, const char *name, uint64_t wa
     return ask_names(w, name, wait_us);
 }
 
+/* The server has answered to frames: what goes out in numbers may go by trains. What has no VLAN,
+ * no permission or another kernel goes on as it began. */
+static void open_trains(struct way *w)
+{
+    uint8_t mac[6];
+
+    if (!w->dump->extended)
+        return;
+    (void)pnd_stack_route(&w->stack, mac);
+    (void)pnd_trains_open(&w->trains, &w->packet, w->own_ip, w->server->at.port, w->server->at.ip,
+                          mac, NULL);
+}
+
 /* First the MAC that was found when this was armed: no need to ask, and nobody who answers for the
  * server now. When it is wrong by now that costs CARRIED_US. */
 static int open_raw(struct way *w, const char *name)
@@ -387,6 +412,8 @@ static int server_open(void *ctx, struct pnd_target_dump *dump, struct pnd_sink 
     err = w->raw ? open_raw(w, dump->name) : err == PND_E_SYS ? open_udp(w, dump->name, why) : err;
     if (err && !why->text[0])
         pnd_why(why, err, 0, "%s", failure_text(w, err, text));
+    if (!err && w->raw)
+        open_trains(w);
     if (!err)
         pnd_client_sink(&w->client, true, ret);
     return err;
@@ -419,6 +446,7 @@ static int server_close(void *ctx, int err, struct pnd_why *why)
         pnd_why(why, err, 0, "%s", failure_text(w, err, text));
     if (err && w->client_used)
         pnd_client_abort(&w->client);
+    pnd_trains_close(&w->trains);
     pnd_packet_close(&w->packet);
     pnd_udp_close(&w->udp);
     return err;

@@ -296,25 +296,33 @@ static int udp_receive(void *ctx, void *buf, size_t cap, uint64_t timeout_us,
     return (int)n;
 }
 
-int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
-                 struct pnd_why *why)
+void pnd_udp_over(struct pnd_udp *udp, int fd, struct pnd_link *ret)
 {
-    int on = 1;
-
-    *udp = (struct pnd_udp){.refused_max = refused_max};
-    udp->fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (udp->fd < 0)
-        return pnd_why(why, PND_E_SYS, errno, "open a UDP socket");
-    if (setsockopt(udp->fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) < 0) {
-        pnd_why(why, PND_E_SYS, errno, "ask for ICMP errors on a UDP socket");
-        pnd_udp_close(udp);
-        return PND_E_SYS;
-    }
+    *udp = (struct pnd_udp){.fd = fd};
     *ret = (struct pnd_link){.ctx = udp,
                              .now_us = udp_now_us,
                              .send = udp_send,
                              .receive = udp_receive,
                              .send_many = udp_send_many};
+}
+
+int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
+                 struct pnd_why *why)
+{
+    int on = 1;
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct pnd_link link;
+
+    pnd_udp_over(udp, fd, &link);
+    udp->refused_max = refused_max;
+    if (fd < 0)
+        return pnd_why(why, PND_E_SYS, errno, "open a UDP socket");
+    if (setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on)) < 0) {
+        pnd_why(why, PND_E_SYS, errno, "ask for ICMP errors on a UDP socket");
+        pnd_udp_close(udp);
+        return PND_E_SYS;
+    }
+    *ret = link;
     return PND_OK;
 }
 

@@ -30,6 +30,9 @@ struct pnd_udp {
 int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
                  struct pnd_why *why);
 
+/* The same over a socket that somebody has opened and set up; -1: none yet. */
+void pnd_udp_over(struct pnd_udp *udp, int fd, struct pnd_link *ret);
+
 /* The route to @p server says how large datagrams may be: link->dgram_max. Without a route nothing
  * is changed: sending will say so. */
 void pnd_udp_fit(struct pnd_endpoint server, struct pnd_link *link);

@@ -3,7 +3,8 @@
 #
 # The ways of a capture to its servers, over a virtual cable between two network namespaces: the
 # MAC that was carried along, ARP, VLAN tags, MTU, this kernel's own UDP; and the order of servers.
-# Needs root and iproute2; skips otherwise. Usage: test_capture_ways.py PANICDUMP [PANICDUMP-STATIC].
+# Needs root and iproute2; skips otherwise.
+# Usage: test_capture_ways.py PANICDUMP [PANICDUMP-STATIC [PANICD]].
 # Speaks TAP.
 
 import gzip
@@ -324,6 +325,48 @@ def link_down(t, w, cable, path, body):
             p.seconds, len(r.body), p.said)
 
 
+def trains(t, w, cable, path, body):
+    """A server of the extension. What a small queue, or a firewall of the crash kernel, takes away
+    are the trains; frames pass by both."""
+    if len(sys.argv) < 4:
+        return
+    noise = os.urandom(32 << 20)
+    with open(path, "wb") as f:
+        f.write(noise)
+    queue = ("tc", "qdisc", "add", "dev", "there", "root", "bfifo", "limit", "1")
+    firewall = ("nft", "add table ip t; add chain ip t o { type filter hook output priority 0; }; "
+                "add rule ip t o udp dport 1069 drop")
+    for what, before, after in (
+            ("a server of the extension gets them in trains", (), ()),
+            ("where a queue swallows each train, frame by frame", queue,
+             ("tc", "qdisc", "del", "dev", "there", "root")),
+            ("where a firewall refuses them, too", firewall, ("nft", "delete table ip t"))):
+        if before and cable.run(*before).returncode != 0:
+            print(f"# not here: {' '.join(before)}")
+            continue
+        dumps = tempfile.mkdtemp(dir=os.path.dirname(path))
+        server = subprocess.Popen([sys.argv[3], dumps, "--address", SERVER, "--port", "1069"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT)
+        try:
+            while b"ready" not in (line := server.stdout.readline()) and line:
+                pass
+            p = capture(t, cable, path, f"{SERVER}:1069", f"panicd_via={mac_of(cable, 'here')}",
+                        "panicd_compress=none", address="10.77.0.50")
+        finally:
+            server.kill()
+            server.wait()
+            server.stdout.close()
+        if after:
+            cable.run(*after)
+        with open(os.path.join(dumps, "core"), "rb") as f:
+            whole = f.read() == noise
+        t.check(f"{what}, whole and within seconds", p.returncode == 0 and whole
+                and p.seconds < 20 and "given up" not in p.said, p.seconds, p.said)
+        t.check("and nothing of that stays behind",
+                b"PERMANENT" not in cable.run("ip", "neigh", "show", "dev", "there").stdout)
+
+
 def main():
     import test_panicdump_packet as w
     w.enter_namespace()
@@ -333,7 +376,7 @@ def main():
         path = os.path.join(tmp, "vmcore")
         body = w.vmcore(path)
         for test in (carried_mac, through_a_router, order_of_servers, interrupted, sizes, tags,
-                     by_socket, filters, names, memory, link_down):
+                     by_socket, filters, names, memory, link_down, trains):
             test(t, w, cable, path, body)
     return t.plan()
 
