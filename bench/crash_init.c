@@ -7,9 +7,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -89,6 +92,21 @@ static uint64_t word(const char *line, const char *name, char *ret, size_t cap)
     return strtoull(ret, NULL, 10);
 }
 
+/* The interface is left as panicdump would find it. */
+static void take_address(const char *interface)
+{
+    struct sockaddr_in none = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq ifr = {0};
+
+    snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", interface);
+    memcpy(&ifr.ifr_addr, &none, sizeof(none));
+    if (fd < 0 || ioctl(fd, SIOCSIFADDR, &ifr) < 0)
+        printf("bench: %s keeps its address\n", interface);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void measure(const char *line, const struct pnd_capture_options *options)
 {
     char ip[TEXT_CAP], text[TEXT_CAP], interface[IFNAMSIZ], *colon;
@@ -113,6 +131,7 @@ static void measure(const char *line, const struct pnd_capture_options *options)
         blast(true, ip, (unsigned)strtoul(colon, NULL, 10) + 2 * round, bytes);
         blast(false, ip, (unsigned)strtoul(colon, NULL, 10) + 2 * round + 1, bytes);
     }
+    take_address(interface);
     unlink(file);
 }
 

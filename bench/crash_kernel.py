@@ -147,17 +147,20 @@ def profile(guest, until, vmlinux):
     user, kernel = names_of(lab.binary("panicdump-static"), 0), []
     if vmlinux:
         kernel = names_of(vmlinux, 0xffffffff80000000)
-    seen = collections.Counter()
+    seen, sides = collections.Counter(), collections.Counter()
     while not until():
         text = guest.qmp.execute("human-monitor-command", **{"command-line": "info registers"})
         at = int(re.search(r"RIP=(\w+)", text)[1], 16)
         names = kernel if at >> 63 else user
+        if "HLT=1" not in text:
+            sides["kernel" if at >> 63 else "panicdump"] += 1
         place = bisect.bisect(names, (at, "~")) - 1
         seen["halted" if "HLT=1" in text else names[place][1] if place >= 0
              else "kernel" if at >> 63 else "?"] += 1
         time.sleep(0.01)
     total = sum(seen.values())
-    return "\n".join(f"{count / total:6.1%}  {name}" for name, count in seen.most_common(45))
+    rows = [(f"in all: {name}", count) for name, count in sides.most_common()]
+    return "\n".join(f"{count / total:6.1%}  {name}" for name, count in rows + seen.most_common(60))
 
 
 def table(rows):
