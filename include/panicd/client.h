@@ -156,6 +156,7 @@ struct pnd_client_stats {
     uint64_t packets, retransmissions; /* transmissions in all; those that were repetitions */
     uint64_t bytes;                    /* the dump's length so far, holes included */
     uint64_t sent_bytes;               /* of them in DATA, acknowledged */
+    uint64_t unsent_bytes;             /* of them taken, and not yet sent even once */
     uint64_t skipped_bytes;            /* of them zeros that were not sent */
     uint64_t noise;                    /* datagrams that were not the answer waited for */
     uint64_t rtt_us;                   /* smoothed round-trip time; 0: none measured */
@@ -221,6 +222,11 @@ int pnd_client_write(struct pnd_client *client, const void *buf, size_t len);
  * seeks is sent those beyond 4 GiB nevertheless); their last bytes are, when the dump ends there,
  * because the server's file would be too short otherwise. */
 int pnd_client_skip(struct pnd_client *client, uint64_t len);
+
+/* For whoever has nothing to write for a while: takes what has come, sends what is due, and does
+ * not wait. What is on its way over Apple's protocol can wait for the next write.
+ *   @return as pnd_client_write() */
+int pnd_client_poll(struct pnd_client *client);
 
 /* pnd_client_write(), but pages of 4096 zero bytes at multiples of 4096 of the dump are skipped. */
 int pnd_client_write_sparse(struct pnd_client *client, const void *buf, size_t len);

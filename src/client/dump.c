@@ -49,6 +49,7 @@ static void fill_stats(const struct pnd_dump *d, struct pnd_client_stats *ret)
             d->retransmissions + (d->extended ? ext->retransmissions : kdp->retransmissions),
         .bytes = position(d) + d->hole,
         .sent_bytes = d->extended ? ext->sent_bytes : kdp->data_bytes,
+        .unsent_bytes = d->extended ? d->tx.ext.window.end - d->tx.ext.sent_end : 0,
         .skipped_bytes = d->skipped,
         .noise = d->noise + (d->extended ? ext->noise : kdp->noise),
         .rtt_us = d->extended ? d->tx.ext.srtt_us : kdp->srtt_us,
@@ -171,6 +172,15 @@ int pnd_client_skip(struct pnd_client *client, uint64_t len)
     if (err == PND_OK)
         d->hole += len;
     return err;
+}
+
+int pnd_client_poll(struct pnd_client *client)
+{
+    struct pnd_dump *d = dump_of(client);
+
+    if (d->err || d->finished || !d->extended)
+        return d->err;
+    return d->extension->poll(d);
 }
 
 static bool is_zero(const uint8_t *page)

@@ -144,6 +144,11 @@ static int ext_write(struct pnd_dump *d, const uint8_t *at, size_t len)
     return d->err ? d->err : write_new(d, at + again, len - again);
 }
 
+static int ext_poll(struct pnd_dump *d)
+{
+    return pump(d, false);
+}
+
 static int ext_hole(struct pnd_dump *d)
 {
     static const uint8_t zeros[256];
@@ -319,6 +324,7 @@ static int ext_open(struct pnd_dump *d, const struct pnd_client_config *config,
 const struct pnd_client_extension pnd_client_extension = {
     .open = ext_open,
     .write = ext_write,
+    .poll = ext_poll,
     .hole = ext_hole,
     .finish = ext_finish,
     .position = ext_position,

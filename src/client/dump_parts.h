@@ -72,6 +72,7 @@ int pnd_dump_kdp_finish(struct pnd_dump *d);
 /* The same over the extension, which dump.c calls through this alone: without it nothing of it is
  * linked. What a server holds already of a resumed dump is summed in there instead of sent.
  *   open      falls back to Apple's protocol by itself; else d->extended is set
+ *   poll      what can be done without waiting
  *   hole      sends d->hole, which is 0 then
  *   position  how many bytes were taken, without the hole at the end
  *   stop      builds the packet that says that no more comes. @return its length */
@@ -79,6 +80,7 @@ struct pnd_client_extension {
     int (*open)(struct pnd_dump *d, const struct pnd_client_config *config,
                 const struct pnd_kdp_tx_config *plain);
     int (*write)(struct pnd_dump *d, const uint8_t *at, size_t len);
+    int (*poll)(struct pnd_dump *d);
     int (*hole)(struct pnd_dump *d);
     int (*finish)(struct pnd_dump *d);
     uint64_t (*position)(const struct pnd_dump *d);

@@ -322,6 +322,54 @@ static void zeros_are_told_not_sent(void)
     CHECK_MEM(server.file, image, FILE_BYTES);
 }
 
+/* Whoever has nothing to write for a while does not let the rest wait for it. */
+static void a_poll_moves_on_what_was_written(void)
+{
+    struct pnd_client_stats before, stats;
+
+    begin();
+    CHECK_EQ(open_it(false, true), PND_OK);
+    CHECK_EQ(send_it(FILE_BYTES), PND_OK);
+    pnd_client_stats(&client, &before);
+    CHECK(before.sent_bytes < FILE_BYTES);
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t start_us = server.now_us;
+
+        CHECK_EQ(pnd_client_poll(&client), PND_OK);
+        CHECK(server.now_us - start_us <= 64 * 10); /* it waits for nothing */
+        server.now_us += 1000;
+    }
+    pnd_client_stats(&client, &stats);
+    CHECK(stats.sent_bytes > before.sent_bytes);
+    CHECK(stats.unsent_bytes < WINDOW / 8); /* a piece that is not full yet */
+    CHECK_EQ(stats.sent_bytes + stats.unsent_bytes, FILE_BYTES);
+    CHECK_EQ(pnd_client_finish(&client), PND_OK);
+    CHECK_EQ(pnd_client_poll(&client), PND_OK);
+    check_whole();
+}
+
+static void a_poll_over_apples_protocol_does_nothing_and_after_a_failure_says_it(void)
+{
+    struct pnd_client_stats stats;
+    uint64_t start_us;
+
+    begin();
+    server.old = true;
+    CHECK_EQ(open_it(false, true), PND_OK);
+    CHECK_EQ(send_it(20000), PND_OK);
+    start_us = server.now_us;
+    CHECK_EQ(pnd_client_poll(&client), PND_OK);
+    CHECK_EQ(server.now_us, start_us);
+    pnd_client_stats(&client, &stats);
+    CHECK_EQ(stats.unsent_bytes, 0);
+
+    begin();
+    server.stops_at = 1;
+    CHECK_EQ(open_it(false, true), PND_OK);
+    CHECK_EQ(send_it(FILE_BYTES), PND_E_REFUSED);
+    CHECK_EQ(pnd_client_poll(&client), PND_E_REFUSED);
+}
+
 static void an_interrupted_dump_is_resumed(void)
 {
     struct pnd_client_stats stats;
@@ -394,6 +442,8 @@ int main(void)
     RUN(a_server_that_grants_it_and_never_opens_is_sent_a_plain_dump);
     RUN(a_refusal_says_why);
     RUN(zeros_are_told_not_sent);
+    RUN(a_poll_moves_on_what_was_written);
+    RUN(a_poll_over_apples_protocol_does_nothing_and_after_a_failure_says_it);
     RUN(an_interrupted_dump_is_resumed);
     RUN(what_was_changed_since_begins_anew);
     RUN(who_gives_up_says_so);
