@@ -149,7 +149,7 @@ static void make_ways(void)
     ways[0] = (struct way){.name = "none"};
     ways[1] = (struct way){.name = "lz4", .codec = &lz4.codec};
     for (unsigned i = 0; i < 4; i++) {
-        unsigned top = i < 3 ? i + 1 : PND_ZSTD_EFFORTS - 1;
+        unsigned top = i < 3 ? i + 1 : PND_ADAPT_EFFORTS_MAX - 1;
 
         bytes = pnd_zstd_memory(BLOCK, top);
         if (pnd_zstd_init(&zstd[i], BLOCK, top, get(bytes), bytes, i < 3 ? NULL : &clock))

@@ -248,12 +248,13 @@ unsigned pnd_adapt_choose(struct pnd_adapt *adapt)
 void pnd_adapt_tell(struct pnd_adapt *adapt, const struct pnd_adapt_block *block)
 {
     const uint64_t time_max = UINT64_C(1) << TIME_MAX_SHIFT;
-    struct pnd_adapt_effort *effort = &adapt->efforts[adapt->trial];
+    struct pnd_adapt_effort *effort;
     uint64_t pack_us = less_of(block->pack_us, time_max);
     uint64_t write_us = less_of(block->write_us, time_max);
 
     if (adapt->skipped || !adapt->timed)
         return;
+    effort = &adapt->efforts[adapt->trial];
     if (adapt->trial != PND_ADAPT_STORE)
         note_gain(adapt, block);
     if (block->len != adapt->block_bytes)

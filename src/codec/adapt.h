@@ -69,7 +69,7 @@ struct pnd_adapt {
 };
 
 /*   @param timed  false: always @p top
- *   @param top  1 to PND_ADAPT_EFFORTS_MAX - 1; where it is timed, it begins with 1
+ *   @param top  1 to PND_ADAPT_EFFORTS_MAX - 1, and begins with 1; where it is not timed, any
  *   @param block_bytes  of all blocks but the last; 1 to 16 MiB */
 void pnd_adapt_init(struct pnd_adapt *adapt, bool timed, unsigned top, size_t block_bytes);
 

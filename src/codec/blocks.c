@@ -104,12 +104,31 @@ int pnd_blocks_flush(struct pnd_blocks *blocks)
 }
 
 /* A whole block in the caller's memory is put from there. */
+void pnd_blocks_see(struct pnd_blocks *blocks, const uint8_t *data, size_t len)
+{
+    if (blocks->see && len > 0)
+        blocks->see(blocks, data, len);
+}
+
+int pnd_blocks_one(struct pnd_blocks *blocks, const uint8_t *data, size_t len, unsigned effort,
+                   const struct pnd_sink *next)
+{
+    const struct pnd_sink *stream = blocks->next;
+    int err;
+
+    blocks->next = next;
+    err = blocks->put(blocks, data, len, is_zeros(data, len) ? PND_BLOCKS_ZEROS : effort);
+    blocks->next = stream;
+    return err;
+}
+
 int pnd_blocks_write(struct pnd_blocks *blocks, const void *buf, size_t len)
 {
     const uint8_t *at = buf;
 
     if (!blocks->next)
         return PND_E_ARG;
+    pnd_blocks_see(blocks, at, len);
     while (len > 0) {
         size_t room = blocks->cap - blocks->len, part = room < len ? room : len;
         int err = PND_OK;

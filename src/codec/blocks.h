@@ -11,13 +11,15 @@
 #include "codec/adapt.h"
 #include "panicd/stage.h"
 
-enum { PND_BLOCKS_ZEROS = PND_ADAPT_EFFORTS_MAX }; /* there is nothing else in it */
+enum { PND_BLOCKS_ZEROS = 15 }; /* more than any effort: there is nothing else in it */
 
 struct pnd_blocks {
     void *ctx; /* whose blocks they are */
     /* Packs @p data of 1 to cap bytes and passes it on. @p effort  as in adapt.h, or
      * PND_BLOCKS_ZEROS. @return PND_OK; as the sink */
     int (*put)(struct pnd_blocks *blocks, const uint8_t *data, size_t len, unsigned effort);
+    /* Is shown all bytes in their order, however they are cut; @p len > 0. NULL: need not be. */
+    void (*see)(struct pnd_blocks *blocks, const uint8_t *data, size_t len);
     const struct pnd_sink *next; /* NULL: nothing is taken */
     struct pnd_adapt_clock clock;
     struct pnd_adapt adapt;
@@ -49,6 +51,16 @@ int pnd_blocks_write(struct pnd_blocks *blocks, const void *buf, size_t len);
 
 /* The last block, if there are bytes of one. @return as pnd_blocks_write() */
 int pnd_blocks_flush(struct pnd_blocks *blocks);
+
+/* For whoever cuts the bytes into blocks himself. All are shown, in order, to the blocks of the
+ * stream, between its beginning and its end; each block is packed by any blocks of the same codec
+ * that nobody else uses meanwhile, and becomes the same bytes as in one stream.
+ *   @param len  1 to cap; cap but for the last
+ *   @param next  where it goes; not ended
+ *   @return PND_OK; as @p next */
+void pnd_blocks_see(struct pnd_blocks *blocks, const uint8_t *data, size_t len);
+int pnd_blocks_one(struct pnd_blocks *blocks, const uint8_t *data, size_t len, unsigned effort,
+                   const struct pnd_sink *next);
 
 /* Passes on; @p len may be 0. */
 int pnd_blocks_out(struct pnd_blocks *blocks, const void *buf, size_t len);

@@ -35,19 +35,24 @@ static int put_stored(struct pnd_lz4_frame *lz4, const uint8_t *data, size_t len
 
 static int put_block(struct pnd_blocks *blocks, const uint8_t *data, size_t len, unsigned effort)
 {
-    static const int accelerations[] = {[1] = FASTER, [2] = 1, [PND_BLOCKS_ZEROS] = 1};
     struct pnd_lz4_frame *lz4 = blocks->ctx;
     struct pnd_wr wr = pnd_wr(lz4->out, WORD);
     int room = (int)len - 1, packed = 0; /* what takes as much as the block itself is no gain */
 
-    pnd_xxh32_add(&lz4->content, data, len);
     if (effort != PND_ADAPT_STORE && room > 0)
         packed = LZ4_compress_fast_extState(lz4->state, (const char *)data, (char *)lz4->out + WORD,
-                                            (int)len, room, accelerations[effort]);
+                                            (int)len, room, effort == 1 ? FASTER : 1);
     if (packed <= 0)
         return put_stored(lz4, data, len);
     pnd_wr_le32(&wr, (uint32_t)packed);
     return pnd_blocks_out(blocks, lz4->out, WORD + (size_t)packed);
+}
+
+static void see(struct pnd_blocks *blocks, const uint8_t *data, size_t len)
+{
+    struct pnd_lz4_frame *lz4 = blocks->ctx;
+
+    pnd_xxh32_add(&lz4->content, data, len);
 }
 
 static unsigned bd_of(size_t block_bytes)
@@ -109,6 +114,7 @@ int pnd_lz4_frame_init(struct pnd_lz4_frame *lz4, size_t block_bytes, void *memo
         return PND_E_FULL;
     pnd_blocks_init(&lz4->blocks, lz4, memory, block_bytes, PND_LZ4_FRAME_EFFORTS - 1, clock);
     lz4->blocks.put = put_block;
+    lz4->blocks.see = see;
     lz4->out = (uint8_t *)memory + block_bytes;
     return PND_OK;
 }

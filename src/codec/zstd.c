@@ -28,9 +28,10 @@ enum {
 
 #define MAGIC UINT32_C(0xfd2fb528)
 
-/* The lightest as fast as storing into a slow network, the heaviest where more only takes longer:
- * on memory of kernels. */
-static const int levels[PND_ZSTD_EFFORTS] = {[1] = -20, [2] = 1, [3] = 3};
+/* On memory of kernels the lightest is as fast as storing into a slow network; from level 3 on,
+ * twice the time takes a fiftieth off the size; and more than level 6 takes twice the memory, too.
+ */
+static const int levels[PND_ZSTD_EFFORTS] = {[1] = -20, [2] = 1, [3] = 3, [4] = 5, [5] = 6};
 
 static size_t aligned(size_t bytes)
 {
@@ -126,6 +127,14 @@ static int put_block(struct pnd_blocks *blocks, const uint8_t *data, size_t len,
     return put_packed(zstd, data, len, levels[effort == PND_BLOCKS_ZEROS ? 1 : effort]);
 }
 
+static void see(struct pnd_blocks *blocks, const uint8_t *data, size_t len)
+{
+    struct pnd_zstd *zstd = blocks->ctx;
+
+    (void)data, (void)len;
+    zstd->any = true;
+}
+
 /* Not a single frame is no file of zstd's: nothing at all becomes a frame of nothing. */
 static int zstd_begin(void *ctx, const struct pnd_sink *next)
 {
@@ -140,7 +149,6 @@ static int zstd_write(void *ctx, const void *buf, size_t len)
 {
     struct pnd_zstd *zstd = ctx;
 
-    zstd->any |= len > 0;
     return pnd_blocks_write(&zstd->blocks, buf, len);
 }
 
@@ -180,7 +188,7 @@ int pnd_zstd_init(struct pnd_zstd *zstd, size_t block_bytes, unsigned top, void 
     zstd->codec = (struct pnd_codec){
         .ctx = zstd, .begin = zstd_begin, .write = zstd_write, .finish = zstd_finish};
     if (block_bytes < PND_ZSTD_BLOCK_MIN || block_bytes > PND_ZSTD_BLOCK_MAX || top == 0 ||
-        top >= PND_ZSTD_EFFORTS)
+        top >= (clock ? (unsigned)PND_ADAPT_EFFORTS_MAX : (unsigned)PND_ZSTD_EFFORTS))
         return PND_E_ARG;
     if (bytes < pnd_zstd_memory(block_bytes, top))
         return PND_E_FULL;
@@ -189,5 +197,6 @@ int pnd_zstd_init(struct pnd_zstd *zstd, size_t block_bytes, unsigned top, void 
     zstd->out_cap = ZSTD_compressBound(block_bytes);
     pnd_blocks_init(&zstd->blocks, zstd, at + workspace, block_bytes, top, clock);
     zstd->blocks.put = put_block;
+    zstd->blocks.see = see;
     return make_workspace(zstd, memory, workspace);
 }

@@ -19,7 +19,9 @@
 enum {
     PND_ZSTD_BLOCK_MIN = 16 << 10,
     PND_ZSTD_BLOCK_MAX = 4 << 20,
-    PND_ZSTD_EFFORTS = 4, /* stored, level -20, level 1, level 3 */
+    PND_ZSTD_EFFORTS = 6,      /* stored, level -20, level 1, level 3, level 5, level 6 */
+    PND_ZSTD_EFFORT_FIRST = 3, /* for whoever will find out what there is time for */
+    PND_ZSTD_EFFORT = 3,       /* for whoever will not */
 };
 
 struct pnd_zstd {
@@ -31,12 +33,13 @@ struct pnd_zstd {
     bool any; /* bytes have come */
 };
 
-/* Bytes of memory for blocks of so many, beside the struct: 1.5 MiB for 256 KiB, and at top 2
- * (level 1) 1.1 MiB. */
+/* Bytes of memory for blocks of so many, beside the struct: 1.5 MiB for 256 KiB at top 3, at top 2
+ * (level 1) 1.1 MiB; 5.6 MiB for 1 MiB at the highest. */
 size_t pnd_zstd_memory(size_t block_bytes, unsigned top);
 
 /*   @param block_bytes  PND_ZSTD_BLOCK_MIN to PND_ZSTD_BLOCK_MAX
- *   @param top  the highest effort, 1 to PND_ZSTD_EFFORTS - 1
+ *   @param top  the highest effort, 1 to PND_ZSTD_EFFORTS - 1; with a clock at most
+ *               PND_ADAPT_EFFORTS_MAX - 1
  *   @param memory  @p bytes, pnd_zstd_memory() of them, at a multiple of 16; the codec keeps it
  *   @param clock  NULL: always the highest effort, so that the same bytes give the same file
  *   @return PND_OK; PND_E_ARG a block or effort out of range; PND_E_FULL more memory is wanted */

@@ -4,22 +4,28 @@
 #include "panicdump/compress.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/gzip.h"
-#include "host/clock.h"
 #include "host/io.h"
 #include "host/text.h"
 
 #ifndef PND_ONLY_CAPTURE
 #include "codec/lz4_frame.h"
 #include "codec/zstd.h"
+#include "panicdump/packer.h"
+
+enum {
+    CODECS = 1 + PND_PACKER_LANES_MAX,
+    LZ4_BLOCK = 256 << 10,
+    ZSTD_BLOCK = 1 << 20, /* from level 3 on, smaller ones become larger by a fiftieth */
+};
 #endif
 
 enum {
-    BLOCK = 256 << 10, /* as much as send reads at once: so nothing is copied together */
     MAGIC_LEN = 4,
     WORD_CAP = 32,
 };
@@ -93,19 +99,28 @@ static int make_gzip(const struct pnd_codec **ret, struct pnd_why *why)
 
 #ifdef PND_ONLY_CAPTURE
 
-int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, struct pnd_why *why)
+int pnd_compress_make(enum pnd_compress_how how, const struct pnd_compress_poll *poll,
+                      const struct pnd_codec **ret, struct pnd_why *why)
 {
+    (void)poll;
     return how == PND_COMPRESS_NONE ? PND_OK : make_gzip(ret, why);
 }
 
 #else
 
-static uint64_t now_us(void *ctx)
+/* The first is the stream's, the others are the lanes'. */
+static void set_codec(struct pnd_packer_config *config, unsigned at, const struct pnd_codec *codec,
+                      struct pnd_blocks *blocks)
 {
-    (void)ctx;
-    return pnd_clock_us();
+    if (at > 0) {
+        config->lanes[at - 1] = blocks;
+        return;
+    }
+    config->stream = codec;
+    config->blocks = blocks;
 }
 
+/* Only what is used of it is there: of the stream's next to nothing. */
 static void *take(size_t bytes, struct pnd_why *why)
 {
     void *memory = malloc(bytes);
@@ -115,38 +130,71 @@ static void *take(size_t bytes, struct pnd_why *why)
     return memory;
 }
 
-static int make_lz4(const struct pnd_codec **ret, struct pnd_why *why)
+static int add_lz4(struct pnd_packer_config *config, unsigned at, struct pnd_why *why)
 {
-    static struct pnd_lz4_frame lz4;
-    size_t bytes = PND_LZ4_FRAME_MEMORY(BLOCK);
+    static struct pnd_lz4_frame lz4[CODECS];
+    size_t bytes = PND_LZ4_FRAME_MEMORY(LZ4_BLOCK);
     void *memory = take(bytes, why);
 
     if (!memory)
         return PND_E_SYS;
-    if (pnd_lz4_frame_init(&lz4, BLOCK, memory, bytes, NULL))
+    if (pnd_lz4_frame_init(&lz4[at], LZ4_BLOCK, memory, bytes, NULL))
         return pnd_why(why, PND_E_FULL, 0, "this liblz4 wants more than %d bytes to compress",
                        PND_LZ4_FRAME_STATE);
-    *ret = &lz4.codec;
+    set_codec(config, at, &lz4[at].codec, &lz4[at].blocks);
     return PND_OK;
 }
 
-static int make_zstd(bool adapt, const struct pnd_codec **ret, struct pnd_why *why)
+static int add_zstd(struct pnd_packer_config *config, unsigned at, struct pnd_why *why)
 {
-    static const struct pnd_adapt_clock clock = {.now_us = now_us};
-    static struct pnd_zstd zstd;
-    size_t bytes = pnd_zstd_memory(BLOCK, PND_ZSTD_EFFORTS - 1);
+    static struct pnd_zstd zstd[CODECS];
+    size_t bytes = pnd_zstd_memory(ZSTD_BLOCK, PND_ZSTD_EFFORTS - 1);
     void *memory = take(bytes, why);
 
     if (!memory)
         return PND_E_SYS;
-    if (pnd_zstd_init(&zstd, BLOCK, PND_ZSTD_EFFORTS - 1, memory, bytes, adapt ? &clock : NULL))
+    if (pnd_zstd_init(&zstd[at], ZSTD_BLOCK, PND_ZSTD_EFFORTS - 1, memory, bytes, NULL))
         return pnd_why(why, PND_E_FULL, 0, "this libzstd wants more than %zu bytes to compress",
                        bytes);
-    *ret = &zstd.codec;
+    set_codec(config, at, &zstd[at].codec, &zstd[at].blocks);
     return PND_OK;
 }
 
-int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, struct pnd_why *why)
+static unsigned processors(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    return count < PND_PACKER_LANES_MAX ? (unsigned)count : (unsigned)PND_PACKER_LANES_MAX;
+}
+
+static int make_packer(enum pnd_compress_how how, const struct pnd_compress_poll *poll,
+                       const struct pnd_codec **ret, struct pnd_why *why)
+{
+    struct pnd_packer_config config = {
+        .count = processors(),
+        .poll = poll->poll,
+        .poll_ctx = poll->ctx,
+        .effort = how == PND_COMPRESS_LZ4    ? PND_LZ4_FRAME_EFFORTS - 1
+                  : how == PND_COMPRESS_ZSTD ? PND_ZSTD_EFFORT
+                                             : PND_ZSTD_EFFORT_FIRST,
+        .top = how == PND_COMPRESS_AUTO ? PND_ZSTD_EFFORTS - 1 : 0,
+    };
+    static struct pnd_packer *packer; /* until the process ends */
+    int err = PND_OK;
+
+    config.threads = config.count;
+    for (unsigned i = 0; !err && i <= config.count; i++)
+        err = how == PND_COMPRESS_LZ4 ? add_lz4(&config, i, why) : add_zstd(&config, i, why);
+    if (!err)
+        err = pnd_packer_create(&packer, &config, why);
+    if (!err)
+        *ret = pnd_packer_codec(packer);
+    return err;
+}
+
+int pnd_compress_make(enum pnd_compress_how how, const struct pnd_compress_poll *poll,
+                      const struct pnd_codec **ret, struct pnd_why *why)
 {
     switch (how) {
     case PND_COMPRESS_NONE:
@@ -154,12 +202,11 @@ int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, s
     case PND_COMPRESS_GZIP:
         return make_gzip(ret, why);
     case PND_COMPRESS_LZ4:
-        return make_lz4(ret, why);
     case PND_COMPRESS_ZSTD:
     case PND_COMPRESS_AUTO:
         break;
     }
-    return make_zstd(how == PND_COMPRESS_AUTO, ret, why);
+    return make_packer(how, poll, ret, why);
 }
 
 #endif

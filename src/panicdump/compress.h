@@ -28,9 +28,20 @@ enum pnd_compress_how pnd_compress_settle(enum pnd_compress_how how, bool resume
 /* ".gz", ".lz4", ".zst"; "" for NONE. */
 const char *pnd_compress_suffix(enum pnd_compress_how how);
 
-/* Takes the memory: once in a process, until it ends.
+/* What moves on what was sent while something is being packed; as in packer.h. */
+enum { PND_COMPRESS_IDLE = 1 };
+
+struct pnd_compress_poll {
+    void *ctx;
+    int (*poll)(void *ctx);
+};
+
+/* Takes the memory and, but for gzip, starts a thread for each processor, at most
+ * PND_PACKER_LANES_MAX: once in a process, until it ends. zstd takes 4 MiB, and up to 10 MiB for
+ * each thread; LZ4 1 MiB, and 1.5 MiB.
  *   @param ret  not written for NONE
  *   @return PND_OK; PND_E_SYS no memory; PND_E_FULL its library is not the one that it knows */
-int pnd_compress_make(enum pnd_compress_how how, const struct pnd_codec **ret, struct pnd_why *why);
+int pnd_compress_make(enum pnd_compress_how how, const struct pnd_compress_poll *poll,
+                      const struct pnd_codec **ret, struct pnd_why *why);
 
 #endif

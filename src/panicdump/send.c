@@ -29,6 +29,7 @@ enum {
     LABEL_CAP = 48,
     WINDOW_BYTES = 64 << 20, /* of address space: memory is used as far as the path needs it */
     WINDOW_MAX = 1 << 30,
+    IDLE_BYTES = 64 << 10,  /* to be sent: less is next to nothing */
     LARGE_BYTES = 32 << 20, /* of a dump: its window is worth large pages */
 };
 
@@ -337,6 +338,17 @@ static int send_all(struct send *s)
     return err ? err : s->sink.end(s->sink.ctx);
 }
 
+static int poll_client(void *ctx)
+{
+    struct pnd_client_stats stats;
+    int err = pnd_client_poll(ctx);
+
+    if (err)
+        return err;
+    pnd_client_stats(ctx, &stats);
+    return stats.unsent_bytes < IDLE_BYTES ? PND_COMPRESS_IDLE : PND_OK;
+}
+
 static void print_result(const struct send *s, uint64_t us)
 {
     struct pnd_client_stats stats;
@@ -398,6 +410,7 @@ static int run(struct send *s)
 int pnd_verb_send(int argc, char **argv)
 {
     struct send *s = &send_state;
+    const struct pnd_compress_poll poll = {.ctx = &s->sender.client, .poll = poll_client};
     struct pnd_why why;
     int status = parse_options(argc, argv, &s->options);
 
@@ -415,7 +428,7 @@ int pnd_verb_send(int argc, char **argv)
         return status;
     pnd_stop_init();
     pnd_progress_init(&s->progress, s->label, s->total, s->options.quiet);
-    if (pnd_compress_make(s->options.compress, &s->codec, &why))
+    if (pnd_compress_make(s->options.compress, &poll, &s->codec, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s: send with --compress none", why.text);
     if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);

@@ -21,7 +21,7 @@ enum {
     ZSTD_BLOCK = 256 << 10,
     LZ4_FRAME_ENDS = 7 + 8, /* header; end mark and checksum */
     STORED = 0xa0,          /* the descriptor of a zstd frame that is stored, or of zeros */
-    ZSTD_TOP = PND_ZSTD_EFFORTS - 1,
+    ZSTD_TOP = PND_ADAPT_EFFORTS_MAX - 1, /* that a clock may choose */
 };
 
 /* Where the output goes. */

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 PANICDUMP = sys.argv[1]
 WRQ, DATA, ACK, ERROR, SEEK, EOF = 2, 3, 4, 5, 6, 7
@@ -305,13 +306,33 @@ def stops(tmp):
             check(f"{number.name} {what} tells the server and exits {code}", ok, code_seen, r.error)
 
 
+def stops_while_threads_pack(tmp):
+    """Noise, more than all that is held back, to a server that stops answering."""
+    path = write(os.path.join(tmp, "noise"), os.urandom(48 << 20))
+    for how in ("auto", "zstd", "lz4"):
+        r = Receiver(stop_after=3)
+        p = subprocess.Popen(
+            [PANICDUMP, "send", "--server", "127.0.0.1", "--port", str(r.port), "-q", "--compress",
+             how, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while r.expected < 4:
+            time.sleep(0.01)
+        p.send_signal(signal.SIGINT)
+        r.join(10)
+        code = p.wait(10)
+        ok = code == 130 and r.error == b"aborted by the sender\0" and not r.done
+        check(f"SIGINT with --compress {how} tells the server and exits 130", ok, code, r.error)
+        p.stdout.close(), p.stderr.close()
+
+
 def read_errors(tmp):
     # /proc/self/mem from 0: open works, the first read does not
-    r = Receiver()
-    p = send(r, "/proc/self/mem")
-    r.join(5)
-    ok = p.returncode == 2 and b"byte 0" in p.stderr and r.error and not r.done
-    check("an unreadable source aborts the dump and exits 2", ok, p.stderr, r.error)
+    for how in ("none", "auto", "gzip"):
+        r = Receiver()
+        p = send(r, "--compress", how, "/proc/self/mem")
+        r.join(5)
+        ok = p.returncode == 2 and b"byte 0" in p.stderr and r.error and not r.done
+        check(f"an unreadable source aborts the dump (--compress {how}) and exits 2", ok, p.stderr,
+              r.error)
 
 
 def tests(tmp):
@@ -341,7 +362,7 @@ def tests(tmp):
 def main():
     with tempfile.TemporaryDirectory() as tmp:
         for group in (sizes, sparse, links, compress, compress_how, refusals, names, unusable, stops,
-                      read_errors, tests):
+                      stops_while_threads_pack, read_errors, tests):
             group(tmp)
     return plan()
 
