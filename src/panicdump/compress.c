@@ -178,6 +178,7 @@ static int make_packer(enum pnd_compress_how how, const struct pnd_compress_poll
         .effort = how == PND_COMPRESS_LZ4    ? PND_LZ4_FRAME_EFFORTS - 1
                   : how == PND_COMPRESS_ZSTD ? PND_ZSTD_EFFORT
                                              : PND_ZSTD_EFFORT_FIRST,
+        .worth = PND_ZSTD_EFFORT,
         .top = how == PND_COMPRESS_AUTO ? PND_ZSTD_EFFORTS - 1 : 0,
     };
     static struct pnd_packer *packer; /* until the process ends */

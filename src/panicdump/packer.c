@@ -277,11 +277,14 @@ static void clear(struct pnd_packer *packer)
 static int packer_begin(void *ctx, const struct pnd_sink *next)
 {
     struct pnd_packer *packer = ctx;
+    const struct pnd_balance_config balance = {.start = packer->config.effort,
+                                               .worth = packer->config.worth,
+                                               .top = packer->config.top,
+                                               .depth = packer->slot_count};
     int err;
 
     clear(packer);
-    pnd_balance_init(&packer->balance, packer->config.effort, packer->config.top,
-                     packer->slot_count);
+    pnd_balance_init(&packer->balance, &balance);
     packer->emitted_us = clock_us(CLOCK_MONOTONIC);
     packer->next = next;
     err = packer->config.stream->begin(packer->config.stream->ctx, next);

@@ -28,9 +28,9 @@ struct pnd_packer_config {
     struct pnd_blocks *blocks;      /* of it */
     struct pnd_blocks *lanes[PND_PACKER_LANES_MAX]; /* like these, one for each thread */
     unsigned count;                                 /* of lanes; at least 1 */
-    unsigned threads; /* 0: blocks are packed where they are written, in lane 0; or count */
-    unsigned effort;  /* of all blocks, or where it is chosen of the first ones */
-    unsigned top;     /* 0: it is fixed; else the most that balance.h may choose */
+    unsigned threads;    /* 0: blocks are packed where they are written, in lane 0; or count */
+    unsigned effort;     /* of all blocks, or where it is chosen of the first ones */
+    unsigned worth, top; /* as in balance.h, which chooses; top 0: the effort is fixed */
 
     /* Called while a block is waited for; NULL: nothing is to be done, nor known.
      * @return PND_OK; PND_PACKER_IDLE nearly all that was written is sent; an error ends it */

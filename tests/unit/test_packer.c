@@ -117,6 +117,7 @@ static struct pnd_packer *make(bool is_lz4, unsigned threads, unsigned effort, u
         .count = threads ? threads : 1,
         .threads = threads,
         .effort = effort,
+        .worth = top < 3 ? top : 3,
         .top = top,
         .poll = poll_sink,
         .poll_ctx = &polls,
