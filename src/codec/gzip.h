@@ -4,6 +4,10 @@
  * kernel (a window of 4 KiB, memLevel 3) in the memory of the struct, PROTOCOL.md#kdp-6.4; or with
  * zlib's own (a window of 32 KiB, memLevel 8) in more memory, which is more than twice as fast on
  * memory of a Linux machine and makes it smaller by a tenth.
+ *
+ * The level does not follow the wire. Who sends gzip waits for the answer to each packet and packs
+ * in between: where an answer takes a millisecond, level 4 ends 5 % sooner, and higher ones later
+ * than that again; where it takes a tenth of it, each level is slower than the one below.
  * Freestanding, but for zlib. */
 #ifndef PND_CODEC_GZIP_H
 #define PND_CODEC_GZIP_H

@@ -88,11 +88,12 @@ const char *pnd_compress_suffix(enum pnd_compress_how how)
 
 static int make_gzip(const struct pnd_codec **ret, struct pnd_why *why)
 {
+    static _Alignas(16) uint8_t memory[PND_GZIP_LARGE_MEMORY];
     static struct pnd_gzip gzip;
 
-    if (pnd_gzip_init(&gzip))
+    if (pnd_gzip_init_large(&gzip, memory, sizeof(memory)))
         return pnd_why(why, PND_E_FULL, 0, "this zlib wants more than %d bytes to compress",
-                       PND_GZIP_MEMORY);
+                       PND_GZIP_LARGE_MEMORY);
     *ret = &gzip.codec;
     return PND_OK;
 }
