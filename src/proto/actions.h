@@ -16,15 +16,22 @@
 enum pnd_action_kind {
     PND_ACT_ADMIT,   /* a new dump asks to begin: does policy let it? If not, refuse by yourself */
     PND_ACT_OPEN,    /* make the dump's file; once per dump, before its first WRITE */
-    PND_ACT_WRITE,   /* data[0, len) at offset */
+    PND_ACT_WRITE,   /* data[0, len) at offset of object */
     PND_ACT_SIZE,    /* the file ends at offset: cut off what lies behind it */
     PND_ACT_FINISH,  /* all is here: make it durable, then tell the session */
     PND_ACT_ABANDON, /* the dump ends here unfinished: keep what came; why says the reason */
     PND_ACT_RESUME, /* an ABANDONed dump's sender is back: if policy admits it, and what was kept is
                      * as it was left, it becomes the file that arrives, cut at what is held if
                      * the session has no ranges behind it; then tell the session */
-    PND_ACT_REPLY,  /* send data[0, len) to the peer */
+    PND_ACT_REPLY,  /* send data[0, len) to the peer, in datagrams of each bytes; 0: in one */
     PND_ACT_RELEASE, /* nothing is left to remember: the slot is free after this turn */
+};
+
+/* What a WRITE goes to. */
+enum pnd_object {
+    PND_OBJECT_DUMP,
+    PND_OBJECT_KDH,      /* FreeBSD's kernel dump header, at most 512 bytes, kept beside the dump */
+    PND_OBJECT_EKCD_KEY, /* the key of an encrypted one, at most 64 KiB, which only root may read */
 };
 
 enum {
@@ -34,10 +41,11 @@ enum {
 
 struct pnd_action {
     enum pnd_action_kind kind;
+    enum pnd_object object; /* WRITE */
     uint64_t offset;
     const uint8_t *data; /* WRITE: in the datagram; REPLY: in pnd_actions.reply */
-    size_t len;
-    const char *why; /* ABANDON: a static English phrase */
+    size_t len, each;    /* each: REPLY */
+    const char *why;     /* ABANDON: a static English phrase */
 };
 
 struct pnd_actions {
