@@ -100,7 +100,7 @@ _panicctl() {
     doctor) words+=" --as-client --port" ;;
     extract) words+=" --output --list --force" ;;
     pack) words+=" --output --log-only --note --force" ;;
-    import) words+=" --name --move" ;;
+    import) words+=" --name --move --keep-form" ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in

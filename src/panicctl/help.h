@@ -126,9 +126,12 @@
     "Takes files from elsewhere into the directory, as if they had been received: a\n"             \
     "copy that got its name when it was whole and on the disk, its number, and its\n"              \
     "check. Works beside a running server and without one. The files stay as they\n"               \
-    "are; blocks are shared with them and holes stay holes, where that can be.\n\n"                \
+    "are; blocks are shared with them and holes stay holes, where that can be.\n"                  \
+    "Of a pipe, or of - for standard input, all that comes is kept, and what\n"                    \
+    "makedumpfile has flattened is put in order.\n\n"                                              \
     "  -n, --name NAME   what the dump is called (default: the file's own name)\n"                 \
     "  -m, --move        remove the file once the dump is safe\n"                                  \
+    "  --keep-form       leave what comes through a pipe flattened, if it is\n"                    \
     "  --json            {\"imported\": [...]}: as in \"list --json\", with source, moved\n"       \
     "                    and same_as, an older dump of the same SHA-256\n\n"                       \
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/fs.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -17,32 +18,57 @@
 #include "panicctl/copy.h"
 #include "panicctl/importer.h"
 #include "panicctl/print.h"
+#include "panicctl/stream.h"
 #include "store/import.h"
 
 struct import {
     const char *name; /* NULL: the file's own */
     bool move;
-    json_t *done; /* of --json */
+    bool as_it_came; /* of a stream: what is flattened stays so */
+    json_t *done;    /* of --json */
 };
 
 struct source {
     const char *path;
     int fd;
     struct stat st;
+    bool stream; /* a pipe: what is read from it is not there any more */
 };
+
+/* A named pipe is read when somebody has opened it for writing, and not, as by O_NONBLOCK, ended
+ * before. */
+static int await_writer(const struct source *source, struct pnd_why *why)
+{
+    struct pollfd poll_in = {.fd = source->fd, .events = POLLIN};
+    int flags = fcntl(source->fd, F_GETFL);
+
+    if (!S_ISFIFO(source->st.st_mode) || !(flags & O_NONBLOCK))
+        return PND_OK;
+    if (poll(&poll_in, 1, -1) < 0)
+        return pnd_why(why, PND_E_SYS, errno, "wait for %s", source->path);
+    return fcntl(source->fd, F_SETFL, flags & ~O_NONBLOCK) == 0
+               ? PND_OK
+               : pnd_why(why, PND_E_SYS, errno, "open %s", source->path);
+}
 
 /* @param ret  its path is set; fd is the caller's to close, whatever is returned */
 static int open_source(struct source *ret, struct pnd_why *why)
 {
     const char *path = ret->path;
+    bool standard = strcmp(path, "-") == 0;
 
-    ret->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    ret->fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+                       : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (ret->fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "open %s", path);
     if (fstat(ret->fd, &ret->st) != 0)
         return pnd_why(why, PND_E_SYS, errno, "look at %s", path);
-    if (S_ISREG(ret->st.st_mode))
-        return PND_OK;
+    ret->stream = standard || S_ISFIFO(ret->st.st_mode);
+    if (standard && isatty(ret->fd))
+        return pnd_why(why, PND_E_TYPE, 0,
+                       "standard input is a terminal; a dump comes through a pipe");
+    if (S_ISREG(ret->st.st_mode) || (ret->stream && !S_ISDIR(ret->st.st_mode)))
+        return ret->stream ? await_writer(ret, why) : PND_OK;
     if (S_ISDIR(ret->st.st_mode))
         return pnd_why(why, PND_E_TYPE, 0, "%s is a directory; name the files in it", path);
     if (S_ISBLK(ret->st.st_mode))
@@ -241,6 +267,31 @@ static int import_open(struct pnd_ctl *ctl, struct import *import, struct source
     return code;
 }
 
+/* What the source was meant to be cannot be known from a pipe that ends: the check says it. */
+static int import_stream(struct pnd_ctl *ctl, struct import *import, struct source *source)
+{
+    const char *own = strcmp(source->path, "-") == 0 ? "stream" : base_name(source->path);
+    struct pnd_stream stream = {.source = {.ctx = &source->fd, .read = pnd_stream_read_fd},
+                                .as_it_came = import->as_it_came,
+                                .quiet = ctl->json};
+    struct pnd_importer importer = {.stage = {.fd = -1}};
+    struct pnd_why why = {0};
+
+    if (import->move)
+        return pnd_ctl_fail("%s: --move is for a file; a pipe is empty when it has been read",
+                            source->path);
+    snprintf(stream.dump.name, sizeof(stream.dump.name), "%s", import->name ? import->name : own);
+    snprintf(stream.dump.protocol, sizeof(stream.dump.protocol), "pipe");
+    pnd_stream_catch_signals();
+    if (pnd_stream_receive(ctl, &stream, &why))
+        return pnd_ctl_fail("%s: %s", source->path, why.text);
+    importer.dump = stream.dump;
+    if (!pnd_stream_ended && pnd_importer_settle(ctl, &importer, &why))
+        pnd_ctl_warn("%s", why.text);
+    report(ctl, import, source, &importer.dump, pnd_importer_same(ctl, &importer.dump));
+    return pnd_stream_ended ? PND_EXIT_COULD_NOT : PND_EXIT_OK;
+}
+
 static int import_one(struct pnd_ctl *ctl, struct import *import, const char *path)
 {
     struct source source = {.path = path, .fd = -1};
@@ -250,7 +301,8 @@ static int import_one(struct pnd_ctl *ctl, struct import *import, const char *pa
     if (open_source(&source, &why))
         pnd_ctl_fail("%s", why.text);
     else
-        code = import_open(ctl, import, &source);
+        code =
+            source.stream ? import_stream(ctl, import, &source) : import_open(ctl, import, &source);
     pnd_guard_close(&source.fd);
     return code;
 }
@@ -275,11 +327,10 @@ static int import_all(struct pnd_ctl *ctl, struct import *import, int count, cha
 
 int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {{"name", required_argument, NULL, 'n'},
-                                            {"move", no_argument, NULL, 'm'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"name", required_argument, NULL, 'n'}, {"move", no_argument, NULL, 'm'},
+        {"keep-form", no_argument, NULL, 'k'},  {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},       {0}};
     struct import import = {0};
     int option, code;
 
@@ -288,11 +339,13 @@ int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv)
             import.name = optarg;
         else if (option == 'm')
             import.move = true;
+        else if (option == 'k')
+            import.as_it_came = true;
         else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
             return code;
     }
     if (optind == argc)
-        return pnd_ctl_misused(argv[0], "import takes at least one FILE");
+        return pnd_ctl_misused(argv[0], "import takes at least one FILE, or - for standard input");
     if (import.name && argc - optind > 1)
         return pnd_ctl_misused(argv[0], "--name is for one FILE");
     if (import.name && (!import.name[0] || strlen(import.name) >= PND_SPOOL_NAME_CAP))

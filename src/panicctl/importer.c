@@ -69,6 +69,26 @@ static int open_or_make(struct pnd_ctl *ctl, struct pnd_why *why)
     return pnd_ctl_open(ctl, true, why);
 }
 
+/* Streams whose receiver was killed. Whoever fails to keep one leaves it to the next. */
+static void adopt_orphans(struct pnd_ctl *ctl)
+{
+    struct pnd_importer importer = {.stage = {.dir_fd = ctl->spool.dir_fd}};
+    struct pnd_why why;
+
+    while (pnd_import_find_orphan(&ctl->spool, importer.stage.temp, &importer.dump,
+                                  &importer.stage.fd) == PND_OK) {
+        int err = pnd_importer_commit(ctl, &importer, &why);
+
+        close(importer.stage.fd);
+        if (err) {
+            pnd_ctl_warn("a stream that was interrupted stays hidden: %s", why.text);
+            return;
+        }
+        pnd_ctl_warn("a stream that was interrupted is dump %" PRIu64 " now, incomplete",
+                     importer.dump.id);
+    }
+}
+
 int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
 {
     uint64_t end_ms = pnd_clock_ms() + PND_IMPORTER_PATIENCE_S * 1000;
@@ -80,6 +100,7 @@ int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why)
         return err;
     pnd_import_sweep(&ctl->spool);
     heal(ctl);
+    adopt_orphans(ctl);
     return PND_OK;
 }
 
@@ -103,6 +124,25 @@ int pnd_importer_begin(struct pnd_ctl *ctl, const char *name, const char *protoc
         return pnd_why_add(why, err, "import into %s", ctl->spool.path);
     snprintf(importer.dump.name, sizeof(importer.dump.name), "%s", name);
     snprintf(importer.dump.protocol, sizeof(importer.dump.protocol), "%s", protocol);
+    *ret = importer;
+    return PND_OK;
+}
+
+int pnd_importer_begin_stream(struct pnd_ctl *ctl, const struct pnd_dump *dump,
+                              struct pnd_importer *ret, struct pnd_why *why)
+{
+    struct pnd_importer importer = {.dump = *dump};
+    int err = pnd_stage_open(&importer.stage, ctl->spool.dir_fd, PND_IMPORT_STREAM_PREFIX, why);
+
+    importer.dump.started_ms = pnd_clock_wall_ms();
+    if (!err) {
+        pnd_import_label_stream(importer.stage.fd, &importer.dump);
+        err = pnd_stage_hide(&importer.stage, PND_IMPORT_STREAM_PREFIX, why);
+        if (err)
+            pnd_stage_close(&importer.stage);
+    }
+    if (err)
+        return pnd_why_add(why, err, "receive into %s", ctl->spool.path);
     *ret = importer;
     return PND_OK;
 }

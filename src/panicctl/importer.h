@@ -17,7 +17,8 @@ struct pnd_importer {
 };
 
 /* Opens the directory for importing; it is made when it was named and is not there, and what an
- * import left that was killed is removed. @return as pnd_ctl_open() */
+ * import left that was killed is removed; what is left of a stream becomes an incomplete dump.
+ *   @return as pnd_ctl_open() */
 int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why);
 
 /* An empty file in the directory: stage.fd is to be written. @p name: what the dump is called,
@@ -25,6 +26,11 @@ int pnd_importer_prepare(struct pnd_ctl *ctl, struct pnd_why *why);
  *   @return PND_OK; PND_E_NOSPACE; PND_E_SYS */
 int pnd_importer_begin(struct pnd_ctl *ctl, const char *name, const char *protocol,
                        struct pnd_importer *ret, struct pnd_why *why);
+
+/* The same for a stream, which cannot be had again: what is in the file when this program is killed
+ * becomes an incomplete dump. @param dump  name, protocol, peer, peer_port */
+int pnd_importer_begin_stream(struct pnd_ctl *ctl, const struct pnd_dump *dump,
+                              struct pnd_importer *ret, struct pnd_why *why);
 
 /* It becomes a dump: durable, in the list, with an id.
  *   @return PND_OK; PND_E_NOSPACE; PND_E_BUSY a server has the directory and does not answer;

@@ -39,22 +39,37 @@ static bool all_zero(const uint8_t *data, size_t len)
     return len > 0 && data[0] == 0 && memcmp(data, data + 1, len - 1) == 0;
 }
 
+/* @return how much of @p data, which goes to @p at, comes before the first block of zeros */
+static size_t until_zeros(uint64_t at, const uint8_t *data, size_t len)
+{
+    size_t full = 0;
+
+    while (full < len) {
+        size_t part = HOLE_LEN - (at + full) % HOLE_LEN;
+
+        if (part == HOLE_LEN && len - full >= part && all_zero(data + full, part))
+            return full;
+        full += part < len - full ? part : len - full;
+    }
+    return full;
+}
+
 /* Zeros become holes, where there can be some. */
 int pnd_sparse_write(struct pnd_sparse *to, const uint8_t *data, size_t len, struct pnd_why *why)
 {
     while (to->holes && len > 0) {
-        size_t part = HOLE_LEN - to->at % HOLE_LEN;
-        int err = PND_OK;
+        size_t full = until_zeros(to->at, data, len);
+        int err = pnd_sparse_write_all(to, data, full, why);
 
-        part = part < len ? part : len;
-        if (part == HOLE_LEN && all_zero(data, part))
-            to->at += part;
-        else
-            err = pnd_sparse_write_all(to, data, part, why);
         if (err)
             return err;
-        data += part;
-        len -= part;
+        data += full;
+        len -= full;
+        if (len > 0) { /* a block of zeros is next */
+            to->at += HOLE_LEN;
+            data += HOLE_LEN;
+            len -= HOLE_LEN;
+        }
     }
     return pnd_sparse_write_all(to, data, len, why);
 }

@@ -235,7 +235,7 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
     err = pnd_catalog_last_id(catalog, &last_kept, why);
     if (!err && last_kept >= server->next_id)
         server->next_id = last_kept + 1;
-    return err;
+    return err ? err : pnd_import_adopt_orphans(&server->spool, catalog, &server->next_id, why);
 }
 
 /* A tool that imports or judges a dump holds the directory for the moment of its row. */

@@ -23,6 +23,7 @@
 enum { SAFE_LEN_MAX = 200 };
 
 static const char incomplete_suffix[] = ".incomplete";
+static const char killed_reason[] = "its receiver was killed while it came";
 
 static bool ends_in(const char *text, const char *suffix)
 {
@@ -52,6 +53,8 @@ int pnd_import_request(char ret[PND_IMPORT_REQUEST_CAP], const char *staged,
     memcpy(asked.name, dump->name, sizeof(asked.name));
     memcpy(asked.reason, dump->reason, sizeof(asked.reason));
     memcpy(asked.protocol, dump->protocol, sizeof(asked.protocol));
+    memcpy(asked.peer, dump->peer, sizeof(asked.peer));
+    asked.peer_port = dump->peer_port;
     json = pnd_dump_to_json(&asked);
     text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     len = text ? snprintf(ret, PND_IMPORT_REQUEST_CAP, "import %s %s", staged, text) : -1;
@@ -82,6 +85,8 @@ int pnd_import_parse(const char *text, char ret_staged[PND_IMPORT_STAGED_CAP], s
         return PND_E_FORMAT;
     memcpy(out.name, got.name, sizeof(out.name));
     memcpy(out.protocol, got.protocol, sizeof(out.protocol));
+    memcpy(out.peer, got.peer, sizeof(out.peer));
+    out.peer_port = got.peer_port;
     out.started_ms = got.started_ms;
     if (got.state == PND_DUMP_INCOMPLETE) {
         out.state = PND_DUMP_INCOMPLETE;
@@ -201,6 +206,12 @@ int pnd_import_alone(const struct pnd_spool *spool, struct pnd_catalog *catalog,
     return err ? err : pnd_catalog_put(catalog, dump, 1, why);
 }
 
+static bool is_stream(const char *name)
+{
+    return staged_name(name) &&
+           strncmp(name, PND_IMPORT_STREAM_PREFIX, strlen(PND_IMPORT_STREAM_PREFIX)) == 0;
+}
+
 unsigned pnd_import_sweep(const struct pnd_spool *spool)
 {
     PND_AUTO_CLOSE int at = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -212,12 +223,107 @@ unsigned pnd_import_sweep(const struct pnd_spool *spool)
         return 0;
     pnd_steal_fd(&at);
     while ((entry = readdir(dir))) {
-        PND_AUTO_CLOSE int fd =
-            staged_name(entry->d_name) ? pnd_spool_open_file(spool, entry->d_name) : -1;
+        PND_AUTO_CLOSE int fd = staged_name(entry->d_name) && !is_stream(entry->d_name)
+                                    ? pnd_spool_open_file(spool, entry->d_name)
+                                    : -1;
 
         if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
             swept += unlinkat(spool->dir_fd, entry->d_name, 0) == 0;
     }
     closedir(dir);
     return swept;
+}
+
+/* ---- streams ---- */
+
+void pnd_import_label_stream(int fd, const struct pnd_dump *dump)
+{
+    struct pnd_dump label = *dump;
+
+    label.id = 1; /* a label without one is none; it gets its own when it ends */
+    label.state = PND_DUMP_INCOMPLETE;
+    snprintf(label.reason, sizeof(label.reason), "%s", killed_reason);
+    pnd_catalog_label(fd, &label);
+}
+
+/* What is known of it: the label, as far as there is one, or its age. */
+static void describe_orphan(int fd, const struct stat *st, struct pnd_dump *ret)
+{
+    struct pnd_dump label = {0}, out = {.state = PND_DUMP_INCOMPLETE};
+
+    out.started_ms = (int64_t)st->st_mtim.tv_sec * 1000;
+    snprintf(out.name, sizeof(out.name), "stream");
+    snprintf(out.protocol, sizeof(out.protocol), "import");
+    snprintf(out.reason, sizeof(out.reason), "%s", killed_reason);
+    if (pnd_dump_read_label(fd, &label) == PND_OK && label.name[0]) {
+        memcpy(out.name, label.name, sizeof(out.name));
+        memcpy(out.protocol, label.protocol, sizeof(out.protocol));
+        memcpy(out.peer, label.peer, sizeof(out.peer));
+        out.peer_port = label.peer_port;
+        out.started_ms = label.started_ms;
+    }
+    *ret = out;
+}
+
+/* @return PND_OK; PND_E_NOTFOUND not this one */
+static int take_orphan(const struct pnd_spool *spool, const char *name, struct pnd_dump *ret,
+                       int *ret_fd)
+{
+    PND_AUTO_CLOSE int fd = is_stream(name) ? pnd_spool_open_file(spool, name) : -1;
+    struct stat st, named;
+
+    if (fd < 0 || strlen(name) >= PND_IMPORT_STAGED_CAP || flock(fd, LOCK_EX | LOCK_NB) != 0 ||
+        fstat(fd, &st) != 0)
+        return PND_E_NOTFOUND;
+    if (fstatat(spool->dir_fd, name, &named, AT_SYMLINK_NOFOLLOW) != 0 ||
+        named.st_ino != st.st_ino) /* its receiver ended it while we came */
+        return PND_E_NOTFOUND;
+    if (st.st_size == 0) {
+        unlinkat(spool->dir_fd, name, 0);
+        return PND_E_NOTFOUND;
+    }
+    describe_orphan(fd, &st, ret);
+    *ret_fd = pnd_steal_fd(&fd);
+    return PND_OK;
+}
+
+int pnd_import_find_orphan(const struct pnd_spool *spool, char ret_staged[PND_IMPORT_STAGED_CAP],
+                           struct pnd_dump *ret, int *ret_fd)
+{
+    PND_AUTO_CLOSE int at = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = at >= 0 ? fdopendir(at) : NULL;
+    const struct dirent *entry;
+    int err = PND_E_NOTFOUND;
+
+    if (!dir)
+        return PND_E_SYS;
+    pnd_steal_fd(&at);
+    while (err == PND_E_NOTFOUND && (entry = readdir(dir))) {
+        err = take_orphan(spool, entry->d_name, ret, ret_fd);
+        if (!err)
+            memcpy(ret_staged, entry->d_name, strlen(entry->d_name) + 1);
+    }
+    closedir(dir);
+    return err;
+}
+
+int pnd_import_adopt_orphans(const struct pnd_spool *spool, struct pnd_catalog *catalog,
+                             uint64_t *next_id, struct pnd_why *why)
+{
+    char staged[PND_IMPORT_STAGED_CAP];
+    struct pnd_dump dump;
+    int fd, err;
+
+    while ((err = pnd_import_find_orphan(spool, staged, &dump, &fd)) == PND_OK) {
+        dump.id = (*next_id)++;
+        err = pnd_import_place(spool, staged, &dump, why);
+        if (!err)
+            err = pnd_spool_sync(spool, why);
+        if (!err)
+            err = pnd_catalog_put(catalog, &dump, 1, why);
+        close(fd);
+        if (err)
+            return err;
+    }
+    return err == PND_E_NOTFOUND ? PND_OK : pnd_why(why, err, errno, "look for streams");
 }

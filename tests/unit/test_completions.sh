@@ -56,7 +56,7 @@ offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl extract "$dumps/co"
 offers "panicctl: the options of pack" "--force --help --json --log-only --note --output" \
     _panicctl panicctl pack --
-offers "panicctl: the options of import" "--help --json --move --name" _panicctl panicctl import --
+offers "panicctl: the options of import" "--help --json --keep-form --move --name" _panicctl panicctl import --
 offers "panicctl: a file to import" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl import "$dumps/co"
 offers "panicctl: a directory" "$dumps" _panicctl panicctl --directory "${dumps%?}"

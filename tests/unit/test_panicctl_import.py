@@ -56,9 +56,8 @@ def several_files_are_several_dumps_and_what_fails_stops_none(place):
 
 @test
 def what_is_no_file_is_refused_with_what_to_type(place):
-    os.mkfifo(os.path.join(place.root, "fifo"))
-    place.run("import", "fifo", "/dev/null", code=2)
-    assert place.err.count("is no file; name a file that holds a dump") == 2, place.err
+    place.run("import", "/dev/null", code=2)
+    assert "/dev/null is no file; name a file that holds a dump" in place.err, place.err
     for disk in ("/dev/vda", "/dev/sda", "/dev/loop0"):
         try:
             os.close(os.open(disk, os.O_RDONLY | os.O_NONBLOCK))
