@@ -14,7 +14,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help"
+    local verbs="status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup doctor help"
     local verb="" i
     local -a directory=()
 
@@ -101,13 +101,17 @@ _panicctl() {
     extract) words+=" --output --list --force" ;;
     pack) words+=" --output --log-only --note --force" ;;
     import) words+=" --name --move --keep-form" ;;
+    receive)
+        words+=" --name --keep-form --dump-bytes --floor --listen --plain --tls-certificate --tls-key"
+        words+=" --clients --senders --idle"
+        ;;
     esac
     if [[ $cur != -* ]]; then
         case $verb in
         info | log | map | debug | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
         groups) words=$(_panicctl_groups "${directory[@]}") ;;
         note) words="$(_panicctl_groups "${directory[@]}") $(_panicctl_ids "${directory[@]}")" ;;
-        status | list | watch | extract | import | setup | doctor | vacuum) words="" ;;
+        status | list | watch | extract | import | receive | setup | doctor | vacuum) words="" ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info log map debug watch verify export pack extract import rm groups note vacuum bootargs setup doctor help
+set -l verbs status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup doctor help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -29,6 +29,7 @@ complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a extract -d '
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a rm -d 'Remove dumps'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a pack -d 'A zip for a report'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a import -d 'Take a dump from elsewhere into the list'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a receive -d 'Take dumps by SSH, a pipe or TCP'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a bootargs -d 'What boot-args do'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a setup -d 'What to type on the other machine'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a groups -d 'The same panic, over machines and time'
@@ -88,7 +89,19 @@ complete -c panicctl -n '__fish_seen_subcommand_from pack' -s f -l force -d 'Rep
 complete -c panicctl -n '__fish_seen_subcommand_from import' -s n -l name -x -d 'What it is called'
 complete -c panicctl -n '__fish_seen_subcommand_from import' -s m -l move -d 'Remove the file'
 complete -c panicctl -n '__fish_seen_subcommand_from import' -l keep-form -d 'Leave a stream flattened'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -s n -l name -x -d 'What each dump is called'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l keep-form -d 'Leave it flattened'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l dump-bytes -x -d 'At most so much of each'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l floor -x -d 'Leave so much free'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l listen -x -d 'By TCP'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l plain -d 'Without TLS on a private address'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l tls-certificate -r -F -d 'Of the server'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l tls-key -r -F -d 'Of the server'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l clients -r -F -d 'Who signs the certificates of senders'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l senders -x -d 'At a time'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l idle -x -d 'Who is silent for so long has gone'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l for -x -a 'macos freebsd linux' -d 'What it runs'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l server -x -d 'Who receives'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l interface -x -d 'To send with'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l port -x -d 'UDP port'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l client -x -d 'Its address'

@@ -137,6 +137,23 @@
     "A disk or an image of one is for \"panicctl extract\".\n\n"                                   \
     "Exit status: 0 all are in the list, whole or not; 2 at least one is not.\n"
 
+#define PND_HELP_RECEIVE                                                                           \
+    "Takes a dump on standard input; or, as the command of a key of SSH, what a kdump\n"           \
+    "set-up sends; or, with --listen, a dump from each TCP connection. It can do\n"                \
+    "nothing else: in authorized_keys of the user whom the directory belongs to,\n"                \
+    "  restrict,command=\"panicctl --directory DIR receive\" ssh-ed25519 ...\n\n"                  \
+    "  -n, --name NAME      what each dump is called (default: after path or sender)\n"            \
+    "  --keep-form          leave flattened what is; else it is put in order\n"                    \
+    "  --dump-bytes SIZE    at most so much of each (16T)\n"                                       \
+    "  --floor SIZE         leave so much free on the disk (1G)\n"                                 \
+    "  --listen ADDR:PORT   by TCP; without the next three only on loopback, or, with\n"           \
+    "                       --plain, on a private address\n"                                       \
+    "  --tls-certificate F, --tls-key F, --clients F   TLS; CLIENTS signs the senders\n"           \
+    "  --senders N          at a time (8); who comes then waits\n"                                 \
+    "  --idle TIME          who is silent for so long has gone (60s)\n"                            \
+    "  --json               {\"received\": {...}}, as in \"list --json\"\n\n"                      \
+    "Exit status: 0 kept; 1 kept, known to be incomplete; 2 not kept; 126 refused.\n"
+
 #define PND_HELP_GROUP                                                                             \
     "GROUP is the id of a group, or a start of it; or a dump, as of \"panicctl list\".\n"
 

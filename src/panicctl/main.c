@@ -47,6 +47,8 @@ static const struct pnd_verb verbs[] = {
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
     {"import", "FILE...|- [--name NAME] [--move] [--keep-form]",
      "take a dump from elsewhere into the list", PND_HELP_IMPORT, pnd_verb_import},
+    {"receive", "[--name NAME] [--listen ADDRESS:PORT ...]",
+     "take dumps by SSH, a pipe or TCP, and do nothing else", PND_HELP_RECEIVE, pnd_verb_receive},
     {"groups", "[GROUP]", "the same panic, over machines and time", PND_HELP_GROUPS,
      pnd_verb_groups},
     {"note", "GROUP|ID [TEXT | --remove]", "what is known about a panic", PND_HELP_NOTE,

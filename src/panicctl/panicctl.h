@@ -45,6 +45,7 @@ int pnd_verb_export(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_import(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_receive(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_groups(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_note(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_vacuum(struct pnd_ctl *ctl, int argc, char **argv);
