@@ -13,7 +13,7 @@ import sys
 import time
 
 import made_cores as cores
-from kdp import PANICCTL, Panicd, Sender, Tap
+from kdp import PANICCTL, Panicd, Sender, Tap, children_of
 
 MIB = 1 << 20
 SIZE = 6 * MIB
@@ -41,15 +41,7 @@ def cause(panicd):
 
 def children(panicd):
     """Processes that read dumps for this server."""
-    try:
-        with open('/proc/%d/task/%d/children' % (panicd.process.pid, panicd.process.pid)) as f:
-            found = f.read().split()
-        for task in os.listdir('/proc/%d/task' % panicd.process.pid):
-            with open('/proc/%d/task/%s/children' % (panicd.process.pid, task)) as f:
-                found += f.read().split()
-    except FileNotFoundError:
-        return []
-    return sorted({int(pid) for pid in found})
+    return children_of(panicd.process.pid)
 
 
 class Slow:

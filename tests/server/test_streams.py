@@ -163,7 +163,7 @@ stat -f -c "free %a %S" "$2"
         done = subprocess.run(['unshare', '--mount', 'sh', '-c', script, 'sh', PANICCTL,
                                it.directory],
                               capture_output=True, text=True, timeout=120, check=False)
-        if 'mount' in done.stderr and done.returncode:
+        if done.returncode and ('mount' in done.stderr or 'unshare' in done.stderr):
             return 'a file system cannot be mounted here'
         assert 'import 0' in done.stdout and 'receive 1' in done.stdout, done
         assert 'No space left on device' in done.stdout, done

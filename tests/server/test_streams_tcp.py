@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 
-from kdp import Tap, free_port
+from kdp import Tap, children_of, free_port
 from streams import CONTENT, Streams, flatten
 
 
@@ -158,10 +158,7 @@ def killed():
         first, second = it.connect(), it.connect()
         first.sendall(CONTENT[:100000])
         it.wait_hidden(60000)
-        children = subprocess.run(['pgrep', '-P', str(it.process.pid)], capture_output=True,
-                                  text=True,
-                                  check=True).stdout.split()
-        os.kill(int(children[0]), signal.SIGKILL)
+        os.kill(children_of(it.process.pid)[0], signal.SIGKILL)
         it.wait_log('(?s)sender-ended .*signal=9.*is dump 1 now, incomplete')
         second.sendall(CONTENT)
         it.process.kill()
