@@ -21,6 +21,7 @@ import zlib
 
 sys.dont_write_bytecode = True   # the source tree stays as it is
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parent / p) for p in (".", "../e2e")]
+import debuggers      # noqa: E402
 import lab            # noqa: E402
 import struct_pages   # noqa: E402
 from kdump_reader import Elf, Kdump, PAGE   # noqa: E402
@@ -184,9 +185,7 @@ class Filtered:
             if not shutil.which(name):
                 self.tap.ok(True, f"{name} # SKIP it is not installed")
         script = pathlib.Path(self.work) / "tasks.py"
-        script.write_text("from drgn.helpers.linux import for_each_task\n"
-                          "print([f.name for f in prog.crashed_thread().stack_trace()])\n"
-                          "print('tasks', len(list(for_each_task(prog))))\n")
+        script.write_text(debuggers.SCRIPT)
         if shutil.which("drgn"):
             text = subprocess.run(["drgn", "-q", "-c", self.ours, "-s", symbols, script],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
