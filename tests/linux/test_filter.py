@@ -158,8 +158,10 @@ class Filtered:
     def readers(self):
         dmesg = f"{self.work}/dmesg"
         lab.makedumpfile(self.ours, dmesg, "--dump-dmesg")
-        self.tap.ok(pathlib.Path(dmesg).read_bytes() == lab.vmcore_dmesg_bytes(self.core),
-                    "makedumpfile --dump-dmesg of it is vmcore-dmesg of the core")
+        theirs, ours = lab.vmcore_dmesg_bytes(self.core), pathlib.Path(dmesg).read_bytes()
+        differ = [(a, b) for a, b in zip(theirs.split(b"\n"), ours.split(b"\n")) if a != b]
+        self.tap.ok(theirs == ours, "makedumpfile --dump-dmesg of it is vmcore-dmesg of the core",
+                    f"{len(theirs)} and {len(ours)} bytes; at first {differ[:3]}")
         said, _ = lab.facts_of(self.ours, self.work)
         self.tap.ok(said["verdict"] == "complete" and said["format"] == "kdump"
                     and "panic" in said["facts"], "panicd finds it complete, and why it panicked",
