@@ -52,8 +52,8 @@ int pnd_tls_accept(struct pnd_tls *tls, int fd, char *ret_peer, size_t cap, stru
 long pnd_tls_read(void *tls, void *buf, size_t len, struct pnd_why *why);
 
 /* Tells the sender what has become of its dump, unless it has said itself that this is all: some
- * take no text after that. close_notify is for a dump that was @p kept, so that a sender which waits
- * for it knows. Who has gone is not told. */
+ * take no text after that. close_notify is for a dump that was @p kept, so that a sender which
+ * waits for it knows. Who has gone is not told. */
 void pnd_tls_close(struct pnd_tls *tls, const char *answer, bool kept);
 
 #endif
