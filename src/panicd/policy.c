@@ -5,19 +5,19 @@
 
 static const struct {
     const char *name, *message;
-    enum pnd_kdp_error error;
+    enum pnd_refusal refusal;
 } rules[] = {
-    [PND_RULE_NONE] = {"none", "allowed", PND_KDP_E_UNDEFINED},
+    [PND_RULE_NONE] = {"none", "allowed", PND_REFUSAL_OTHER},
     [PND_RULE_ALLOW] = {"allow", "this address may not send dumps here (rule: allow)",
-                        PND_KDP_E_ACCESS},
+                        PND_REFUSAL_ACCESS},
     [PND_RULE_TRANSFERS] = {"transfers", "too many dumps arrive at this moment (rule: transfers)",
-                            PND_KDP_E_NOSPACE},
+                            PND_REFUSAL_NO_ROOM},
     [PND_RULE_SOURCE_BYTES] = {"source-bytes",
                                "this address has its share of the disk (rule: source-bytes)",
-                               PND_KDP_E_NOSPACE},
+                               PND_REFUSAL_NO_ROOM},
     [PND_RULE_TOTAL_BYTES] = {"total-bytes", "the room for dumps is used up (rule: total-bytes)",
-                              PND_KDP_E_NOSPACE},
-    [PND_RULE_FLOOR] = {"floor", "disk full (rule: floor)", PND_KDP_E_NOSPACE},
+                              PND_REFUSAL_NO_ROOM},
+    [PND_RULE_FLOOR] = {"floor", "disk full (rule: floor)", PND_REFUSAL_NO_ROOM},
 };
 
 const char *pnd_rule_name(enum pnd_rule rule)
@@ -30,9 +30,9 @@ const char *pnd_rule_message(enum pnd_rule rule)
     return rules[rule].message;
 }
 
-enum pnd_kdp_error pnd_rule_error(enum pnd_rule rule)
+enum pnd_refusal pnd_rule_refusal(enum pnd_rule rule)
 {
-    return rules[rule].error;
+    return rules[rule].refusal;
 }
 
 static bool allowed(const struct pnd_config *config, const struct pnd_addr *addr)

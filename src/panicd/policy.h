@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "panicd/server.h"
-#include "wire/kdp.h"
 
 enum {
     PND_POLICY_LEASE = 4 << 20,
@@ -37,6 +36,6 @@ const char *pnd_rule_name(enum pnd_rule rule);
 
 /* What the sender is told: at most 120 characters. */
 const char *pnd_rule_message(enum pnd_rule rule);
-enum pnd_kdp_error pnd_rule_error(enum pnd_rule rule);
+enum pnd_refusal pnd_rule_refusal(enum pnd_rule rule);
 
 #endif

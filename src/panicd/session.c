@@ -109,13 +109,13 @@ uint64_t pnd_session_deadline_ms(const struct pnd_session *session)
 }
 
 void pnd_session_refuse_write(struct pnd_session *session, uint64_t now_us, bool final,
-                              enum pnd_kdp_error error, const char *message,
+                              enum pnd_refusal refusal, const char *message,
                               struct pnd_actions *ret)
 {
     if (is_ext(session))
-        pnd_ext_rx_refuse_write(&session->ext, now_us, final, error, message, ret);
+        pnd_ext_rx_refuse_write(&session->ext, now_us, final, refusal, message, ret);
     else
-        pnd_kdp_rx_refuse_write(&session->kdp, now_us / 1000, final, error, message, ret);
+        pnd_kdp_rx_refuse_write(&session->kdp, now_us / 1000, final, refusal, message, ret);
 }
 
 void pnd_session_finished(struct pnd_session *session, bool durable, uint64_t now_us,

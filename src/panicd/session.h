@@ -52,7 +52,7 @@ bool pnd_session_may_go(const struct pnd_session *session, uint64_t now_us);
 void pnd_session_tick(struct pnd_session *session, uint64_t now_us, struct pnd_actions *ret);
 uint64_t pnd_session_deadline_ms(const struct pnd_session *session);
 void pnd_session_refuse_write(struct pnd_session *session, uint64_t now_us, bool final,
-                              enum pnd_kdp_error error, const char *message,
+                              enum pnd_refusal refusal, const char *message,
                               struct pnd_actions *ret);
 void pnd_session_finished(struct pnd_session *session, bool durable, uint64_t now_us,
                           struct pnd_actions *ret);

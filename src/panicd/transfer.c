@@ -50,8 +50,8 @@ void pnd_transfer_refuse(struct pnd_server *server, const struct pnd_origin *fro
 {
     uint8_t reply[PND_KDP_ERROR_CAP];
     char peer[PND_PEER_TEXT_CAP];
-    int len =
-        pnd_kdp_build_error(reply, sizeof(reply), pnd_rule_error(rule), pnd_rule_message(rule));
+    int len = pnd_kdp_build_error(reply, sizeof(reply), pnd_kdp_rx_error(pnd_rule_refusal(rule)),
+                                  pnd_rule_message(rule));
 
     pnd_addr_text(&from->peer, peer);
     log_refusal(server, peer, rule);
@@ -113,12 +113,11 @@ static void take_up(struct pnd_server *server, const struct pnd_slot *slot)
 static struct pnd_outcome system_outcome(int err)
 {
     if (err == PND_E_NOSPACE)
-        return (struct pnd_outcome){err, false, PND_KDP_E_NOSPACE, "disk full"};
+        return (struct pnd_outcome){err, false, PND_REFUSAL_NO_ROOM, "disk full"};
     if (err == PND_E_RANGE)
-        return (struct pnd_outcome){err, true, PND_KDP_E_NOSPACE,
+        return (struct pnd_outcome){err, true, PND_REFUSAL_NO_ROOM,
                                     "the file system cannot hold a file of this size"};
-    return (struct pnd_outcome){err, false, PND_KDP_E_UNDEFINED,
-                                "the server cannot write its disk"};
+    return (struct pnd_outcome){err, false, PND_REFUSAL_OTHER, "the server cannot write its disk"};
 }
 
 /* The name is journaled before the file exists: a server killed in between knows its own file. */
@@ -162,8 +161,8 @@ struct pnd_outcome pnd_transfer_write(struct pnd_server *server, struct pnd_slot
     while (pnd_session_bytes(next) > slot->leased_bytes) {
         rule = pnd_policy_lease(server, slot);
         if (rule != PND_RULE_NONE)
-            return (struct pnd_outcome){PND_E_NOSPACE, rule != PND_RULE_FLOOR, pnd_rule_error(rule),
-                                        pnd_rule_message(rule)};
+            return (struct pnd_outcome){PND_E_NOSPACE, rule != PND_RULE_FLOOR,
+                                        pnd_rule_refusal(rule), pnd_rule_message(rule)};
     }
     if (offset < slot->told) { /* an old kernel goes back; what was read is not the dump */
         pnd_checker_changed(server->checker, slot->id);
@@ -287,7 +286,7 @@ static struct pnd_outcome run_action(struct pnd_server *server, struct pnd_slot 
                                      const struct pnd_session *next,
                                      const struct pnd_action *action)
 {
-    static const struct pnd_outcome busy = {PND_E_BUSY, false, PND_KDP_E_UNDEFINED,
+    static const struct pnd_outcome busy = {PND_E_BUSY, false, PND_REFUSAL_OTHER,
                                             "the server is overloaded"};
 
     switch (action->kind) {
@@ -321,7 +320,7 @@ void pnd_transfer_fail(struct pnd_server *server, struct pnd_slot *slot,
         pnd_log(PND_WARNING, "stalled", "id=%" PRIu64 " why=\"%s\"", slot->id, outcome->message);
     slot->stall_logged = true;
     pnd_session_copy(&next, &slot->session);
-    pnd_session_refuse_write(&next, pnd_clock_us(), outcome->final, outcome->error,
+    pnd_session_refuse_write(&next, pnd_clock_us(), outcome->final, outcome->refusal,
                              outcome->message, &actions);
     pnd_transfer_run(server, slot, &next, &actions, from);
     if (pnd_session_phase(&next) == PND_RX_FAILED)
@@ -350,8 +349,13 @@ static bool disk_is_behind(const struct pnd_slot *slot)
 static void reply(struct pnd_server *server, struct pnd_slot *slot, const struct pnd_action *action,
                   const struct pnd_origin *to)
 {
+    size_t segment = action->each ? action->each : action->len;
+
     if (action->len > sizeof(slot->ack) || !disk_is_behind(slot)) {
-        pnd_net_reply(server->net, to, action->data, action->len);
+        for (size_t at = 0, len; at < action->len; at += len) {
+            len = segment < action->len - at ? segment : action->len - at;
+            pnd_net_reply(server->net, to, action->data + at, len);
+        }
         return;
     }
     memcpy(slot->ack, action->data, action->len);

@@ -13,7 +13,7 @@
 struct pnd_outcome {
     int err;    /* PND_OK: nothing else counts */
     bool final; /* waiting will not help */
-    enum pnd_kdp_error error;
+    enum pnd_refusal refusal;
     const char *message;
 };
 

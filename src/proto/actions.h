@@ -23,7 +23,7 @@ enum pnd_action_kind {
     PND_ACT_RESUME, /* an ABANDONed dump's sender is back: if policy admits it, and what was kept is
                      * as it was left, it becomes the file that arrives, cut at what is held if
                      * the session has no ranges behind it; then tell the session */
-    PND_ACT_REPLY,  /* send data[0, len) to the peer, in datagrams of each bytes; 0: in one */
+    PND_ACT_REPLY,  /* send data[0, len) to the peer, in datagrams of `each` bytes */
     PND_ACT_RELEASE, /* nothing is left to remember: the slot is free after this turn */
 };
 
@@ -44,8 +44,9 @@ struct pnd_action {
     enum pnd_object object; /* WRITE */
     uint64_t offset;
     const uint8_t *data; /* WRITE: in the datagram; REPLY: in pnd_actions.reply */
-    size_t len, each;    /* each: REPLY */
-    const char *why;     /* ABANDON: a static English phrase */
+    size_t len;
+    size_t each;     /* REPLY: bytes of each datagram but perhaps the last; 0: all of it is one */
+    const char *why; /* ABANDON: a static English phrase */
 };
 
 struct pnd_actions {

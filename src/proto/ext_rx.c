@@ -93,7 +93,7 @@ static void begin(struct pnd_ext_rx *rx, const struct pnd_rx_limits *limits,
                   const struct pnd_ext_open *open, uint32_t token, uint64_t now_us,
                   struct pnd_actions *ret)
 {
-    size_t name_len = open->name_len < PND_KDP_NAME_CAP ? open->name_len : PND_KDP_NAME_CAP - 1;
+    size_t name_len = open->name_len < PND_RX_NAME_CAP ? open->name_len : PND_RX_NAME_CAP - 1;
 
     add(ret, PND_ACT_ADMIT);
     if (rx->phase == PND_RX_LIVE)
@@ -538,13 +538,13 @@ uint64_t pnd_ext_rx_deadline_ms(const struct pnd_ext_rx *rx)
 }
 
 void pnd_ext_rx_refuse_write(struct pnd_ext_rx *rx, uint64_t now_us, bool final,
-                             enum pnd_kdp_error error, const char *message, struct pnd_actions *ret)
+                             enum pnd_refusal refusal, const char *message, struct pnd_actions *ret)
 {
     ret->count = 0;
     if (rx->stalled_us == 0)
         rx->stalled_us = now_us ? now_us : 1;
     if (final || now_us >= rx->stalled_us + rx->limits->stall_ms * US_PER_MS) {
-        fail(rx, now_us, error, message);
+        fail(rx, now_us, pnd_kdp_rx_error(refusal), message);
         say_failed(rx, ret);
     }
 }

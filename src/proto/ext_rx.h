@@ -53,7 +53,7 @@ struct pnd_ext_rx {
     const char *why; /* the STOP that this turn's end owes, its reason; NULL: it owes none */
     bool abandons;   /* and an ABANDON */
     bool quit;       /* the sender said STOP */
-    char name[PND_KDP_NAME_CAP];
+    char name[PND_RX_NAME_CAP];
     struct pnd_ranges ranges; /* behind held */
 };
 
@@ -118,7 +118,7 @@ void pnd_ext_rx_answer(struct pnd_ext_rx *rx, uint64_t room, uint64_t now_us,
 void pnd_ext_rx_tick(struct pnd_ext_rx *rx, uint64_t now_us, struct pnd_actions *ret);
 uint64_t pnd_ext_rx_deadline_ms(const struct pnd_ext_rx *rx);
 void pnd_ext_rx_refuse_write(struct pnd_ext_rx *rx, uint64_t now_us, bool final,
-                             enum pnd_kdp_error error, const char *message,
+                             enum pnd_refusal refusal, const char *message,
                              struct pnd_actions *ret);
 void pnd_ext_rx_finished(struct pnd_ext_rx *rx, bool durable, uint64_t now_us,
                          struct pnd_actions *ret);

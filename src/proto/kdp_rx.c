@@ -78,9 +78,9 @@ static void grant(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq)
 
 static bool same_name(const struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq)
 {
-    size_t len = wrq->name_len < PND_KDP_NAME_CAP ? wrq->name_len : PND_KDP_NAME_CAP - 1;
+    size_t len = wrq->name_len < PND_RX_NAME_CAP ? wrq->name_len : PND_RX_NAME_CAP - 1;
 
-    return bounded_len(rx->name, PND_KDP_NAME_CAP) == len && memcmp(rx->name, wrq->name, len) == 0;
+    return bounded_len(rx->name, PND_RX_NAME_CAP) == len && memcmp(rx->name, wrq->name, len) == 0;
 }
 
 /* The answer to a copy of DATA or SEEK may make Apple's client repeat its next packet, whose copy
@@ -135,7 +135,7 @@ static void begin(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *wrq, uint6
     /* A late copy of a finished dump's own WRQ must not silence the answers to its EOF. */
     bool copy = rx->phase == PND_RX_DONE && same_name(rx, wrq);
     uint32_t previous_eof = copy ? rx->expected : 0;
-    size_t len = wrq->name_len < PND_KDP_NAME_CAP ? wrq->name_len : PND_KDP_NAME_CAP - 1;
+    size_t len = wrq->name_len < PND_RX_NAME_CAP ? wrq->name_len : PND_RX_NAME_CAP - 1;
 
     add(ret, PND_ACT_ADMIT);
     if (abandons)
@@ -258,7 +258,7 @@ static int on_seek(struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet, u
  * @return rx->end when there is no junk to be seen */
 static uint64_t end_without_junk(const struct pnd_kdp_rx *rx)
 {
-    uint64_t name_len = bounded_len(rx->name, PND_KDP_NAME_CAP);
+    uint64_t name_len = bounded_len(rx->name, PND_RX_NAME_CAP);
     uint64_t kept = rx->tail_raw < rx->block_max ? rx->tail_raw : rx->block_max;
 
     if (!is_log_name(rx->name) || rx->tail_start + kept != rx->end)
@@ -297,10 +297,10 @@ static void on_eof(struct pnd_kdp_rx *rx, uint64_t now_ms, struct pnd_actions *r
  * be lost by the cut, or a damaged opcode. */
 static bool is_too_long(const struct pnd_kdp_rx *rx, const struct pnd_kdp_packet *packet)
 {
-    size_t name_len = bounded_len(rx->name, PND_KDP_NAME_CAP);
+    size_t name_len = bounded_len(rx->name, PND_RX_NAME_CAP);
     size_t meant = packet->op == PND_KDP_DATA ? rx->block_max : packet->op == PND_KDP_SEEK ? 8 : 0;
 
-    if (name_len == PND_KDP_NAME_CAP - 1) /* perhaps cut: the junk may be longer */
+    if (name_len == PND_RX_NAME_CAP - 1) /* perhaps cut: the junk may be longer */
         return false;
     return packet->data_len > meant + name_len + 2;
 }
@@ -383,6 +383,19 @@ static void on_error(struct pnd_kdp_rx *rx, uint64_t now_ms)
 static bool looks_like_wrq(const uint8_t *dgram, size_t len)
 {
     return len >= 2 && dgram[0] == 0 && dgram[1] == PND_KDP_WRQ;
+}
+
+enum pnd_kdp_error pnd_kdp_rx_error(enum pnd_refusal refusal)
+{
+    switch (refusal) {
+    case PND_REFUSAL_ACCESS:
+        return PND_KDP_E_ACCESS;
+    case PND_REFUSAL_NO_ROOM:
+        return PND_KDP_E_NOSPACE;
+    case PND_REFUSAL_OTHER:
+        break;
+    }
+    return PND_KDP_E_UNDEFINED;
 }
 
 void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits)
@@ -526,14 +539,14 @@ uint64_t pnd_kdp_rx_deadline_ms(const struct pnd_kdp_rx *rx)
 }
 
 void pnd_kdp_rx_refuse_write(struct pnd_kdp_rx *rx, uint64_t now_ms, bool final,
-                             enum pnd_kdp_error error, const char *message, struct pnd_actions *ret)
+                             enum pnd_refusal refusal, const char *message, struct pnd_actions *ret)
 {
     ret->count = 0;
     rx->rhythm.clean = false;
     if (rx->stalled_ms == 0)
         rx->stalled_ms = now_ms ? now_ms : 1;
     if (final || now_ms >= rx->stalled_ms + rx->limits->stall_ms)
-        fail(rx, now_ms, error, message, ret);
+        fail(rx, now_ms, pnd_kdp_rx_error(refusal), message, ret);
 }
 
 void pnd_kdp_rx_finished(struct pnd_kdp_rx *rx, bool durable, uint64_t now_ms,

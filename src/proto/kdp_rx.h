@@ -40,12 +40,15 @@ struct pnd_kdp_rx {
     bool quit;     /* the sender said ERROR */
     /* The last DATA, for the junk that panic-log dumps carry behind it (kdp-1.9). */
     uint64_t tail_start;
-    uint32_t tail_raw;           /* bytes of payload before the cut */
-    uint32_t tail_filler;        /* length of the run of 'Y' that ends the cut payload */
-    char name[PND_KDP_NAME_CAP]; /* as the sender gave it, cut to fit; any bytes but NUL */
+    uint32_t tail_raw;          /* bytes of payload before the cut */
+    uint32_t tail_filler;       /* length of the run of 'Y' that ends the cut payload */
+    char name[PND_RX_NAME_CAP]; /* as the sender gave it, cut to fit; any bytes but NUL */
 };
 
 enum { PND_KDP_RX_SAVED_BYTES = 96 };
+
+/* The code of an ERROR that says so. */
+enum pnd_kdp_error pnd_kdp_rx_error(enum pnd_refusal refusal);
 
 /*   @param limits  outlives the session */
 void pnd_kdp_rx_init(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits);
@@ -72,9 +75,9 @@ uint64_t pnd_kdp_rx_deadline_ms(const struct pnd_kdp_rx *rx);
 
 /* The owner could not run an OPEN, WRITE or SIZE. Until stall_ms have passed the session keeps
  * silent, so that the sender's repetitions try again; then, or at once when @p final, it fails
- * with ERROR @p error and @p message (static, at most 120 characters, also the reason). */
+ * with the ERROR of @p refusal and @p message (static, at most 120 characters, also the reason). */
 void pnd_kdp_rx_refuse_write(struct pnd_kdp_rx *rx, uint64_t now_ms, bool final,
-                             enum pnd_kdp_error error, const char *message,
+                             enum pnd_refusal refusal, const char *message,
                              struct pnd_actions *ret);
 
 /* The outcome of FINISH: the final ACK if @p durable, else ERROR 3 and FAILED. */

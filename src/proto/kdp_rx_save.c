@@ -69,7 +69,7 @@ int pnd_kdp_rx_load(struct pnd_kdp_rx *rx, const struct pnd_rx_limits *limits, c
         out.block_max == 0 || out.block_max > PND_KDP_BLOCK_CAP ||
         out.features & ~(uint32_t)PND_KDP_FEATURES || out.error > PND_KDP_E_NOUSER)
         return PND_E_FORMAT;
-    for (size_t i = 0; i < PND_KDP_NAME_CAP - 1 && name[i]; i++)
+    for (size_t i = 0; i < PND_RX_NAME_CAP - 1 && name[i]; i++)
         out.name[i] = name[i];
     out.reacked = flags & SAVED_REACKED;
     out.quit = flags & SAVED_QUIT;

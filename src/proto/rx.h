@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What receiving sessions have in common, whichever protocol they speak: the phases of a dump, and
- * the limits that its owner sets. Freestanding. */
+ * What receiving sessions have in common, whichever protocol they speak: the phases of a dump, the
+ * limits that its owner sets, and why it refuses one. Freestanding. */
 #ifndef PND_PROTO_RX_H
 #define PND_PROTO_RX_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum { PND_RX_NAME_CAP = 256 }; /* longest name of a dump that is kept, with its NUL */
 
 enum pnd_rx_phase {
     PND_RX_NEW = 0,   /* nothing heard */
@@ -18,6 +20,13 @@ enum pnd_rx_phase {
     /* Of the extension only: */
     PND_RX_LEFT,     /* silent for too long: kept as incomplete, its sender may come back */
     PND_RX_RESUMING, /* it came: the owner makes the file one that arrives; saved as LEFT */
+};
+
+/* Why the owner gives a dump up, or lets none begin; how a sender hears it is its protocol's. */
+enum pnd_refusal {
+    PND_REFUSAL_OTHER = 0, /* the message beside it says what */
+    PND_REFUSAL_ACCESS,    /* this sender may not */
+    PND_REFUSAL_NO_ROOM,
 };
 
 /* All times in milliseconds. */

@@ -420,7 +420,7 @@ void ext_owner_end_turn(struct ext_owner *owner, uint64_t now_us)
         if (owner->turn_opened)
             owner->file.state = EXT_OWNER_NONE;
         pnd_ext_rx_copy(&owner->turn, &owner->rx);
-        pnd_ext_rx_refuse_write(&owner->turn, now_us, false, PND_KDP_E_NOSPACE, "disk full",
+        pnd_ext_rx_refuse_write(&owner->turn, now_us, false, PND_REFUSAL_NO_ROOM, "disk full",
                                 &actions);
     } else {
         pnd_ext_rx_answer(&owner->turn, owner->room, now_us, &actions);

@@ -220,7 +220,7 @@ static void refuse(struct owner *owner, const struct pnd_actions *tried, uint64_
         return; /* policy answers by itself */
     if (tried->at[0].kind == PND_ACT_OPEN)
         dump_free(&owner->live); /* what fails is undone: the session asks for its OPEN again */
-    pnd_kdp_rx_refuse_write(&copy, now_ms, false, PND_KDP_E_NOSPACE, "disk full", &actions);
+    pnd_kdp_rx_refuse_write(&copy, now_ms, false, PND_REFUSAL_NO_ROOM, "disk full", &actions);
     check(owner, &call, &copy, &actions);
     run(owner, &call, &copy, &actions, now_ms);
 }

@@ -311,10 +311,10 @@ static void what_cannot_be_written_at_all_is_given_up_at_once(void)
     pnd_ext_rx_open(&rx, &limits, &open, 7, 1472, 0, &actions);
     CHECK_EQ(actions.count, 2);
     CHECK_EQ(actions.at[0].kind, PND_ACT_ADMIT);
-    pnd_ext_rx_refuse_write(&rx, 0, false, PND_KDP_E_NOSPACE, "disk full", &actions);
+    pnd_ext_rx_refuse_write(&rx, 0, false, PND_REFUSAL_NO_ROOM, "disk full", &actions);
     CHECK_EQ(actions.count, 0);
     CHECK(rx.stalled_us != 0);
-    pnd_ext_rx_refuse_write(&rx, 5, true, PND_KDP_E_ACCESS, "a reason", &actions);
+    pnd_ext_rx_refuse_write(&rx, 5, true, PND_REFUSAL_ACCESS, "a reason", &actions);
     CHECK_EQ(actions.count, 1); /* there was no file to abandon */
     CHECK_EQ(actions.at[0].kind, PND_ACT_REPLY);
     CHECK_EQ(rx.error, PND_KDP_E_ACCESS);

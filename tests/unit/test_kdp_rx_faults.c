@@ -285,7 +285,7 @@ static void what_cannot_be_written_for_good_is_refused_at_once(void)
     pnd_kdp_rx_tick(&rx, 10, &actions);
     CHECK_EQ(actions.count, 0);
     CHECK_EQ(pnd_kdp_rx_datagram(&rx, wrq, (size_t)len, 10, &actions), PND_OK);
-    pnd_kdp_rx_refuse_write(&rx, 10, true, PND_KDP_E_ACCESS, "may not write here", &actions);
+    pnd_kdp_rx_refuse_write(&rx, 10, true, PND_REFUSAL_ACCESS, "may not write here", &actions);
     CHECK_EQ(actions.count, 1); /* there is no file to abandon */
     CHECK_EQ(actions.at[0].kind, PND_ACT_REPLY);
     CHECK_MEM(actions.at[0].data, "\0\5\0\0\0\2may not write here\0", 25);

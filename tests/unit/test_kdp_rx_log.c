@@ -189,7 +189,7 @@ static void a_disk_that_fails_the_cut_of_the_junk_leaves_the_eof_to_be_repeated(
     CHECK_EQ(actions.at[1].kind, PND_ACT_FINISH);
     copy = bench.owner.rx; /* SIZE failed */
     copy.limits = &limits;
-    pnd_kdp_rx_refuse_write(&copy, bench.now_ms, false, PND_KDP_E_NOSPACE, "disk full", &actions);
+    pnd_kdp_rx_refuse_write(&copy, bench.now_ms, false, PND_REFUSAL_NO_ROOM, "disk full", &actions);
     CHECK_EQ(actions.count, 0);
     CHECK_EQ(pnd_kdp_rx_datagram(&copy, "\0\7\0\0\0\2", 6, bench.now_ms, &actions), PND_OK);
     CHECK_EQ(actions.at[0].kind, PND_ACT_SIZE);
