@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/conf.h"
+#include "panicd/service.h"
 
 #define GIB    (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
@@ -16,8 +17,8 @@ static int add_address(void *value, const char *item, struct pnd_why *why)
 
     if (strchr(item, '/') || pnd_cidr_parse(item, &cidr))
         return pnd_why(why, PND_E_FORMAT, 0, "\"%s\" is no IP address", item);
-    if (addresses->count == PND_NET_SOCKS_MAX)
-        return pnd_why(why, PND_E_FULL, 0, "more than %d addresses", PND_NET_SOCKS_MAX);
+    if (addresses->count == PND_CONFIG_ADDRESSES_MAX)
+        return pnd_why(why, PND_E_FULL, 0, "more than %d addresses", PND_CONFIG_ADDRESSES_MAX);
     snprintf(addresses->at[addresses->count++], PND_PEER_TEXT_CAP, "%s", item);
     return PND_OK;
 }
@@ -64,7 +65,7 @@ static const struct pnd_conf_key keys[] = {
     {.section = "receive",
      .key = "port",
      .type = PND_CONF_UINT,
-     .offset = AT(port),
+     .offset = AT(ports[PND_SERVICE_KDP]),
      .min = 1,
      .max = 65535,
      .allowed = "a UDP port"},
@@ -168,13 +169,14 @@ void pnd_config_init(struct pnd_config *ret)
 
     *ret = (struct pnd_config){
         .addresses = {.at = {"0.0.0.0"}, .count = 1},
-        .port = PND_KDP_PORT,
         .slots = 2048,
         .extension = true,
         .transfers_max = 1000,
         .floor_bytes = GIB,
         .limits = limits,
     };
+    for (unsigned i = 0; i < PND_SERVICES; i++)
+        ret->ports[i] = pnd_service(i)->port;
 }
 
 int pnd_config_read(const char *path, struct pnd_config *ret, struct pnd_why *why)

@@ -8,17 +8,17 @@
 #include <stdint.h>
 
 #include "host/why.h"
-#include "panicd/net.h"
 #include "panicd/peer.h"
-#include "proto/kdp_rx.h"
+#include "panicd/protocol.h"
 
 enum {
+    PND_CONFIG_ADDRESSES_MAX = 8,
     PND_CONFIG_ALLOW_MAX = 64,
     PND_CONFIG_SLOTS_MAX = 16384,
 };
 
 struct pnd_config_addresses {
-    char at[PND_NET_SOCKS_MAX][PND_PEER_TEXT_CAP];
+    char at[PND_CONFIG_ADDRESSES_MAX][PND_PEER_TEXT_CAP];
     unsigned count;
 };
 
@@ -31,8 +31,8 @@ struct pnd_config {
     /* [receive]: taken at start only */
     char directory[4096]; /* "": the command line or ./PanicDumps decides */
     struct pnd_config_addresses addresses;
-    uint64_t port;
-    uint64_t slots; /* transfers remembered, ended ones and openings included */
+    uint64_t ports[PND_SERVICES]; /* 0: nobody listens for it */
+    uint64_t slots;               /* transfers remembered, ended ones and openings included */
     /* [policy] and [time]: taken again on SIGHUP */
     struct pnd_config_allow allow;
     uint64_t transfers_max;      /* live at a time */

@@ -15,6 +15,7 @@
 #include "host/clock.h"
 #include "host/text.h"
 #include "panicd/server.h"
+#include "panicd/service.h"
 
 enum { REQUEST_MAX = PND_IMPORT_REQUEST_CAP + 1 };
 
@@ -99,8 +100,10 @@ static json_t *json_listening(struct pnd_server *server)
 
     for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++) {
         pnd_net_sock_name(server->net, i, address, &port);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "protocol", "kdp", "address",
-                                              address, "port", (int)port));
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:i}", "protocol",
+                                        pnd_service(pnd_net_sock_service(server->net, i))->name,
+                                        "address", address, "port", (int)port));
     }
     return list;
 }

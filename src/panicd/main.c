@@ -22,7 +22,10 @@
 #include "host/text.h"
 #include "inspect/check.h"
 #include "panicd/control.h"
+#include "panicd/listen.h"
+#include "panicd/receive.h"
 #include "panicd/server.h"
+#include "panicd/service.h"
 
 enum {
     EXIT_CANNOT = 2,
@@ -31,8 +34,6 @@ enum {
     EVENTS = 64,
     LOCK_PATIENCE_MS = 2000,
     LOCK_PAUSE_MS = 10,
-    BIND_PATIENCE_MS = 1000,
-    BIND_PAUSE_MS = 10,
     SPIN_US = 50,          /* the next packet of a dump is waited for awake, this long */
     SPIN_SKIPS_MAX = 256,  /* and not, for so many turns, when it did not come */
     HURRY_ROUNDS_MAX = 64, /* packets, before everything else gets its turn */
@@ -66,7 +67,7 @@ struct spinning {
 };
 
 struct options {
-    const char *config_path, *directory, *addresses[PND_NET_SOCKS_MAX];
+    const char *config_path, *directory, *addresses[PND_CONFIG_ADDRESSES_MAX];
     unsigned address_count;
     uint64_t port; /* 0: not given */
     enum pnd_log_level log_level;
@@ -93,8 +94,8 @@ static int parse_options(int argc, char **argv, struct options *ret)
     while ((c = getopt_long(argc, argv, "a:p:c:vqhV", longs, NULL)) != -1) {
         switch (c) {
         case 'a':
-            if (ret->address_count == PND_NET_SOCKS_MAX) {
-                fprintf(stderr, "panicd: more than %d addresses\n", PND_NET_SOCKS_MAX);
+            if (ret->address_count == PND_CONFIG_ADDRESSES_MAX) {
+                fprintf(stderr, "panicd: more than %d addresses\n", PND_CONFIG_ADDRESSES_MAX);
                 return 1 + EXIT_CANNOT;
             }
             ret->addresses[ret->address_count++] = optarg;
@@ -153,38 +154,8 @@ static int configure(const struct options *options, struct pnd_config *config, s
                      options->addresses[i]);
     }
     if (options->port)
-        config->port = options->port;
+        config->ports[PND_SERVICE_KDP] = options->port;
     return PND_OK;
-}
-
-/* A server that was killed may leave a child that has its sockets for the moment until it starts
- * its own program: the port is waited for, as the directory's lock says that nobody serves it. */
-static int bind_patiently(struct pnd_server *server, const char *address, struct pnd_why *why)
-{
-    const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
-    uint64_t end_ms = pnd_clock_ms() + BIND_PATIENCE_MS;
-    int err;
-
-    while ((err = pnd_net_bind(server->net, address, (uint16_t)server->config.port, why)) ==
-               PND_E_BUSY &&
-           pnd_clock_ms() < end_ms)
-        nanosleep(&pause, NULL);
-    return err;
-}
-
-/* Sockets from the service manager, if it made any; else our own. */
-static int open_sockets(struct pnd_server *server, struct pnd_why *why)
-{
-    int count = sd_listen_fds(1), err = PND_OK;
-
-    server->net = pnd_net_create();
-    if (!server->net)
-        return pnd_why(why, PND_E_SYS, ENOMEM, "network buffers");
-    for (int i = 0; i < count && !err; i++)
-        err = pnd_net_adopt(server->net, SD_LISTEN_FDS_START + i, why);
-    for (unsigned i = 0; count <= 0 && i < server->config.addresses.count && !err; i++)
-        err = bind_patiently(server, server->config.addresses.at[i], why);
-    return err;
 }
 
 static bool claimed(const char *part_file, void *ctx)
@@ -293,7 +264,7 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
     err = open_catalog(server, why);
     if (err)
         return err;
-    err = open_sockets(server, why);
+    err = pnd_listen_open(server, why);
     if (err)
         return err;
     err = pnd_keeper_start(server->keeper, why);
@@ -332,11 +303,11 @@ static void say_ready(struct pnd_server *server)
     pnd_spool_room(&server->spool, &server->room_free, &server->room_total);
     for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++) {
         pnd_net_sock_name(server->net, i, address, &port);
-        pnd_log(
-            PND_NOTICE, "ready",
-            "version=%s protocol=kdp address=%s port=%u directory=\"%s\" free=\"%s\" resumed=%u",
-            PND_VERSION, address, port, server->spool.path,
-            pnd_text_bytes(free_text, sizeof(free_text), server->room_free), server->resumed);
+        pnd_log(PND_NOTICE, "ready",
+                "version=%s protocol=%s address=%s port=%u directory=\"%s\" free=\"%s\" resumed=%u",
+                PND_VERSION, pnd_service(pnd_net_sock_service(server->net, i))->name, address, port,
+                server->spool.path, pnd_text_bytes(free_text, sizeof(free_text), server->room_free),
+                server->resumed);
     }
     sd_notify(0, "READY=1\nSTATUS=Receiving kernel core dumps");
 }

@@ -20,6 +20,7 @@ struct reply {
 
 struct sock {
     int fd, family;
+    uint8_t service;
     uint32_t drops_seen;
 };
 
@@ -122,14 +123,16 @@ static void tune(int fd, int family)
         turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
 }
 
-static int add_sock(struct pnd_net *net, int fd, int family)
+static int add_sock(struct pnd_net *net, unsigned service, int fd, int family)
 {
     tune(fd, family);
-    net->socks[net->sock_count++] = (struct sock){.fd = fd, .family = family};
+    net->socks[net->sock_count++] =
+        (struct sock){.fd = fd, .family = family, .service = (uint8_t)service};
     return PND_OK;
 }
 
-int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct pnd_why *why)
+int pnd_net_bind(struct pnd_net *net, unsigned service, const char *address, uint16_t port,
+                 struct pnd_why *why)
 {
     struct sockaddr_storage sa = {0};
     struct sockaddr_in *in = (void *)&sa;
@@ -138,7 +141,7 @@ int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct
     int fd, err, off = 0;
 
     if (net->sock_count == PND_NET_SOCKS_MAX)
-        return pnd_why(why, PND_E_FULL, 0, "more than %d addresses", PND_NET_SOCKS_MAX);
+        return pnd_why(why, PND_E_FULL, 0, "more than %d sockets", PND_NET_SOCKS_MAX);
     if (inet_pton(AF_INET, address, &in->sin_addr) == 1) {
         in->sin_family = AF_INET;
         in->sin_port = htons(port);
@@ -162,14 +165,14 @@ int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct
         if (err == EADDRINUSE)
             return pnd_why(why, PND_E_BUSY, 0,
                            "UDP port %u of %s is in use by another program; "
-                           "\"ss -ulpn sport = :%u\" shows which, --port chooses another",
+                           "\"ss -ulpn sport = :%u\" shows which",
                            port, address, port);
         return pnd_why(why, PND_E_SYS, err, "bind UDP port %u of %s", port, address);
     }
-    return add_sock(net, fd, sa.ss_family);
+    return add_sock(net, service, fd, sa.ss_family);
 }
 
-int pnd_net_adopt(struct pnd_net *net, int fd, struct pnd_why *why)
+int pnd_net_adopt(struct pnd_net *net, unsigned service, int fd, struct pnd_why *why)
 {
     int type = 0, family = 0;
     socklen_t len = sizeof(int);
@@ -185,12 +188,17 @@ int pnd_net_adopt(struct pnd_net *net, int fd, struct pnd_why *why)
                        fd);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
-    return add_sock(net, fd, family);
+    return add_sock(net, service, fd, family);
 }
 
 unsigned pnd_net_sock_count(const struct pnd_net *net)
 {
     return net->sock_count;
+}
+
+unsigned pnd_net_sock_service(const struct pnd_net *net, unsigned sock)
+{
+    return net->socks[sock].service;
 }
 
 int pnd_net_sock_fd(const struct pnd_net *net, unsigned sock)
@@ -249,7 +257,7 @@ static size_t read_control(struct pnd_net *net, unsigned sock, struct msghdr *ms
 static void deliver(struct pnd_net *net, unsigned sock, unsigned i,
                     const struct pnd_net_handler *handler)
 {
-    struct pnd_origin from = {.sock = (uint8_t)sock};
+    struct pnd_origin from = {.sock = (uint8_t)sock, .service = net->socks[sock].service};
     size_t len = net->in[i].msg_len;
     size_t segment = read_control(net, sock, &net->in[i].msg_hdr, &from);
 
@@ -329,17 +337,29 @@ static void set_source(struct msghdr *msg, struct reply *reply, const struct pnd
     }
 }
 
+static unsigned sock_for(const struct pnd_net *net, const struct pnd_origin *to)
+{
+    unsigned i = 0;
+
+    if (to->sock < net->sock_count && net->socks[to->sock].service == to->service)
+        return to->sock;
+    while (i < net->sock_count && net->socks[i].service != to->service)
+        i++;
+    return i;
+}
+
 void pnd_net_reply(struct pnd_net *net, const struct pnd_origin *to, const void *data, size_t len)
 {
     struct reply *reply;
     struct msghdr *msg;
+    unsigned sock = sock_for(net, to);
     int family;
 
-    if (len > PND_NET_REPLY_MAX || to->sock >= net->sock_count)
+    if (len > PND_NET_REPLY_MAX || sock == net->sock_count)
         return;
     if (net->out_count == PND_NET_REPLIES)
         pnd_net_flush(net);
-    family = net->socks[to->sock].family;
+    family = net->socks[sock].family;
     reply = &net->replies[net->out_count];
     memcpy(reply->data, data, len);
     reply->iov = (struct iovec){reply->data, len};
@@ -347,7 +367,7 @@ void pnd_net_reply(struct pnd_net *net, const struct pnd_origin *to, const void 
     *msg = (struct msghdr){.msg_name = &reply->to, .msg_iov = &reply->iov, .msg_iovlen = 1};
     msg->msg_namelen = pnd_addr_to_sockaddr(&to->peer, to->port, family, &reply->to);
     set_source(msg, reply, &to->local, family);
-    net->out_sock[net->out_count++] = to->sock;
+    net->out_sock[net->out_count++] = (uint8_t)sock;
 }
 
 /* One reply is most of what an old sender waits for: it takes the shorter way.

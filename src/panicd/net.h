@@ -15,7 +15,7 @@
 #include "panicd/peer.h"
 
 enum {
-    PND_NET_SOCKS_MAX = 8,
+    PND_NET_SOCKS_MAX = 32,
     PND_NET_BATCH = 32,       /* datagrams (or GRO trains) per recvmmsg */
     PND_NET_BUFFER = 65536,   /* bytes for each of them */
     PND_NET_REPLY_MAX = 1064, /* bytes of a reply */
@@ -34,15 +34,18 @@ struct pnd_net_counters {
 struct pnd_net *pnd_net_create(void); /* NULL: no memory */
 void pnd_net_destroy(struct pnd_net *net);
 
-/* Binds one more socket. @p address: "0.0.0.0", "::" (both families), "10.0.40.2".
+/* Binds one more socket, for @p service (enum pnd_service), which pnd_origin tells of every
+ * datagram. @p address: "0.0.0.0", "::" (both families), "10.0.40.2".
  *   @return PND_OK; PND_E_ARG no address; PND_E_FULL; PND_E_BUSY the port is taken (why says how
  *           to find by whom); PND_E_SYS */
-int pnd_net_bind(struct pnd_net *net, const char *address, uint16_t port, struct pnd_why *why);
+int pnd_net_bind(struct pnd_net *net, unsigned service, const char *address, uint16_t port,
+                 struct pnd_why *why);
 
 /* Takes over a bound UDP socket (socket activation). @return PND_OK; PND_E_ARG; PND_E_FULL */
-int pnd_net_adopt(struct pnd_net *net, int fd, struct pnd_why *why);
+int pnd_net_adopt(struct pnd_net *net, unsigned service, int fd, struct pnd_why *why);
 
 unsigned pnd_net_sock_count(const struct pnd_net *net);
+unsigned pnd_net_sock_service(const struct pnd_net *net, unsigned sock);
 int pnd_net_sock_fd(const struct pnd_net *net, unsigned sock);
 void pnd_net_sock_name(const struct pnd_net *net, unsigned sock, char ret_addr[PND_PEER_TEXT_CAP],
                        uint16_t *ret_port);
@@ -70,7 +73,9 @@ enum pnd_net_look {
 uint64_t pnd_net_receive(struct pnd_net *net, unsigned sock, enum pnd_net_look look,
                          const struct pnd_net_handler *handler);
 
-/* Queues a reply of at most PND_NET_REPLY_MAX bytes. */
+/* Queues a reply of at most PND_NET_REPLY_MAX bytes. It leaves from to->sock; if that is not one of
+ * to->service any more, as after a restart, from the first that is; if there is none, not at all.
+ */
 void pnd_net_reply(struct pnd_net *net, const struct pnd_origin *to, const void *data, size_t len);
 void pnd_net_flush(struct pnd_net *net);
 const struct pnd_net_counters *pnd_net_counters(const struct pnd_net *net);

@@ -11,7 +11,8 @@ static const uint8_t v4_prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
 bool pnd_origin_same_peer(const struct pnd_origin *a, const struct pnd_origin *b)
 {
-    return a->port == b->port && memcmp(a->peer.b, b->peer.b, sizeof(a->peer.b)) == 0;
+    return a->port == b->port && a->service == b->service &&
+           memcmp(a->peer.b, b->peer.b, sizeof(a->peer.b)) == 0;
 }
 
 bool pnd_addr_is_v4(const struct pnd_addr *addr)

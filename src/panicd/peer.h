@@ -22,8 +22,10 @@ struct pnd_origin {
     struct pnd_addr local; /* where the datagram was sent to; all zero: not known */
     uint16_t port;         /* the peer's, host order */
     uint8_t sock;          /* index of the socket that it came to */
+    uint8_t service;       /* enum pnd_service: what listens there */
 };
 
+/* Of the same service, too. */
 bool pnd_origin_same_peer(const struct pnd_origin *a, const struct pnd_origin *b);
 
 /* "10.0.40.7" or "2001:db8::7" */

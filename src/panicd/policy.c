@@ -105,8 +105,8 @@ enum pnd_rule pnd_policy_lease(struct pnd_server *server, struct pnd_slot *slot)
     rule = room_rule(server, &slot->origin.peer, PND_POLICY_LEASE);
     /* The last stretch before a limit is leased byte by byte: a limit is what it says. */
     if (rule != PND_RULE_NONE &&
-        room_rule(server, &slot->origin.peer, PND_KDP_BLOCK_CAP) == PND_RULE_NONE) {
-        slot->leased_bytes += PND_KDP_BLOCK_CAP;
+        room_rule(server, &slot->origin.peer, PND_POLICY_LEASE_LAST) == PND_RULE_NONE) {
+        slot->leased_bytes += PND_POLICY_LEASE_LAST;
         return PND_RULE_NONE;
     }
     if (rule == PND_RULE_NONE)

@@ -13,6 +13,7 @@
 
 enum {
     PND_POLICY_LEASE = 4 << 20,
+    PND_POLICY_LEASE_LAST = 8960,      /* the same when less room than that is left */
     PND_POLICY_CATALOG_ROOM = 2 << 20, /* stays free whatever the floor: the catalog must be able
                                         * to say that the disk is full */
 };

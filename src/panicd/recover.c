@@ -17,13 +17,14 @@
 #include "wire/cursor.h"
 
 enum {
-    WHO_VERSION = 1,
-    TURN_BYTES = 8, /* behind the session */
+    WHO_VERSION = 2,
+    WHO_VERSION_LENGTH = 1, /* without the protocol: the session's length told it */
+    TURN_BYTES = 8,         /* behind the session */
 };
 
 _Static_assert((int)PND_SESSION_SAVED_CAP + (int)TURN_BYTES <= (int)PND_JOURNAL_WHERE_CAP,
                "a session fits its record");
-_Static_assert(64 + (int)PND_KDP_NAME_CAP + (int)PND_SPOOL_NAME_CAP <= (int)PND_JOURNAL_WHO_CAP,
+_Static_assert(72 + (int)PND_RX_NAME_CAP + (int)PND_SPOOL_NAME_CAP <= (int)PND_JOURNAL_WHO_CAP,
                "peer and names fit their record");
 
 static void put_text(struct pnd_wr *wr, const char *text)
@@ -61,6 +62,7 @@ void pnd_server_save_who(struct pnd_server *server, const struct pnd_slot *slot)
     pnd_wr_be64(&wr, (uint64_t)slot->started_ms);
     put_text(&wr, pnd_session_name(&slot->session));
     put_text(&wr, slot->file);
+    pnd_wr_u8(&wr, (uint8_t)slot->session.protocol->id);
     pnd_journal_put(server->journal, slot->index, PND_JOURNAL_WHO, slot->generation, who,
                     pnd_wr_len(&wr));
 }
@@ -81,11 +83,11 @@ void pnd_server_save_where(struct pnd_server *server, struct pnd_slot *slot)
 static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slot *ret)
 {
     uint8_t who[PND_JOURNAL_WHO_CAP], where[PND_JOURNAL_WHERE_CAP];
-    char name[PND_KDP_NAME_CAP];
+    char name[PND_RX_NAME_CAP];
     size_t who_len, where_len;
     struct pnd_slot slot = {.index = index, .fd = -1};
     struct pnd_rd rd;
-    uint8_t version;
+    uint8_t version, protocol;
     const uint8_t *bytes;
     int err =
         pnd_journal_get(server->journal, index, &slot.generation, who, &who_len, where, &where_len);
@@ -106,16 +108,22 @@ static int load_record(struct pnd_server *server, uint32_t index, struct pnd_slo
     slot.started_ms = (int64_t)pnd_rd_be64(&rd);
     get_text(&rd, name, sizeof(name));
     get_text(&rd, slot.file, sizeof(slot.file));
-    if (!pnd_rd_ok(&rd) || version != WHO_VERSION || where_len < TURN_BYTES)
+    protocol = version == WHO_VERSION ? pnd_rd_u8(&rd) : 0;
+    if (!pnd_rd_ok(&rd) || where_len < TURN_BYTES ||
+        (version != WHO_VERSION && version != WHO_VERSION_LENGTH))
         return PND_E_FORMAT;
     where_len -= TURN_BYTES;
+    if (version == WHO_VERSION_LENGTH)
+        protocol = where_len == PND_EXT_RX_SAVED_BYTES ? PND_PROTOCOL_EXT : PND_PROTOCOL_KDP;
     rd = pnd_rd(where + where_len, TURN_BYTES);
     slot.turn = pnd_rd_be64(&rd);
-    err = pnd_session_load(&slot.session, &server->config.limits, where, where_len, name,
+    err = pnd_session_load(&slot.session, protocol, &server->config.limits, where, where_len, name,
                            pnd_clock_us());
-    if (!err)
-        *ret = slot;
-    return err;
+    if (err)
+        return err;
+    slot.origin.service = (uint8_t)slot.session.protocol->service;
+    *ret = slot;
+    return PND_OK;
 }
 
 static bool exists(const struct pnd_server *server, const char *file, const char *suffix)
@@ -137,7 +145,7 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
     job->kind = kind;
     job->fd = slot->fd;
     job->to = pnd_session_end(&slot->session);
-    job->grows = slot->session.protocol == PND_PROTOCOL_EXT;
+    job->grows = slot->session.protocol->grows;
     pnd_server_describe(slot, &job->dump);
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
@@ -172,20 +180,19 @@ static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
         durable = pnd_spool_sync(&server->spool, &why) == PND_OK;
         pnd_catalog_put(pnd_keeper_catalog(server->keeper), &dump, 1, &why);
     }
-    pnd_session_finished(&slot->session, durable, pnd_clock_us(), &ignored);
+    slot->session.protocol->finished(&slot->session, durable, pnd_clock_us(), &ignored);
     pnd_server_save_where(server, slot);
 }
 
-/* What arrived out of its turn is known to nobody any more, and where zeros come next, nothing
- * would be written over it. The record comes first: the next start must not miss what is cut off.
- * PROTOCOL.md#kdp-12.3. */
+/* What the session has forgotten goes. The record comes first: the next start must not miss what is
+ * cut off. */
 static bool forget(struct pnd_server *server, struct pnd_slot *slot, uint64_t file_bytes)
 {
     uint64_t held;
 
-    if (slot->session.protocol != PND_PROTOCOL_EXT)
+    if (!slot->session.protocol->cut)
         return true;
-    held = pnd_ext_rx_cut(&slot->session.ext);
+    held = slot->session.protocol->cut(&slot->session);
     pnd_server_save_where(server, slot);
     return file_bytes <= held || ftruncate(slot->fd, (off_t)held) == 0;
 }
@@ -250,7 +257,7 @@ static void recover_slot(struct pnd_server *server, struct pnd_slot *record)
     case PND_RX_LEFT: /* recover_left(), once all are there */
         slot->packets = pnd_session_packets(&slot->session);
         slot->leased_bytes = pnd_session_bytes(&slot->session);
-        pnd_ext_rx_cut(&slot->session.ext);
+        slot->session.protocol->cut(&slot->session);
         pnd_server_save_where(server, slot);
         class = PND_CLASS_RESTING;
         break;
@@ -302,7 +309,8 @@ static void restore_row(struct pnd_server *server, const struct pnd_slot *slot)
     pnd_server_describe(slot, &dump);
     memcpy(dump.file, file, strlen(file) + 1);
     dump.state = PND_DUMP_INCOMPLETE;
-    snprintf(dump.reason, sizeof(dump.reason), "%s", pnd_ext_rx_why_left(&slot->session.ext));
+    snprintf(dump.reason, sizeof(dump.reason), "%s",
+             slot->session.protocol->left.why(&slot->session));
     dump.bytes = (uint64_t)st.st_size;
     dump.received_ms = pnd_clock_wall_ms();
     if (pnd_catalog_put(catalog, &dump, 1, &why))
@@ -320,7 +328,8 @@ static void recover_left(struct pnd_server *server, struct pnd_slot *slot)
     if (!exists(server, slot->file, ".part"))
         restore_row(server, slot);
     else if (pnd_spool_create(&server->spool, slot->file, true, &slot->fd, &why) == PND_OK)
-        (void)run_job(server, slot, PND_JOB_ABANDON, pnd_ext_rx_why_left(&slot->session.ext));
+        (void)run_job(server, slot, PND_JOB_ABANDON,
+                      slot->session.protocol->left.why(&slot->session));
 }
 
 struct found {

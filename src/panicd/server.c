@@ -24,7 +24,7 @@ void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret)
         .packets = slot->packets,
         .repeats = pnd_session_repeats(&slot->session),
     };
-    snprintf(ret->protocol, sizeof(ret->protocol), "%s", pnd_session_protocol(&slot->session));
+    snprintf(ret->protocol, sizeof(ret->protocol), "%s", slot->session.protocol->name);
     memcpy(ret->file, slot->file, sizeof(ret->file));
     memcpy(ret->name, pnd_session_name(&slot->session), sizeof(ret->name));
     pnd_addr_text(&slot->origin.peer, ret->peer);
@@ -36,7 +36,7 @@ void pnd_server_mind_deadline(struct pnd_server *server, const struct pnd_slot *
 {
     uint64_t *next_ms =
         slot->class == PND_CLASS_BUSY ? &server->next_tick_ms : &server->next_sweep_ms;
-    uint64_t deadline_ms = pnd_session_deadline_ms(&slot->session);
+    uint64_t deadline_ms = slot->session.protocol->deadline_ms(&slot->session);
 
     if (deadline_ms < *next_ms)
         *next_ms = deadline_ms;
@@ -56,7 +56,7 @@ static void tick_slot(struct pnd_server *server, struct pnd_slot *slot, uint64_t
     struct pnd_origin to = slot->origin;
 
     pnd_session_copy(&next, &slot->session);
-    pnd_session_tick(&next, now_us, &actions);
+    next.protocol->tick(&next, now_us, &actions);
     if (!actions.count)
         return;
     pnd_transfer_run(server, slot, &next, &actions, &to);
@@ -71,11 +71,11 @@ static uint64_t tick_class(struct pnd_server *server, enum pnd_class class, uint
 
     for (; slot; slot = next) {
         next = pnd_table_next(server->table, slot);
-        if (now_us / 1000 >= pnd_session_deadline_ms(&slot->session))
+        if (now_us / 1000 >= slot->session.protocol->deadline_ms(&slot->session))
             tick_slot(server, slot, now_us);
         if (slot->class == PND_CLASS_FREE)
             continue;
-        deadline_ms = pnd_session_deadline_ms(&slot->session);
+        deadline_ms = slot->session.protocol->deadline_ms(&slot->session);
         if (deadline_ms < next_ms)
             next_ms = deadline_ms;
     }
@@ -201,7 +201,7 @@ static void resume_ended(struct pnd_server *server, struct pnd_slot *slot, struc
         pnd_checker_taken_up(server->checker, &job->dump);
     }
     pnd_session_copy(&next, &slot->session);
-    pnd_ext_rx_resumed(&next.ext, ok, PND_EXT_DGRAM_CAP, pnd_clock_us(), &actions);
+    next.protocol->left.resumed(&next, ok, pnd_clock_us(), &actions);
     pnd_transfer_run(server, slot, &next, &actions, &to);
     pnd_transfer_settle(server, slot);
 }
@@ -234,13 +234,13 @@ void pnd_server_kept(struct pnd_server *server)
             resume_ended(server, slot, job);
         } else if (slot && job->kind == PND_JOB_WRITE_BACK) {
             slot->write_back_pending = false;
-            pnd_receive_room(server, slot);
+            pnd_turn_room(server, slot);
         } else if (slot) {
             struct pnd_origin to = slot->origin;
             struct pnd_session next;
 
             pnd_session_copy(&next, &slot->session);
-            pnd_session_finished(&next, job->result == PND_OK, pnd_clock_us(), &actions);
+            next.protocol->finished(&next, job->result == PND_OK, pnd_clock_us(), &actions);
             pnd_transfer_run(server, slot, &next, &actions, &to);
             pnd_transfer_settle(server, slot);
         }

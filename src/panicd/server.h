@@ -14,8 +14,8 @@
 #include "panicd/cookie.h"
 #include "panicd/keeper.h"
 #include "panicd/net.h"
-#include "panicd/receive.h"
 #include "panicd/table.h"
+#include "panicd/turn.h"
 #include "store/journal.h"
 #include "store/spool.h"
 

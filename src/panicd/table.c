@@ -19,7 +19,7 @@ struct pnd_table {
 
 static uint32_t bucket_of(const struct pnd_table *table, const struct pnd_origin *origin)
 {
-    uint64_t h = table->seed[0] ^ origin->port, word;
+    uint64_t h = table->seed[0] ^ origin->port ^ (uint64_t)origin->service << 16, word;
 
     for (unsigned i = 0; i < 2; i++) {
         memcpy(&word, origin->peer.b + 8 * i, 8);
@@ -179,7 +179,7 @@ void pnd_table_free(struct pnd_table *table, struct pnd_slot *slot)
     unlink_slot(table, slot);
     append_slot(table, slot, PND_CLASS_FREE);
     slot->fd = -1;
-    pnd_session_init(&slot->session, PND_PROTOCOL_KDP, NULL);
+    slot->session.protocol = NULL;
 }
 
 void pnd_table_classify(struct pnd_table *table, struct pnd_slot *slot, enum pnd_class class)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The transfers a server knows: a fixed number of slots, made before the server says ready,
- * found by the peer's address and port. Each slot stands in the list of its class, oldest first;
- * a full table displaces openings and ended dumps, never one that arrives. */
+ * found by the peer's address, its port and the service that it speaks to. Each slot stands in the
+ * list of its class, oldest first; a full table displaces openings and ended dumps, never one that
+ * arrives. */
 #ifndef PND_PANICD_TABLE_H
 #define PND_PANICD_TABLE_H
 
@@ -12,7 +13,6 @@
 #include "panicd/peer.h"
 #include "panicd/session.h"
 #include "store/spool.h"
-#include "wire/kdp.h"
 
 enum pnd_class {
     PND_CLASS_FREE,
@@ -24,6 +24,7 @@ enum pnd_class {
 
 enum {
     PND_SLOT_NONE = UINT32_MAX,
+    PND_SLOT_ACK_CAP = 256, /* of ACKs that wait for the disk; more are lost, and asked for again */
     PND_TABLE_ASKED_SHARE = 4, /* openings may fill one slot in so many before they are many */
 };
 
@@ -45,9 +46,10 @@ struct pnd_slot {
     bool write_back_pending; /* a keeper's job for it is under way */
     bool resumed;            /* carried over a restart */
     bool stall_logged;
-    bool released;   /* freed at the end of this turn */
-    uint8_t ack_len; /* of the ACK that waits for the disk; 0: none does */
-    uint8_t ack[PND_KDP_ACK_BYTES];
+    bool released; /* freed at the end of this turn */
+    uint16_t ack_len,
+        ack_each; /* of the ACKs that wait for the disk: datagrams of ack_each bytes */
+    uint8_t ack[PND_SLOT_ACK_CAP];
     uint64_t rate_ms, rate_bytes, rate; /* progress: bytes per second, last sample */
     struct pnd_session session;
 };

@@ -10,6 +10,7 @@
 #include "host/log.h"
 #include "host/text.h"
 #include "panicd/control.h"
+#include "panicd/service.h"
 
 static const struct pnd_outcome fine;
 
@@ -48,14 +49,16 @@ static void log_refusal(struct pnd_server *server, const char *peer, enum pnd_ru
 void pnd_transfer_refuse(struct pnd_server *server, const struct pnd_origin *from,
                          enum pnd_rule rule)
 {
-    uint8_t reply[PND_KDP_ERROR_CAP];
+    const struct pnd_protocol *protocol = pnd_protocol(pnd_service(from->service)->protocol);
+    uint8_t reply[PND_ACTIONS_REPLY_CAP];
     char peer[PND_PEER_TEXT_CAP];
-    int len = pnd_kdp_build_error(reply, sizeof(reply), pnd_kdp_rx_error(pnd_rule_refusal(rule)),
-                                  pnd_rule_message(rule));
 
     pnd_addr_text(&from->peer, peer);
     log_refusal(server, peer, rule);
-    pnd_net_reply(server->net, from, reply, (size_t)len);
+    if (protocol->build_refusal)
+        pnd_net_reply(
+            server->net, from, reply,
+            protocol->build_refusal(reply, pnd_rule_refusal(rule), pnd_rule_message(rule)));
 }
 
 /* Hands the slot's file and row over to the keeper. @return false: no job is free */
@@ -71,7 +74,7 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
     job->generation = slot->generation;
     job->fd = slot->fd;
     job->to = pnd_session_end(&slot->session);
-    job->grows = slot->session.protocol == PND_PROTOCOL_EXT;
+    job->grows = slot->session.protocol->grows;
     pnd_server_describe(slot, &job->dump);
     if (why)
         snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
@@ -94,19 +97,16 @@ void pnd_transfer_let_go(struct pnd_server *server, struct pnd_slot *slot, enum 
     slot->fd = -1;
 }
 
-/* Asks the keeper for the file of a dump that was left; what lies behind what is held goes, unless
- * the session knows what it is. */
+/* Asks the keeper for the file of a dump that was left. */
 static void take_up(struct pnd_server *server, const struct pnd_slot *slot)
 {
-    const struct pnd_ext_rx *rx = &slot->session.ext;
     struct pnd_job *job = pnd_keeper_job(server->keeper);
 
     job->kind = PND_JOB_RESUME;
     job->slot = slot->index;
     job->generation = slot->generation;
     job->dump.id = slot->id;
-    job->from = rx->written;
-    job->to = rx->ranges.count ? UINT64_MAX : rx->held;
+    slot->session.protocol->left.span(&slot->session, &job->from, &job->to);
     pnd_keeper_submit(server->keeper, job);
 }
 
@@ -320,8 +320,8 @@ void pnd_transfer_fail(struct pnd_server *server, struct pnd_slot *slot,
         pnd_log(PND_WARNING, "stalled", "id=%" PRIu64 " why=\"%s\"", slot->id, outcome->message);
     slot->stall_logged = true;
     pnd_session_copy(&next, &slot->session);
-    pnd_session_refuse_write(&next, pnd_clock_us(), outcome->final, outcome->refusal,
-                             outcome->message, &actions);
+    next.protocol->refuse_write(&next, pnd_clock_us(), outcome->final, outcome->refusal,
+                                outcome->message, &actions);
     pnd_transfer_run(server, slot, &next, &actions, from);
     if (pnd_session_phase(&next) == PND_RX_FAILED)
         pnd_transfer_let_go(server, slot, PND_JOB_DISCARD, NULL);
@@ -337,39 +337,52 @@ static bool admit(struct pnd_server *server, const struct pnd_origin *from)
     return rule == PND_RULE_NONE;
 }
 
-/* An old sender hears nothing of room: what holds it back is an ACK that comes late. It has 14
+/* A sender that hears nothing of room is held back by an ACK that comes late. Apple's client has 14
  * transmissions for each packet, 7.5 s apart. */
 static bool disk_is_behind(const struct pnd_slot *slot)
 {
-    return slot->write_back_pending && slot->session.protocol == PND_PROTOCOL_KDP &&
+    return slot->write_back_pending && !slot->session.protocol->answer &&
            pnd_session_phase(&slot->session) == PND_RX_LIVE &&
-           pnd_session_solid(&slot->session) - slot->written_back >= PND_RECEIVE_BACKLOG;
+           pnd_session_solid(&slot->session) - slot->written_back >= PND_TURN_BACKLOG;
+}
+
+static void send_each(struct pnd_server *server, const struct pnd_origin *to, const uint8_t *data,
+                      size_t len, size_t each)
+{
+    for (size_t at = 0; at < len; at += each)
+        pnd_net_reply(server->net, to, data + at, each < len - at ? each : len - at);
+}
+
+/* The answer to a packet that came alone takes the place of the one before, which says no more. */
+static void hold_ack(struct pnd_slot *slot, const struct pnd_action *action)
+{
+    size_t each = action->each ? action->each : action->len;
+
+    if (!action->each || slot->ack_each != each)
+        slot->ack_len = 0;
+    if (action->len > sizeof(slot->ack) - slot->ack_len)
+        return;
+    memcpy(slot->ack + slot->ack_len, action->data, action->len);
+    slot->ack_len = (uint16_t)(slot->ack_len + action->len);
+    slot->ack_each = (uint16_t)each;
 }
 
 static void reply(struct pnd_server *server, struct pnd_slot *slot, const struct pnd_action *action,
                   const struct pnd_origin *to)
 {
-    size_t segment = action->each ? action->each : action->len;
-
-    if (action->len > sizeof(slot->ack) || !disk_is_behind(slot)) {
-        for (size_t at = 0, len; at < action->len; at += len) {
-            len = segment < action->len - at ? segment : action->len - at;
-            pnd_net_reply(server->net, to, action->data + at, len);
-        }
-        return;
-    }
-    memcpy(slot->ack, action->data, action->len);
-    slot->ack_len = (uint8_t)action->len;
+    if (action->len <= sizeof(slot->ack) && disk_is_behind(slot))
+        hold_ack(slot, action);
+    else
+        send_each(server, to, action->data, action->len, action->each ? action->each : action->len);
 }
 
 void pnd_transfer_ack(struct pnd_server *server, struct pnd_slot *slot)
 {
-    if (slot->ack_len)
-        pnd_net_reply(server->net, &slot->origin, slot->ack, slot->ack_len);
+    send_each(server, &slot->origin, slot->ack, slot->ack_len, slot->ack_each);
     slot->ack_len = 0;
 }
 
-void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
+bool pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
                       const struct pnd_session *next, const struct pnd_actions *actions,
                       const struct pnd_origin *from)
 {
@@ -381,12 +394,12 @@ void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
 
         if (action->kind == PND_ACT_ADMIT) {
             if (!admit(server, from))
-                return;
+                return false;
             admitted = true;
         } else if (action->kind == PND_ACT_RESUME) {
             /* Without a free job it stays as it is: the sender asks again. */
             if (!admit(server, from) || !pnd_keeper_has_job(server->keeper))
-                return;
+                return false;
             resume = true;
         } else if (action->kind == PND_ACT_RELEASE) {
             slot->released = true;
@@ -399,7 +412,7 @@ void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
             outcome = run_action(server, slot, next, action);
             if (outcome.err) {
                 pnd_transfer_fail(server, slot, &outcome, from);
-                return;
+                return false;
             }
         }
     }
@@ -412,6 +425,7 @@ void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
         take_up(server, slot);
     start_write_back(server, slot);
     tell_checker(server, slot);
+    return true;
 }
 
 /* The end of a slot's turn: what was released, or never became anything, is free again. */

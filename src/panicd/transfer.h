@@ -18,8 +18,8 @@ struct pnd_outcome {
 };
 
 /* Runs @p actions and, if all of them work, makes @p next the slot's session, journals it, and
- * sends the reply to @p from. */
-void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
+ * sends the reply to @p from. @return whether it did */
+bool pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
                       const struct pnd_session *next, const struct pnd_actions *actions,
                       const struct pnd_origin *from);
 
@@ -27,7 +27,7 @@ void pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
 void pnd_transfer_fail(struct pnd_server *server, struct pnd_slot *slot,
                        const struct pnd_outcome *outcome, const struct pnd_origin *from);
 
-/* The ACK that waited for the slot's disk leaves, if one did. */
+/* The ACKs that waited for the slot's disk leave, if any did. */
 void pnd_transfer_ack(struct pnd_server *server, struct pnd_slot *slot);
 
 /* The slot's file, made if there is none yet. */
@@ -46,7 +46,7 @@ void pnd_transfer_let_go(struct pnd_server *server, struct pnd_slot *slot, enum 
 /* The end of a slot's turn: what was released, or never became anything, is free again. */
 void pnd_transfer_settle(struct pnd_server *server, struct pnd_slot *slot);
 
-/* The sender hears why not, and the log does. */
+/* The sender hears why not, if its protocol has a word for it, and the log does. */
 void pnd_transfer_refuse(struct pnd_server *server, const struct pnd_origin *from,
                          enum pnd_rule rule);
 

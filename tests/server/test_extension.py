@@ -9,6 +9,7 @@ import sys
 import time
 
 from ext import DATA, END, NOW, PROBE, STOP, ExtSender, dump_sum
+from journal import change_whos
 from kdp import PANICCTL, Panicd, Refused, Sender, Tap, packet
 
 CONTENT = random.Random(1).randbytes(300_000)
@@ -144,6 +145,64 @@ def restarts():
         panicd.start()
         sender.finish(CONTENT)   # the final answer outlives the server
         whole(panicd, CONTENT, 'core-restart')
+        sender.close()
+    finally:
+        panicd.remove()
+
+
+def older_journal():
+    """a server goes on with what one left whose journal named no protocol"""
+    panicd = Panicd().start()
+    path = os.path.join(panicd.directory, '.panicd/journal')
+    versions = []
+
+    def older(who):
+        versions.append((who[0], who[-1]))
+        return b'\1' + who[1:-1]
+
+    try:
+        plain, extended = Sender(panicd.port), ExtSender(panicd.port)
+        plain.open('core-plain')
+        plain.data(b'a' * 1000)
+        extended.open('core-extended')
+        extended.data(0, CONTENT[:1000], NOW)
+        assert extended.ack(1).held == 1000
+        panicd.kill()
+        assert change_whos(path, older) >= 2
+        assert {v for v, _ in versions} == {2} and {p for _, p in versions} == {1, 2}, versions
+        panicd.start()
+        assert panicd.ask('status')['journal']['resumed'] == 2
+        plain.data(b'b' * 1000)
+        plain.eof()
+        for at in range(1000, len(CONTENT), 1000):
+            extended.data(at, CONTENT[at:at + 1000], NOW)
+            extended.ack(1)
+        extended.finish(CONTENT)
+        panicd.settled(2)
+        assert panicd.read('core-plain') == b'a' * 1000 + b'b' * 1000
+        whole(panicd, CONTENT, 'core-extended')
+        rows = {r['name']: r['protocol'] for r in panicd.rows()}
+        assert rows == {'core-plain': 'kdp', 'core-extended': 'kdp-ext'}, rows
+        plain.close()
+        extended.close()
+    finally:
+        panicd.remove()
+
+
+def unknown_protocol():
+    """a record of a protocol that this server does not know is set aside, not guessed at"""
+    panicd = Panicd().start()
+    try:
+        sender = Sender(panicd.port)
+        sender.open('core-unknown')
+        sender.data(b'a' * 1000)
+        panicd.kill()
+        assert change_whos(os.path.join(panicd.directory, '.panicd/journal'),
+                           lambda who: who[:-1] + b'\x7f') >= 1
+        panicd.start()
+        assert panicd.ask('status')['journal']['resumed'] == 0
+        assert 'journal-record' in panicd.log()
+        assert panicd.files() == ['core-unknown.incomplete'], panicd.files()
         sender.close()
     finally:
         panicd.remove()
@@ -515,8 +574,8 @@ def shared_room():
         senders[0].close()
 
 
-ALL = [in_any_order, other_cuts, zeros, empty, no_state, sums_differ, restarts, forgotten,
-       resumed_elsewhere, fresh, both_ways, switched_off, refused, tokens, gave_up,
+ALL = [in_any_order, other_cuts, zeros, empty, no_state, sums_differ, restarts, older_journal,
+       unknown_protocol, forgotten, resumed_elsewhere, fresh, both_ways, switched_off, refused, tokens, gave_up,
        left, left_often, left_and_gone, left_and_refused, left_at_a_limit, left_and_displaced,
        left_for_good, left_and_fresh, shared_room]
 

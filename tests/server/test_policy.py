@@ -328,6 +328,38 @@ def socket_activation():
     return None
 
 
+def handed_over(panicd, name):
+    """panicd with a socket of its port, of this name, as the service manager would start it."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(('127.0.0.1', panicd.port))
+    words = ['sh', '-c', 'LISTEN_PID=$$ exec "$@" 3<&%d' % sock.fileno(), 'sh', PANICD, '--config',
+             panicd.config_path, panicd.directory]
+    p = subprocess.Popen(words, pass_fds=[sock.fileno()], stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE, text=True,
+                         env={**os.environ, 'LISTEN_FDS': '1', 'LISTEN_FDNAMES': name})
+    sock.close()
+    return p
+
+
+def socket_names():
+    """FileDescriptorName= says what a socket is for; a name that says nothing known is refused"""
+    for name in ('kdp', 'panicd.socket', 'nonsense'):
+        panicd = Panicd()
+        p = handed_over(panicd, name)
+        try:
+            if name == 'nonsense':
+                assert 'nonsense' in p.communicate(timeout=30)[1] and p.returncode == 2, name
+                continue
+            assert refusal(panicd) is None, name
+            listening = panicd.ask('status')['listening']
+            assert listening == [{'protocol': 'kdp', 'address': '127.0.0.1',
+                                  'port': panicd.port}], listening
+        finally:
+            p.terminate()
+            p.communicate()
+            panicd.remove()
+
+
 def ready_notification():
     """the service manager hears READY and STOPPING"""
     with tempfile.TemporaryDirectory(prefix='panicd-test-') as d:
@@ -347,7 +379,7 @@ def ready_notification():
 ALL = [allow_list, most_transfers, most_bytes, disk_floor, default_floor, reload, wrong_settings,
        terminated, lost_catalog, part_without_journal, somebodys_directory,
        last_answer, file_size_limit, shortened_part, file_modes, every_address, events,
-       rude_clients, socket_activation, ready_notification]
+       rude_clients, socket_activation, socket_names, ready_notification]
 
 if __name__ == '__main__':
     tap = Tap()

@@ -54,6 +54,27 @@ static void a_peer_is_found_by_address_and_port(void)
     pnd_table_destroy(table);
 }
 
+static void the_same_peer_has_a_slot_for_each_service(void)
+{
+    struct pnd_origin one = origin(1), other = origin(1);
+    struct pnd_slot *slot;
+
+    setup();
+    slot = take(1, PND_CLASS_BUSY);
+    other.service = 1;
+    CHECK(!pnd_table_find(table, &other));
+    CHECK(pnd_table_take(table, &other, &displaced) != slot);
+    CHECK(pnd_table_find(table, &one) == slot);
+    CHECK(pnd_table_find(table, &other) != NULL);
+    CHECK(pnd_table_find(table, &other) != slot);
+    other.sock = 3; /* several addresses of one service are the same */
+    CHECK(pnd_table_find(table, &other) != NULL);
+    pnd_table_free(table, slot);
+    CHECK(!pnd_table_find(table, &one));
+    CHECK(pnd_table_find(table, &other) != NULL);
+    pnd_table_destroy(table);
+}
+
 static void every_slot_can_be_taken_freed_and_found_in_any_order(void)
 {
     setup();
@@ -150,6 +171,7 @@ static void what_is_no_network_is_refused(void)
 int main(void)
 {
     RUN(a_peer_is_found_by_address_and_port);
+    RUN(the_same_peer_has_a_slot_for_each_service);
     RUN(every_slot_can_be_taken_freed_and_found_in_any_order);
     RUN(what_arrives_is_never_displaced);
     RUN(few_openings_displace_what_ended_longest_ago);
