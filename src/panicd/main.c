@@ -36,6 +36,7 @@ enum {
     LOCK_PAUSE_MS = 10,
     SPIN_US = 50,          /* the next packet of a dump is waited for awake, this long */
     SPIN_SKIPS_MAX = 256,  /* and not, for so many turns, when it did not come */
+    MIXED_MS = 100,        /* what so long a time brought tells whether one socket brings it all */
     HURRY_ROUNDS_MAX = 64, /* packets, before everything else gets its turn */
     HURRY_MS = 4,
     HEAR_ROUNDS_MAX = 8, /* before deadlines count whatever may still wait in a socket */
@@ -64,6 +65,9 @@ static char socket_tag, signal_tag;
 struct spinning {
     unsigned skip, skips;
     bool silent; /* the last sleep in the socket brought nothing */
+    /* The socket that brought something last, and until when others did so, too. */
+    unsigned sock;
+    uint64_t mixed_until_ms;
 };
 
 struct options {
@@ -359,14 +363,34 @@ static bool on_signal(struct pnd_server *server, const struct options *options, 
     return false;
 }
 
-static uint64_t receive(struct pnd_server *server, enum pnd_net_look look)
+static uint64_t receive(struct pnd_server *server, struct spinning *spinning)
 {
     const struct pnd_net_handler handler = pnd_receive_handler(server);
-    uint64_t datagrams = 0;
+    uint64_t datagrams = 0, came;
 
-    for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++)
-        datagrams += pnd_net_receive(server->net, i, look, &handler);
+    for (unsigned i = 0; i < pnd_net_sock_count(server->net); i++) {
+        came = pnd_net_receive(server->net, i, PND_NET_ALL, &handler);
+        datagrams += came;
+        if (came && spinning->sock != i) {
+            spinning->sock = i;
+            spinning->mixed_until_ms = pnd_clock_ms() + MIXED_MS;
+        }
+    }
     return datagrams;
+}
+
+/* Does one socket bring all that comes? Then the others can wait until everything gets its turn. */
+static bool has_one_socket(const struct pnd_server *server, const struct spinning *spinning)
+{
+    return pnd_net_sock_count(server->net) == 1 || pnd_clock_ms() >= spinning->mixed_until_ms;
+}
+
+static uint64_t receive_one(struct pnd_server *server, const struct spinning *spinning,
+                            enum pnd_net_look look)
+{
+    const struct pnd_net_handler handler = pnd_receive_handler(server);
+
+    return pnd_net_receive(server->net, spinning->sock, look, &handler);
 }
 
 /* Is there but one dump that arrives, and its sender waits for each answer? */
@@ -377,7 +401,7 @@ static bool one_at_a_time(const struct pnd_server *server)
 
 /* One round of events. @return true: the server is to stop */
 static bool turn(struct pnd_server *server, const struct options *options, int signal_fd,
-                 const struct epoll_event *events, int count)
+                 struct spinning *spinning, const struct epoll_event *events, int count)
 {
     bool datagrams = false, stop = false;
 
@@ -396,7 +420,7 @@ static bool turn(struct pnd_server *server, const struct options *options, int s
             pnd_control_ready(server->control, tag, events[i].events);
     }
     if (datagrams)
-        receive(server, PND_NET_ALL);
+        receive(server, spinning);
     return stop;
 }
 
@@ -406,6 +430,7 @@ static bool turn(struct pnd_server *server, const struct options *options, int s
  * any more; with one processor it is not even begun. @return whether something came */
 static bool spin(struct pnd_server *server, struct spinning *spinning)
 {
+    bool one = has_one_socket(server, spinning);
     uint64_t end_us;
 
     if (server->cpus == 1 || spinning->skip > 0 || !server->lockstep) {
@@ -414,7 +439,8 @@ static bool spin(struct pnd_server *server, struct spinning *spinning)
     }
     end_us = pnd_clock_us() + SPIN_US;
     do {
-        if (receive(server, one_at_a_time(server) ? PND_NET_ONE : PND_NET_ALL)) {
+        if (one ? receive_one(server, spinning, one_at_a_time(server) ? PND_NET_ONE : PND_NET_ALL)
+                : receive(server, spinning)) {
             spinning->skips = 0;
             return true;
         }
@@ -427,13 +453,13 @@ static bool spin(struct pnd_server *server, struct spinning *spinning)
 }
 
 /* The short way while dumps arrive: packets alone, before everything else gets its turn. To sleep
- * in the one socket is quicker than to ask which of many has something, but it can be late for a
+ * in one socket is quicker than to ask which of many has something, but it can be late for a
  * deadline by PND_NET_WAIT_MS: so when nothing came, the next sleep is the exact one.
  * @return whether it is to be gone on with, and everything else only looked at */
 static bool hurry(struct pnd_server *server, struct spinning *spinning, int timeout_ms)
 {
-    bool sleeps = pnd_net_sock_count(server->net) == 1 &&
-                  (timeout_ms >= PND_NET_WAIT_MS || !spinning->silent);
+    bool sleeps =
+        has_one_socket(server, spinning) && (timeout_ms >= PND_NET_WAIT_MS || !spinning->silent);
     uint64_t end_ms = pnd_clock_ms() + HURRY_MS;
 
     for (unsigned i = 0; i < HURRY_ROUNDS_MAX && pnd_clock_ms() < end_ms; i++) {
@@ -444,7 +470,8 @@ static bool hurry(struct pnd_server *server, struct spinning *spinning, int time
         if (!sleeps)
             return false;
         spinning->silent =
-            receive(server, one_at_a_time(server) ? PND_NET_WAIT_ONE : PND_NET_WAIT) == 0;
+            receive_one(server, spinning,
+                        one_at_a_time(server) ? PND_NET_WAIT_ONE : PND_NET_WAIT) == 0;
         if (spinning->silent)
             break;
     }
@@ -460,7 +487,7 @@ static int loop(struct pnd_server *server, const struct options *options, int ep
 
     do {
         for (unsigned i = 0; i < HEAR_ROUNDS_MAX && pnd_server_tick_due(server); i++)
-            if (!receive(server, PND_NET_ALL))
+            if (!receive(server, &spinning))
                 break;
         pnd_server_tick(server);
         timeout_ms = pnd_server_timeout_ms(server);
@@ -478,7 +505,7 @@ static int loop(struct pnd_server *server, const struct options *options, int ep
             return EXIT_CANNOT;
         if (count > 0)
             spinning.silent = false;
-    } while (!turn(server, options, signal_fd, events, count));
+    } while (!turn(server, options, signal_fd, &spinning, events, count));
     return EXIT_SUCCESS;
 }
 
