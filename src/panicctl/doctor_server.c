@@ -40,12 +40,27 @@ static const char *start_command(const struct pnd_doctor *doctor, char *ret, siz
     return ret;
 }
 
+/* The first port on which the server listens for Apple's protocol. */
 static uint16_t first_port(const json_t *server)
 {
-    const json_t *list = json_object_get(server, "listening");
-    json_int_t port = json_integer_value(json_object_get(json_array_get(list, 0), "port"));
+    const json_t *at;
+    size_t i;
 
-    return port > 0 && port <= UINT16_MAX ? (uint16_t)port : PND_KDP_PORT;
+    json_array_foreach(json_object_get(server, "listening"), i, at)
+    {
+        const char *protocol = json_string_value(json_object_get(at, "protocol"));
+        json_int_t port = json_integer_value(json_object_get(at, "port"));
+
+        if (protocol && strcmp(protocol, "kdp") == 0 && port > 0 && port <= UINT16_MAX)
+            return (uint16_t)port;
+    }
+    return PND_KDP_PORT;
+}
+
+/* Is this one of the server's sockets of the port that is asked about? */
+static bool is_asked_about(const struct pnd_doctor *doctor, const json_t *listening)
+{
+    return json_integer_value(json_object_get(listening, "port")) == doctor->port;
 }
 
 static uid_t uid_of(pid_t pid, uid_t otherwise)
@@ -70,7 +85,7 @@ static void note_server(struct pnd_doctor *doctor)
     if (!doctor->port_given)
         doctor->port = first_port(doctor->server);
     json_array_foreach(json_object_get(doctor->server, "listening"), i, at) there |=
-        json_integer_value(json_object_get(at, "port")) == doctor->port;
+        is_asked_about(doctor, at);
     pnd_print_name(text, version ? version : "");
     if (there)
         pnd_doctor_add(doctor, "server", PND_DOCTOR_OK, "", "panicd %.64s listens (process %ld)",
@@ -239,10 +254,13 @@ static void add_stranger(struct pnd_doctor *doctor, const struct holder *holder)
 
 void pnd_doctor_port(struct pnd_doctor *doctor)
 {
-    unsigned own = (unsigned)json_array_size(json_object_get(doctor->server, "listening"));
-    unsigned strangers = 0, unknown = 0;
+    unsigned own = 0, strangers = 0, unknown = 0;
     struct holders holders;
+    const json_t *at;
+    size_t j;
 
+    json_array_foreach(json_object_get(doctor->server, "listening"), j, at) own +=
+        is_asked_about(doctor, at);
     find_holders(doctor, &holders);
     for (unsigned i = 0; i < holders.count; i++) {
         if (holders.at[i].server)
@@ -363,7 +381,8 @@ void pnd_doctor_address(struct pnd_doctor *doctor)
     {
         const char *address = json_string_value(json_object_get(at, "address"));
 
-        if (!address || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0) {
+        if (is_asked_about(doctor, at) &&
+            (!address || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0)) {
             check_all(doctor);
             return;
         }
@@ -374,13 +393,13 @@ void pnd_doctor_address(struct pnd_doctor *doctor)
     {
         const char *address = json_string_value(json_object_get(at, "address"));
 
-        outside += strncmp(address, "127.", 4) != 0;
+        outside += is_asked_about(doctor, at) && strncmp(address, "127.", 4) != 0;
     }
     json_array_foreach(json_object_get(doctor->server, "listening"), i, at)
     {
         const char *address = json_string_value(json_object_get(at, "address"));
 
-        if (outside == 0 || strncmp(address, "127.", 4) != 0)
+        if (is_asked_about(doctor, at) && (outside == 0 || strncmp(address, "127.", 4) != 0))
             check_one(doctor, address);
     }
 }
