@@ -50,6 +50,11 @@ struct pnd_dump {
     struct pnd_dump_range missing[PND_DUMP_MISSING_CAP];
 };
 
+/* Are the missing parts of an incomplete dump those that its receiver knows? They are better than
+ * what a check finds: a hole looks like zeros. That all behind some byte is missing a check knows
+ * better, if it knows where the end is. */
+bool pnd_dump_knows_holes(const struct pnd_dump *dump);
+
 struct pnd_catalog;
 
 /* Opens or, unless @p readonly, creates it. A damaged file is set aside as catalog.db.bad-<time>
@@ -93,7 +98,7 @@ int pnd_catalog_forget(struct pnd_catalog *catalog, const struct pnd_dump *dump,
  * attribute, as far as the file's name and size bear it out, with its id unless that is taken;
  * else id new, peer "", times from the file; state COMPLETE-to-be, i.e. RECEIVING and unchecked,
  * for a plain name; INCOMPLETE for *.incomplete), a row without its file is removed. Files that
- * start with '.' and what is no regular file are none of ours.
+ * start with '.', what is no regular file, and what lies beside a dump (store/beside.h) are none.
  * *.part files that @p live (may be NULL) does not claim are abandoned: their server died and
  * no journal knows them. In a directory that was no spool before
  * (pnd_spool.foreign) only files named like dumps count. @p first_id is the lowest id that may be

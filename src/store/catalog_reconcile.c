@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "store/beside.h"
 #include "store/catalog_db.h"
 #include "store/dump_json.h"
 
@@ -71,7 +72,8 @@ static int list_next(struct pass *pass, char ret[PND_SPOOL_NAME_CAP], struct sta
         if (!entry)
             return errno ? pnd_why(pass->why, PND_E_SYS, errno, "list %s", pass->spool->path)
                          : PND_E_NOTFOUND;
-        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= PND_SPOOL_NAME_CAP)
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= PND_SPOOL_NAME_CAP ||
+            pnd_beside_is(entry->d_name))
             continue;
         if (fstatat(pass->spool->dir_fd, entry->d_name, ret_st, AT_SYMLINK_NOFOLLOW) < 0) {
             if (errno == ENOENT) /* gone meanwhile */

@@ -24,6 +24,12 @@ static const char *const state_texts[] = {
     [PND_DUMP_INCOMPLETE] = "incomplete",
 };
 
+bool pnd_dump_knows_holes(const struct pnd_dump *dump)
+{
+    return dump->missing_count > 1 ||
+           (dump->missing_count == 1 && dump->missing[0].end != UINT64_MAX);
+}
+
 const char *pnd_dump_state_text(enum pnd_dump_state state)
 {
     return state_texts[state];

@@ -4,6 +4,7 @@
  *   NAME.part        arriving
  *   NAME             whole, as far as the sender said (EOF came and is durable)
  *   NAME.incomplete  ended before that
+ *   NAME.kdh, .key   what came with it (store/beside.h), whatever form NAME has
  *   .panicd/         lock, journal, catalog.db, control (socket)
  * Directories are 0700, files 0600. Names are resolved beneath the directory only
  * (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS where the kernel has it, O_NOFOLLOW always).
@@ -49,12 +50,17 @@ void pnd_spool_close(struct pnd_spool *spool);
 int pnd_spool_give(const struct pnd_spool *spool, int fd);
 
 /* Is @p name safe to keep as the sender gave it: 1 to 200 bytes of [A-Za-z0-9._+,:@=-], not
- * starting with '.' or '-', not ending in ".part" or ".incomplete". */
+ * starting with '.' or '-', not ending in ".part", ".incomplete", ".kdh" or ".key". */
 bool pnd_spool_name_safe(const char *name);
 
-/* The file name for a dump: @p wanted if it is safe, else "unnamed-<label>-<stamp>" (label e.g.
- * the peer's address, stamp UTC like 20261122T063000Z from @p now_s); with ".1", ".2" ... before
- * a trailing ".gz" when NAME, NAME.part or NAME.incomplete is taken.
+/* "<prefix>-<label>-<stamp>", always safe: label e.g. the peer's address, of which 64 bytes at most
+ * are taken; stamp UTC like 20261122T063000Z from @p now_s. @p prefix is safe. */
+void pnd_spool_make_name(const char *prefix, const char *label, int64_t now_s,
+                         char ret[PND_SPOOL_NAME_CAP]);
+
+/* The file name for a dump: @p wanted if it is safe, else as
+ * pnd_spool_make_name() has it, "unnamed-<label>-<stamp>"; with ".1", ".2" ... before
+ * a trailing ".gz" when NAME is taken, in any of its forms.
  *   @return PND_OK; PND_E_EXISTS all of PND_SPOOL_TRIES_MAX are taken; PND_E_SYS */
 int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char *label,
                    int64_t now_s, char ret[PND_SPOOL_NAME_CAP], struct pnd_why *why);

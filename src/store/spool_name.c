@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/beside.h"
+
 static const char part_suffix[] = ".part";
 static const char incomplete_suffix[] = ".incomplete";
 
@@ -45,7 +47,8 @@ bool pnd_spool_name_safe(const char *name)
     for (size_t i = 0; i < len; i++)
         if (!char_safe(name[i]))
             return false;
-    return !ends_in(name, len, part_suffix) && !ends_in(name, len, incomplete_suffix);
+    return !ends_in(name, len, part_suffix) && !ends_in(name, len, incomplete_suffix) &&
+           !pnd_beside_is(name);
 }
 
 /* NAME.N before a trailing ".gz" (N 0: no number), cut so that @p spare bytes stay free. */
@@ -78,7 +81,8 @@ static int exists(const struct pnd_spool *spool, const char *name, const char *s
     return errno == ENOENT ? 0 : -1;
 }
 
-/* A name is free when none of the forms it will take is there. @return as exists() */
+/* A name is free when none of the forms it will take is there, nor what would lie beside it.
+ * @return as exists() */
 static int taken(const struct pnd_spool *spool, const char *name)
 {
     const char *const forms[] = {"", part_suffix, incomplete_suffix};
@@ -89,10 +93,18 @@ static int taken(const struct pnd_spool *spool, const char *name)
         if (there != 0)
             return there;
     }
+    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++) {
+        char beside[PND_SPOOL_NAME_CAP];
+        int there = exists(spool, pnd_beside_name(name, i, beside), "");
+
+        if (there != 0)
+            return there;
+    }
     return 0;
 }
 
-static void unnamed(const char *label, int64_t now_s, char ret[PND_SPOOL_NAME_CAP])
+void pnd_spool_make_name(const char *prefix, const char *label, int64_t now_s,
+                         char ret[PND_SPOOL_NAME_CAP])
 {
     time_t when = (time_t)now_s;
     char safe[LABEL_BYTES_MAX + 1], stamp[64] = "";
@@ -104,7 +116,7 @@ static void unnamed(const char *label, int64_t now_s, char ret[PND_SPOOL_NAME_CA
     safe[len] = '\0';
     if (gmtime_r(&when, &tm))
         strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);
-    snprintf(ret, PND_SPOOL_NAME_CAP, "unnamed-%s-%s", safe, stamp);
+    snprintf(ret, PND_SPOOL_NAME_CAP, "%s-%s-%s", prefix, safe, stamp);
 }
 
 int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char *label,
@@ -115,7 +127,7 @@ int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char
     if (pnd_spool_name_safe(wanted))
         snprintf(base, sizeof(base), "%s", wanted);
     else
-        unnamed(label, now_s, base);
+        pnd_spool_make_name("unnamed", label, now_s, base);
     for (unsigned i = 0; i <= PND_SPOOL_TRIES_MAX; i++) {
         int there;
 
@@ -162,6 +174,8 @@ int pnd_spool_rename(const struct pnd_spool *spool, char name[PND_SPOOL_NAME_CAP
         if (i > 0 && taken(spool, stem) == 1)
             continue;
         if (pnd_spool_rename_noreplace(spool->dir_fd, old, new) == 0) {
+            if (i > 0)
+                pnd_beside_rename(spool, name, stem);
             memcpy(name, new, strlen(new) + 1);
             return PND_OK;
         }
