@@ -505,6 +505,16 @@ void pnd_facts_from_kdh(const struct pnd_kdh *kdh, struct pnd_facts *facts)
         pnd_facts_setf(facts, PND_FACT_CRASH_TIME, "%" PRIu64, kdh->time_s);
 }
 
+bool pnd_facts_from_kdh_bytes(const void *buf, size_t len, struct pnd_facts *facts)
+{
+    struct pnd_kdh kdh;
+
+    if (pnd_kdh_read(buf, len, &kdh))
+        return false;
+    pnd_facts_from_kdh(&kdh, facts);
+    return true;
+}
+
 /* ---- the ring ---- */
 
 static void reverse(char *at, size_t len)

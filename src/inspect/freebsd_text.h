@@ -19,6 +19,10 @@ bool pnd_freebsd_frames(const char *text, size_t len, struct pnd_facts *facts);
 /* Sets what is not known yet: the header's texts are shorter than those of the dump itself. */
 void pnd_facts_from_kdh(const struct pnd_kdh *kdh, struct pnd_facts *facts);
 
+/* The same, with the header's bytes. @return false: it is none, or of a version that is not known
+ */
+bool pnd_facts_from_kdh_bytes(const void *buf, size_t len, struct pnd_facts *facts);
+
 /* The message buffer as it lies in memory, a ring: brings it into the order in which it was written
  * as far as that can be told, without NULs.
  *   @return its length now */

@@ -60,6 +60,7 @@ void pnd_doctor_server(struct pnd_doctor *doctor);    /* fills in server, pid, u
 void pnd_doctor_port(struct pnd_doctor *doctor);      /* another program on it? */
 void pnd_doctor_address(struct pnd_doctor *doctor);   /* does it hear what comes from outside? */
 void pnd_doctor_firewall(struct pnd_doctor *doctor);  /* nftables, iptables */
+void pnd_doctor_services(struct pnd_doctor *doctor);  /* ports of other protocols than Apple's */
 void pnd_doctor_directory(struct pnd_doctor *doctor); /* there, whose, who may */
 void pnd_doctor_room(struct pnd_doctor *doctor);
 void pnd_doctor_catalog(struct pnd_doctor *doctor);

@@ -40,6 +40,22 @@ static const char *start_command(const struct pnd_doctor *doctor, char *ret, siz
     return ret;
 }
 
+/* For which protocol it listens on the port that is asked about. */
+static bool is_apples(const struct pnd_doctor *doctor)
+{
+    const json_t *at;
+    size_t i;
+
+    json_array_foreach(json_object_get(doctor->server, "listening"), i, at)
+    {
+        const char *protocol = json_string_value(json_object_get(at, "protocol"));
+
+        if (json_integer_value(json_object_get(at, "port")) == doctor->port && protocol)
+            return strcmp(protocol, "kdp") == 0;
+    }
+    return true;
+}
+
 /* The first port on which the server listens for Apple's protocol. */
 static uint16_t first_port(const json_t *server)
 {
@@ -279,13 +295,54 @@ void pnd_doctor_port(struct pnd_doctor *doctor)
     }
     if (strangers)
         return;
-    if (doctor->server && doctor->port != PND_KDP_PORT)
+    if (doctor->server && doctor->port != PND_KDP_PORT && is_apples(doctor))
         pnd_doctor_add(doctor, "port", doctor->port_given ? PND_DOCTOR_OK : PND_DOCTOR_WARN, "",
                        "UDP port %u: every sender has to be told, with panicd_port=%u",
                        doctor->port, doctor->port);
     else
         pnd_doctor_add(doctor, "port", PND_DOCTOR_OK, "", "UDP port %u%s", doctor->port,
                        doctor->server ? "" : " is free");
+}
+
+/* ---- other protocols ---- */
+
+static void add_unheard(struct pnd_doctor *doctor)
+{
+    const json_t *at;
+    size_t i;
+
+    json_array_foreach(json_object_get(doctor->server, "not_listening"), i, at)
+    {
+        const char *protocol = json_string_value(json_object_get(at, "protocol"));
+        const char *why = json_string_value(json_object_get(at, "why"));
+        char name[PND_PRINT_NAME_CAP], reason[PND_PRINT_NAME_CAP];
+
+        pnd_print_name(name, protocol ? protocol : "?");
+        pnd_print_name(reason, why ? why : "?");
+        pnd_doctor_add(doctor, "services", PND_DOCTOR_WARN, "", "nobody listens for %.32s: %.400s",
+                       name, reason);
+    }
+}
+
+void pnd_doctor_services(struct pnd_doctor *doctor)
+{
+    uint16_t asked = doctor->port;
+    const json_t *at;
+    size_t i;
+
+    add_unheard(doctor);
+    json_array_foreach(json_object_get(doctor->server, "listening"), i, at)
+    {
+        const char *protocol = json_string_value(json_object_get(at, "protocol"));
+        json_int_t port = json_integer_value(json_object_get(at, "port"));
+
+        if (!protocol || strcmp(protocol, "kdp") == 0 || port == asked || port == doctor->port ||
+            port <= 0 || port > UINT16_MAX) /* another address of the same one comes next to it */
+            continue;
+        doctor->port = (uint16_t)port;
+        pnd_doctor_firewall(doctor);
+    }
+    doctor->port = asked;
 }
 
 /* ---- from where it is heard ---- */

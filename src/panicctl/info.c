@@ -10,6 +10,7 @@
 
 #include "panicctl/debug.h"
 #include "panicctl/groups.h"
+#include "store/beside.h"
 
 /* ---- the formats ---- */
 
@@ -152,6 +153,18 @@ static json_t *file_json(const struct pnd_info *info)
                      "sha256", check->sha256);
 }
 
+/* The names of what lies beside the dump. */
+static json_t *beside_json(const struct pnd_ctl *ctl, const struct pnd_dump *dump)
+{
+    json_t *list = json_array();
+    char name[PND_SPOOL_NAME_CAP];
+
+    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++)
+        if (pnd_beside_there(&ctl->spool, dump->file, i))
+            json_array_append_new(list, pnd_print_json_text(pnd_beside_name(dump->file, i, name)));
+    return list;
+}
+
 static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
 {
     const struct pnd_subject *subject = &info->subject;
@@ -159,9 +172,10 @@ static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
     bool opens = pnd_info_opens(pnd_subject_format(subject, &info->check));
 
     if (json && subject->row)
-        json_object_update_new(json, json_pack("{s:I, s:I}", "packets",
+        json_object_update_new(json, json_pack("{s:I, s:I, s:o}", "packets",
                                                (json_int_t)subject->view.dump.packets, "repeats",
-                                               (json_int_t)subject->view.dump.repeats));
+                                               (json_int_t)subject->view.dump.repeats, "beside",
+                                               beside_json(ctl, &subject->view.dump)));
     if (json)
         json_object_update_new(
             json, json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),

@@ -10,6 +10,7 @@
 
 #include "host/text.h"
 #include "panicctl/info.h"
+#include "store/beside.h"
 
 enum {
     HEADLINE_CAP = 240,
@@ -306,6 +307,18 @@ static void print_state(const struct pnd_ctl *ctl, const struct pnd_info *info)
         print_missing_range(check->missing[i].start, check->missing[i].end);
 }
 
+static void print_beside(const struct pnd_ctl *ctl, const struct pnd_info *info)
+{
+    char name[PND_SPOOL_NAME_CAP], clean[PND_PRINT_NAME_CAP];
+    struct line with = {0};
+
+    for (unsigned i = 0; info->subject.row && i < PND_BESIDE_COUNT; i++)
+        if (pnd_beside_there(&ctl->spool, info->subject.view.dump.file, i))
+            add(&with, "%s",
+                pnd_print_name(clean, pnd_beside_name(info->subject.view.dump.file, i, name)));
+    print_line("with it", &with);
+}
+
 static void print_file(const struct pnd_ctl *ctl, const struct pnd_info *info)
 {
     const struct pnd_dump *dump = &info->subject.view.dump;
@@ -324,6 +337,7 @@ static void print_file(const struct pnd_ctl *ctl, const struct pnd_info *info)
     printf("  size       %s (%" PRIu64 " bytes)%s%s%s%s\n",
            pnd_text_bytes(size, sizeof(size), bytes), bytes, format[0] ? ", " : "", format,
            what ? ": " : "", what ? what : "");
+    print_beside(ctl, info);
     if (dump->peer[0])
         printf("  sender     %s port %u, by %s\n", pnd_print_name(name, dump->peer),
                dump->peer_port, dump->protocol);

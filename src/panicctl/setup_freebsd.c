@@ -10,12 +10,6 @@
 
 enum { RELEASE_FIRST = 12, RELEASE_LAST = 14, RELEASE_DDB = 13 };
 
-/* Does this receiver speak netdump? When it does, this is all that is to be changed. */
-static bool receiver_takes_netdump(void)
-{
-    return false;
-}
-
 /* "14", "13.2", "14.1-RELEASE". @return 0: none that has netdump */
 static long release_of(const char *text)
 {
@@ -97,9 +91,7 @@ static void step_try(struct pnd_setup *ret, const struct pnd_setup_want *want)
     bool ddb = release_of(want->release) >= RELEASE_DDB;
 
     PND_SETUP_SAY(step->act, "sync\nsysctl debug.kdb.panic=1");
-    PND_SETUP_SAY(step->check, "%s",
-                  receiver_takes_netdump() ? "\"panicctl watch --count 1\" here shows it arrive."
-                                           : "the receiver has the dump.");
+    PND_SETUP_SAY(step->check, "\"panicctl watch --count 1\" here shows it arrive.");
     if (ddb)
         PND_SETUP_SAY(step->why,
                       "at the debugger's prompt (sysctl debug.kdb.enter=1, or a panic with "
@@ -121,13 +113,6 @@ const char *pnd_setup_freebsd(const struct pnd_setup_want *want, struct pnd_setu
         return wrong;
     snprintf(flags, sizeof(flags), "-s %s %s%s%s-c %s", want->server, want->gateway ? "-g " : "",
              want->gateway ? want->gateway : "", want->gateway ? " " : "", want->client);
-    if (!receiver_takes_netdump())
-        pnd_setup_about(
-            ret,
-            "This panicd does not take netdump yet, so nothing here listens on UDP port "
-            "%d: the steps below need another receiver for now, such as FreeBSD's "
-            "netdumpd.",
-            PND_SETUP_NETDUMP_PORT);
     pnd_setup_about(ret,
                     "A FreeBSD %ld machine, %s, that sends to %s by %s, from UDP port 20024 to "
                     "port %d.",

@@ -97,6 +97,16 @@ static void print_where(const json_t *server)
                (long long)json_integer_value(json_object_get(at, "port")));
         printf(" (%s)\n", pnd_print_name(name, protocol ? protocol : "?"));
     }
+    list = json_object_get(server, "not_listening");
+    json_array_foreach(list, i, at)
+    {
+        const char *protocol = json_string_value(json_object_get(at, "protocol"));
+        const char *reason = json_string_value(json_object_get(at, "why"));
+        char why[PND_PRINT_NAME_CAP];
+
+        printf("  not heard  %s", pnd_print_name(name, protocol ? protocol : "?"));
+        printf(": %s\n", pnd_print_name(why, reason ? reason : "?"));
+    }
 }
 
 static void print_server(const struct pnd_ctl *ctl, const json_t *server)

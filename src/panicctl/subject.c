@@ -13,6 +13,8 @@
 
 #include "host/guard.h"
 #include "host/progress.h"
+#include "inspect/freebsd_text.h"
+#include "store/beside.h"
 #include "store/catalog_facts.h"
 
 static int open_path(const char *path, struct pnd_subject *ret, struct pnd_why *why)
@@ -113,7 +115,20 @@ int pnd_subject_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject, bo
     err = pnd_subject_check(subject, "read", ctl->json, &check, ret, why);
     if (!err && ret_check)
         *ret_check = check;
+    if (!err)
+        pnd_subject_add_header(ctl, subject, ret);
     return err;
+}
+
+void pnd_subject_add_header(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                            struct pnd_facts *facts)
+{
+    uint8_t header[PND_KDH_BYTES];
+    size_t len;
+
+    if (subject->row && pnd_beside_read(&ctl->spool, subject->view.dump.file, PND_BESIDE_HEADER,
+                                        header, sizeof(header), &len) == PND_OK)
+        (void)pnd_facts_from_kdh_bytes(header, len, facts);
 }
 
 const char *pnd_subject_format(const struct pnd_subject *subject, const struct pnd_check *check)

@@ -44,6 +44,10 @@ int pnd_subject_check(const struct pnd_subject *subject, const char *label, bool
 int pnd_subject_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject, bool with_log,
                       struct pnd_facts *ret, struct pnd_check *ret_check, struct pnd_why *why);
 
+/* What the header that came with a dump of the directory says, and the dump does not. */
+void pnd_subject_add_header(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                            struct pnd_facts *facts);
+
 /* The format, as in struct pnd_check; "" when it is not known yet. */
 const char *pnd_subject_format(const struct pnd_subject *subject, const struct pnd_check *check);
 

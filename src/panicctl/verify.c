@@ -57,6 +57,8 @@ static void take_check(const struct pnd_check *check, struct pnd_dump *dump)
     dump->bytes = check->bytes;
     snprintf(dump->format, sizeof(dump->format), "%s", check->format);
     snprintf(dump->sha256, sizeof(dump->sha256), "%s", check->sha256);
+    if (dump->state == PND_DUMP_INCOMPLETE && pnd_dump_knows_holes(dump))
+        return;
     dump->missing_count = check->missing_count;
     for (unsigned i = 0; i < check->missing_count; i++)
         dump->missing[i] =
@@ -174,6 +176,7 @@ static int verify(struct pnd_ctl *ctl, struct pnd_subject *subject)
 
     if (err)
         return pnd_ctl_fail("%s", why.text);
+    pnd_subject_add_header(ctl, subject, &facts);
     snprintf(received, sizeof(received), "%s", dump->sha256);
     if (subject->row && !dump->checked)
         settle_row(ctl, subject->fd, dump, &check, &facts);

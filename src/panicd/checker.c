@@ -40,8 +40,9 @@ struct reading {
     int fd;
     struct pnd_check_child *child; /* NULL: it has said all */
     uint64_t allowed;
-    char peer[PND_PEER_TEXT_CAP]; /* of one that arrives */
-    struct pnd_facts facts;       /* the last it told */
+    char peer[PND_PEER_TEXT_CAP];  /* of one that arrives */
+    char file[PND_SPOOL_NAME_CAP]; /* the same */
+    struct pnd_facts facts;        /* the last it told */
 };
 
 struct pnd_checker {
@@ -250,6 +251,7 @@ static void end(struct pnd_checker *checker, int err, const struct pnd_check *ch
     checker->judged = !dump->checked;
     if (checker->judged)
         pnd_verdict_judge(checker->spool, checker->ended.fd, err, check, why, dump);
+    pnd_verdict_add_header(checker->spool, dump->file, &checker->ended.facts);
     conclude(checker);
 }
 
@@ -317,6 +319,7 @@ static bool hear_followed(struct pnd_checker *checker, struct reading *reading)
         return false;
     pnd_facts_deinit(&reading->facts);
     reading->facts = facts;
+    pnd_verdict_add_header(checker->spool, reading->file, &reading->facts);
     tell_facts(checker, reading, knew);
     return true;
 }
@@ -344,6 +347,7 @@ static void follow(struct pnd_checker *checker, unsigned i)
     if (!reading->id && start_reading(checker, arrival.id, part, true, reading, &why))
         return;
     memcpy(reading->peer, arrival.peer, sizeof(reading->peer));
+    memcpy(reading->file, arrival.file, sizeof(reading->file));
     if (arrival.bytes > reading->allowed) {
         reading->allowed = arrival.bytes;
         pnd_check_allow(reading->child, arrival.bytes, false);

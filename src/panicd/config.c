@@ -70,6 +70,12 @@ static const struct pnd_conf_key keys[] = {
      .max = 65535,
      .allowed = "a UDP port"},
     {.section = "receive",
+     .key = "netdump-port",
+     .type = PND_CONF_UINT,
+     .offset = AT(ports[PND_SERVICE_NETDUMP]),
+     .max = 65535,
+     .allowed = "a UDP port; 0 for none"},
+    {.section = "receive",
      .key = "slots",
      .type = PND_CONF_UINT,
      .offset = AT(slots),
@@ -176,7 +182,14 @@ void pnd_config_init(struct pnd_config *ret)
         .limits = limits,
     };
     for (unsigned i = 0; i < PND_SERVICES; i++)
-        ret->ports[i] = pnd_service(i)->port;
+        ret->ports[i] = PND_CONFIG_PORT_UNSAID;
+}
+
+uint16_t pnd_config_port(const struct pnd_config *config, enum pnd_service service)
+{
+    if (config->ports[service] == PND_CONFIG_PORT_UNSAID)
+        return pnd_service(service)->port;
+    return (uint16_t)config->ports[service];
 }
 
 int pnd_config_read(const char *path, struct pnd_config *ret, struct pnd_why *why)

@@ -15,6 +15,8 @@ enum {
     PND_CONFIG_ADDRESSES_MAX = 8,
     PND_CONFIG_ALLOW_MAX = 64,
     PND_CONFIG_SLOTS_MAX = 16384,
+    /* Nobody said which: the service's own, and if that is taken, it may be done without it. */
+    PND_CONFIG_PORT_UNSAID = 65536,
 };
 
 struct pnd_config_addresses {
@@ -31,7 +33,7 @@ struct pnd_config {
     /* [receive]: taken at start only */
     char directory[4096]; /* "": the command line or ./PanicDumps decides */
     struct pnd_config_addresses addresses;
-    uint64_t ports[PND_SERVICES]; /* 0: nobody listens for it */
+    uint64_t ports[PND_SERVICES]; /* 0: nobody listens for it; PND_CONFIG_PORT_UNSAID */
     uint64_t slots;               /* transfers remembered, ended ones and openings included */
     /* [policy] and [time]: taken again on SIGHUP */
     struct pnd_config_allow allow;
@@ -44,6 +46,9 @@ struct pnd_config {
 };
 
 void pnd_config_init(struct pnd_config *ret);
+
+/* The port of the service; 0: none. */
+uint16_t pnd_config_port(const struct pnd_config *config, enum pnd_service service);
 
 /* @p ret is changed only when the whole file is good.
  *   @return PND_OK; PND_E_FORMAT a line that means nothing (why names it); PND_E_SYS */

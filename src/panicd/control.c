@@ -108,6 +108,20 @@ static json_t *json_listening(struct pnd_server *server)
     return list;
 }
 
+/* Services that were not asked for, and cannot be had. */
+static json_t *json_unheard(const struct pnd_server *server)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < PND_SERVICES; i++)
+        if (server->unheard[i][0])
+            json_array_append_new(list,
+                                  json_pack("{s:s, s:i, s:o}", "protocol", pnd_service(i)->name,
+                                            "port", (int)pnd_config_port(&server->config, i), "why",
+                                            json_name(server->unheard[i])));
+    return list;
+}
+
 static json_t *json_status(struct pnd_server *server)
 {
     const struct pnd_net_counters *net = pnd_net_counters(server->net);
@@ -119,9 +133,10 @@ static json_t *json_status(struct pnd_server *server)
     for (uint32_t i = 0; i < pnd_table_size(server->table); i++)
         finishing +=
             pnd_session_phase(&pnd_table_at(server->table, i)->session) == PND_RX_FINISHING;
-    json = json_pack("{s:s, s:i, s:o, s:o, s:o}", "version", PND_VERSION, "pid", (int)getpid(),
+    json = json_pack("{s:s, s:i, s:o, s:o, s:o, s:o}", "version", PND_VERSION, "pid", (int)getpid(),
                      "directory", json_name(server->spool.path), "started_at",
-                     json_time(server->started_ms), "listening", json_listening(server));
+                     json_time(server->started_ms), "listening", json_listening(server),
+                     "not_listening", json_unheard(server));
     json_object_set_new(json, "room",
                         json_pack("{s:I, s:I, s:I}", "free", (json_int_t)server->room_free, "total",
                                   (json_int_t)server->room_total, "floor",

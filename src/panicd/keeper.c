@@ -15,6 +15,7 @@
 
 #include "host/clock.h"
 #include "host/log.h"
+#include "store/beside.h"
 #include "store/dump_json.h"
 
 enum {
@@ -65,6 +66,19 @@ static struct pnd_job *pop(struct queue *queue)
     return job;
 }
 
+/* What lies beside the dump is durable before the dump is. */
+static int keep_companions(struct pnd_keeper *keeper, struct pnd_job *job)
+{
+    int err = PND_OK, got;
+
+    for (unsigned i = 0; i < PND_BESIDE_COUNT && job->companions; i++) {
+        got = pnd_beside_keep(keeper->spool, job->dump.file, i, &job->why);
+        if (got && (got != PND_E_NOTFOUND || job->beside >> i & 1))
+            err = got;
+    }
+    return err;
+}
+
 /* Keeps what came: the job's file as NAME.incomplete, its row as incomplete. */
 static void abandon(struct pnd_keeper *keeper, struct pnd_job *job)
 {
@@ -73,6 +87,8 @@ static void abandon(struct pnd_keeper *keeper, struct pnd_job *job)
     dump->state = PND_DUMP_INCOMPLETE;
     if (job->fd >= 0)
         pnd_catalog_label(job->fd, dump);
+    if (keep_companions(keeper, job))
+        pnd_log(PND_ERR, "beside-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
     job->result = pnd_spool_abandon(keeper->spool, job->fd, false, dump->file, &job->why);
     if (job->result)
         pnd_log(PND_ERR, "abandon-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, job->why.text);
@@ -107,6 +123,8 @@ static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
     job->dump.state = PND_DUMP_RECEIVING;
     job->result = cut(job);
     if (!job->result)
+        job->result = keep_companions(keeper, job);
+    if (!job->result)
         pnd_catalog_label(job->fd, &job->dump);
     if (!job->result)
         job->result = pnd_spool_finish(keeper->spool, job->fd, job->dump.file, &job->why);
@@ -117,9 +135,12 @@ static void finish(struct pnd_keeper *keeper, struct pnd_job *job)
 static void discard(struct pnd_keeper *keeper, struct pnd_job *job)
 {
     char part[PND_SPOOL_NAME_CAP + 8];
+    struct pnd_why ignored;
 
     snprintf(part, sizeof(part), "%s.part", job->dump.file);
     unlinkat(keeper->spool->dir_fd, part, 0);
+    if (job->companions)
+        (void)pnd_beside_remove(keeper->spool, job->dump.file, &ignored);
 }
 
 /* The row of the dump that is to be taken up, if the dump is still what was left. */

@@ -33,6 +33,8 @@ struct pnd_job {
     int fd;
     uint64_t from, to;
     bool grows;           /* FINISH: zeros at the end of the dump may not have been written */
+    bool companions;      /* FINISH, ABANDON, DISCARD: there may be files beside the dump */
+    unsigned beside;      /* FINISH: bits 1 << enum pnd_beside of those that there must be */
     bool kept_again;      /* RESUME, out: it failed late, and the dump is incomplete again */
     struct pnd_dump dump; /* FINISH, ABANDON: file is the name as picked; out: as it is now */
     char staged[PND_IMPORT_STAGED_CAP]; /* IMPORT; generation: of the client that asked */

@@ -2,12 +2,14 @@
 #include "panicd/listen.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
 #include "host/clock.h"
+#include "host/log.h"
 #include "panicd/server.h"
 #include "panicd/service.h"
 
@@ -23,7 +25,7 @@ static int bind_patiently(struct pnd_server *server, enum pnd_service service, c
 {
     const struct timespec pause = {.tv_nsec = BIND_PAUSE_MS * 1000000L};
     uint64_t end_ms = pnd_clock_ms() + BIND_PATIENCE_MS;
-    uint16_t port = (uint16_t)server->config.ports[service];
+    uint16_t port = pnd_config_port(&server->config, service);
     int err;
 
     while ((err = pnd_net_bind(server->net, service, address, port, why)) == PND_E_BUSY &&
@@ -43,11 +45,25 @@ static int bind_all(struct pnd_server *server, enum pnd_service service, struct 
     const struct pnd_config_addresses *addresses = &server->config.addresses;
     int err = PND_OK;
 
-    if (server->config.ports[service] == 0)
+    if (pnd_config_port(&server->config, service) == 0)
         return PND_OK;
     for (unsigned i = 0; i < addresses->count && !err; i++)
         err = bind_patiently(server, service, addresses->at[i], why);
     return err;
+}
+
+/* A service whose port nobody asked for, and somebody else has, is done without. */
+static int listen_for(struct pnd_server *server, enum pnd_service service, struct pnd_why *why)
+{
+    int err = bind_all(server, service, why);
+
+    if (!err || pnd_service(service)->needed ||
+        server->config.ports[service] != PND_CONFIG_PORT_UNSAID)
+        return err;
+    pnd_log(PND_WARNING, "not-listening", "protocol=%s port=%u why=\"%s\"",
+            pnd_service(service)->name, pnd_service(service)->port, why->text);
+    snprintf(server->unheard[service], sizeof(server->unheard[service]), "%s", why->text);
+    return PND_OK;
 }
 
 /* A unit without FileDescriptorName= gives its socket its own name. */
@@ -98,6 +114,6 @@ int pnd_listen_open(struct pnd_server *server, struct pnd_why *why)
     free((void *)names);
     for (unsigned i = 0; i < PND_SERVICES && !err; i++)
         if (!made[i])
-            err = bind_all(server, i, why);
+            err = listen_for(server, i, why);
     return err;
 }

@@ -29,6 +29,8 @@
 
 enum {
     EXIT_CANNOT = 2,
+    OPTION_NETDUMP_PORT = 256, /* behind all letters */
+    PORT_MAX = 65535,
     JOBS_PER_SLOT = 2, /* a write-back and an end */
     JOBS_SPARE = 64,
     EVENTS = 64,
@@ -48,6 +50,7 @@ static const char usage[] =
     "\n"
     "  -a, --address ADDR  listen on this address (may be repeated; default: all)\n"
     "  -p, --port PORT     UDP port of Apple's protocol (default: 1069)\n"
+    "      --netdump-port PORT  UDP port of FreeBSD's netdump (default: 20023; 0: none)\n"
     "  -c, --config FILE   read panicd.conf(5) settings from FILE; SIGHUP reads it again\n"
     "  -v, --verbose       log more\n"
     "  -q, --quiet         log warnings and errors only\n"
@@ -73,7 +76,7 @@ struct spinning {
 struct options {
     const char *config_path, *directory, *addresses[PND_CONFIG_ADDRESSES_MAX];
     unsigned address_count;
-    uint64_t port; /* 0: not given */
+    uint64_t ports[PND_SERVICES]; /* PND_CONFIG_PORT_UNSAID: not given */
     enum pnd_log_level log_level;
 };
 
@@ -83,18 +86,39 @@ static int fail(const struct pnd_why *why)
     return EXIT_CANNOT;
 }
 
+static int parse_port(const char *text, enum pnd_service service, struct options *ret)
+{
+    const struct pnd_service_is *is = pnd_service(service);
+    uint64_t min = is->needed ? 1 : 0, port;
+
+    if (pnd_text_parse_uint(text, &port) || port < min || port > PORT_MAX) {
+        fprintf(stderr, "panicd: %s takes a number from %u to %u\n", is->port_option, (unsigned)min,
+                PORT_MAX);
+        return PND_E_ARG;
+    }
+    ret->ports[service] = port;
+    return PND_OK;
+}
+
 /* @return 0: go on; else the process ends with this code - 1 */
 static int parse_options(int argc, char **argv, struct options *ret)
 {
     static const struct option longs[] = {
-        {"address", required_argument, NULL, 'a'}, {"port", required_argument, NULL, 'p'},
-        {"config", required_argument, NULL, 'c'},  {"verbose", no_argument, NULL, 'v'},
-        {"quiet", no_argument, NULL, 'q'},         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},       {0},
+        {"address", required_argument, NULL, 'a'},
+        {"port", required_argument, NULL, 'p'},
+        {"netdump-port", required_argument, NULL, OPTION_NETDUMP_PORT},
+        {"config", required_argument, NULL, 'c'},
+        {"verbose", no_argument, NULL, 'v'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
     };
     int c;
 
     *ret = (struct options){.log_level = PND_INFO};
+    for (unsigned i = 0; i < PND_SERVICES; i++)
+        ret->ports[i] = PND_CONFIG_PORT_UNSAID;
     while ((c = getopt_long(argc, argv, "a:p:c:vqhV", longs, NULL)) != -1) {
         switch (c) {
         case 'a':
@@ -105,10 +129,12 @@ static int parse_options(int argc, char **argv, struct options *ret)
             ret->addresses[ret->address_count++] = optarg;
             break;
         case 'p':
-            if (pnd_text_parse_uint(optarg, &ret->port) || ret->port < 1 || ret->port > 65535) {
-                fprintf(stderr, "panicd: --port takes a number from 1 to 65535\n");
+            if (parse_port(optarg, PND_SERVICE_KDP, ret))
                 return 1 + EXIT_CANNOT;
-            }
+            break;
+        case OPTION_NETDUMP_PORT:
+            if (parse_port(optarg, PND_SERVICE_NETDUMP, ret))
+                return 1 + EXIT_CANNOT;
             break;
         case 'c':
             ret->config_path = optarg;
@@ -157,8 +183,9 @@ static int configure(const struct options *options, struct pnd_config *config, s
             snprintf(config->addresses.at[i], sizeof(config->addresses.at[i]), "%s",
                      options->addresses[i]);
     }
-    if (options->port)
-        config->ports[PND_SERVICE_KDP] = options->port;
+    for (unsigned i = 0; i < PND_SERVICES; i++)
+        if (options->ports[i] != PND_CONFIG_PORT_UNSAID)
+            config->ports[i] = options->ports[i];
     return PND_OK;
 }
 

@@ -11,18 +11,21 @@
 #include <stdint.h>
 
 #include "proto/actions.h"
+#include "proto/ranges.h"
 #include "proto/rx.h"
 
 /* As they stand in the journal: a number is never used for another one. */
 enum pnd_protocol_id {
-    PND_PROTOCOL_KDP = 1, /* as Apple's client speaks it */
-    PND_PROTOCOL_EXT = 2, /* with the extension */
+    PND_PROTOCOL_KDP = 1,     /* as Apple's client speaks it */
+    PND_PROTOCOL_EXT = 2,     /* with the extension */
+    PND_PROTOCOL_NETDUMP = 3, /* FreeBSD's */
     PND_PROTOCOLS,
 };
 
 /* Who listens on a port of its own. The same peer on two of them has two transfers. */
 enum pnd_service {
     PND_SERVICE_KDP, /* Apple's protocol, and its extension */
+    PND_SERVICE_NETDUMP,
     PND_SERVICES,
 };
 
@@ -37,6 +40,12 @@ struct pnd_protocol {
      * sender waits for the answer to it. */
     bool turns;
     bool grows; /* zeros at the end of a dump may not have been written */
+    /* Dumps have no name of their sender's: they are called PREFIX-ADDRESS-TIME, and dump_name is
+     * the directory in which he would like his. NULL: dump_name is a name. */
+    const char *prefix;
+    /* What may be on its way to the disk of one transfer before its ACKs are held back, if it has
+     * `answer`: what a slow disk writes within the patience of a sender. 0: PND_TURN_BACKLOG. */
+    uint64_t backlog_bytes;
 
     /* Is this datagram one for a session that is there? NULL: all are. */
     bool (*is_own)(const uint8_t *dgram, size_t len);
@@ -80,6 +89,13 @@ struct pnd_protocol {
     int (*load)(struct pnd_session *session, const struct pnd_rx_limits *limits,
                 const uint8_t *saved, size_t len, const char *name, uint64_t now_us);
 
+    /* What lies beside the dump for sure: bits 1 << enum pnd_beside. NULL: never anything does. */
+    unsigned (*beside)(const struct pnd_session *session);
+    /* If the dump ended now: the first part that was never received, and begins at or behind
+     * @p from; to UINT64_MAX: from there on nothing is known. NULL: there are no such parts that
+     * the dump itself does not tell of. @return PND_OK; PND_E_NOTFOUND */
+    int (*missing)(const struct pnd_session *session, uint64_t from, struct pnd_span *ret);
+
     /* What panicd/session.h asks under the same names. */
     enum pnd_rx_phase (*phase)(const struct pnd_session *session);
     const char *(*dump_name)(const struct pnd_session *session);
@@ -92,7 +108,7 @@ struct pnd_protocol {
     uint64_t (*last_ms)(const struct pnd_session *session);
 };
 
-extern const struct pnd_protocol pnd_protocol_kdp, pnd_protocol_ext;
+extern const struct pnd_protocol pnd_protocol_kdp, pnd_protocol_ext, pnd_protocol_netdump;
 
 /* @return NULL: there is none of this number */
 const struct pnd_protocol *pnd_protocol(unsigned id);

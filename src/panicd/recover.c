@@ -13,7 +13,7 @@
 
 #include "host/clock.h"
 #include "host/log.h"
-#include "panicd/server.h"
+#include "panicd/transfer.h"
 #include "wire/cursor.h"
 
 enum {
@@ -142,15 +142,8 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
 
     if (!job)
         return false;
-    job->kind = kind;
-    job->fd = slot->fd;
-    job->to = pnd_session_end(&slot->session);
-    job->grows = slot->session.protocol->grows;
-    pnd_server_describe(slot, &job->dump);
-    if (why)
-        snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
+    pnd_transfer_fill_job(slot, &slot->session, kind, why, job);
     pnd_keeper_run(server->keeper, job);
-    slot->fd = -1;
     ok = job->result == PND_OK;
     if (!ok)
         pnd_log(PND_ERR, "recover-failed", "id=%" PRIu64 " why=\"%s\"", slot->id, job->why.text);

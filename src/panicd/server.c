@@ -13,6 +13,20 @@
 #include "panicd/control.h"
 #include "panicd/transfer.h"
 
+/* As the sender gave it; or the directory that he named, and in it the name that was made here. */
+static void name_dump(const struct pnd_slot *slot, char ret[PND_SPOOL_NAME_CAP])
+{
+    const char *said = pnd_session_name(&slot->session);
+    size_t len = strlen(said), file_len = strlen(slot->file);
+
+    memcpy(ret, said, len + 1);
+    if (!slot->session.protocol->prefix || !file_len || len + 1 + file_len >= PND_SPOOL_NAME_CAP)
+        return;
+    if (len)
+        ret[len++] = '/';
+    memcpy(ret + len, slot->file, file_len + 1);
+}
+
 void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret)
 {
     *ret = (struct pnd_dump){
@@ -26,7 +40,7 @@ void pnd_server_describe(const struct pnd_slot *slot, struct pnd_dump *ret)
     };
     snprintf(ret->protocol, sizeof(ret->protocol), "%s", slot->session.protocol->name);
     memcpy(ret->file, slot->file, sizeof(ret->file));
-    memcpy(ret->name, pnd_session_name(&slot->session), sizeof(ret->name));
+    name_dump(slot, ret->name);
     pnd_addr_text(&slot->origin.peer, ret->peer);
 }
 

@@ -30,7 +30,8 @@ enum {
     PND_SERVER_FOLLOW_RATE = 256 << 20,
     PND_SERVER_FOLLOW_RATE_ONE = 32 << 20,
     PND_SERVER_REFUSALS_S = 10, /* refusals logged per second; the rest is counted */
-    PND_SERVER_TICKS_MS = 64,   /* dumps that arrive whose deadlines are looked at per ms */
+    PND_SERVER_WHY_CAP = 512,
+    PND_SERVER_TICKS_MS = 64, /* dumps that arrive whose deadlines are looked at per ms */
 };
 
 struct pnd_counters {
@@ -54,7 +55,8 @@ struct pnd_server {
     uint64_t next_sweep_ms;     /* no other slot has one before this */
     int64_t started_ms;         /* wall clock */
     uint64_t room_free, room_total;
-    unsigned resumed; /* transfers taken over from the journal */
+    unsigned resumed;                               /* transfers taken over from the journal */
+    char unheard[PND_SERVICES][PND_SERVER_WHY_CAP]; /* why nobody listens for it; "" otherwise */
     uint64_t refusals_s, refusals_logged, refusals_unlogged;
     struct pnd_counters counters;
     uint32_t finishing; /* dumps that are being kept */

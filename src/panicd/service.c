@@ -6,13 +6,19 @@
 #include "panicd/err.h"
 #include "panicd/extension.h"
 #include "wire/kdp.h"
+#include "wire/netdump.h"
 
 static const struct pnd_service_is services[PND_SERVICES] = {
     [PND_SERVICE_KDP] = {.name = "kdp",
                          .port_option = "--port",
                          .port = PND_KDP_PORT,
+                         .needed = true,
                          .protocol = PND_PROTOCOL_KDP,
                          .aside = pnd_extension_aside},
+    [PND_SERVICE_NETDUMP] = {.name = "netdump",
+                             .port_option = "--netdump-port",
+                             .port = PND_NETDUMP_PORT,
+                             .protocol = PND_PROTOCOL_NETDUMP},
 };
 
 const struct pnd_service_is *pnd_service(enum pnd_service service)

@@ -17,6 +17,7 @@ struct pnd_service_is {
     const char *name;              /* for people, in JSON, and of a socket: FileDescriptorName= */
     const char *port_option;       /* what chooses another port, for people */
     uint16_t port;                 /* by default; 0: none is listened on */
+    bool needed;                   /* no server without it, by whatever port it has */
     enum pnd_protocol_id protocol; /* that of a sender who is not known yet */
     /* A datagram that is for no session, or is to be looked at before one is found. @return whether
      * it was one. NULL: there are none */

@@ -4,6 +4,7 @@
 static const struct pnd_protocol *const protocols[PND_PROTOCOLS] = {
     [PND_PROTOCOL_KDP] = &pnd_protocol_kdp,
     [PND_PROTOCOL_EXT] = &pnd_protocol_ext,
+    [PND_PROTOCOL_NETDUMP] = &pnd_protocol_netdump,
 };
 
 const struct pnd_protocol *pnd_protocol(unsigned id)

@@ -11,6 +11,7 @@
 #include "panicd/protocol.h"
 #include "proto/ext_rx.h"
 #include "proto/kdp_rx.h"
+#include "proto/netdump_rx.h"
 
 enum { PND_SESSION_SAVED_CAP = 120 }; /* saved_bytes of no protocol is more */
 
@@ -19,6 +20,7 @@ struct pnd_session {
     union {
         struct pnd_kdp_rx kdp;
         struct pnd_ext_rx ext;
+        struct pnd_netdump_rx netdump;
     };
 };
 

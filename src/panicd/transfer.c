@@ -11,6 +11,7 @@
 #include "host/text.h"
 #include "panicd/control.h"
 #include "panicd/service.h"
+#include "store/beside.h"
 
 static const struct pnd_outcome fine;
 
@@ -61,28 +62,68 @@ void pnd_transfer_refuse(struct pnd_server *server, const struct pnd_origin *fro
             protocol->build_refusal(reply, pnd_rule_refusal(rule), pnd_rule_message(rule)));
 }
 
+/* What the protocol knows to be missing, and the dump itself may not tell of. */
+static void name_missing(const struct pnd_session *session, struct pnd_dump *dump)
+{
+    struct pnd_span span;
+    uint64_t from = 0;
+
+    if (!session->protocol->missing)
+        return;
+    while (dump->missing_count < PND_DUMP_MISSING_CAP &&
+           session->protocol->missing(session, from, &span) == PND_OK) {
+        dump->missing[dump->missing_count++] = (struct pnd_dump_range){span.start, span.end};
+        from = span.end;
+    }
+    if (dump->missing_count == PND_DUMP_MISSING_CAP &&
+        session->protocol->missing(session, from, &span) == PND_OK)
+        dump->missing[PND_DUMP_MISSING_CAP - 1].end = UINT64_MAX;
+}
+
+void pnd_transfer_fill_job(struct pnd_slot *slot, const struct pnd_session *session,
+                           enum pnd_job_kind kind, const char *why, struct pnd_job *job)
+{
+    const struct pnd_protocol *protocol = session->protocol;
+
+    job->kind = kind;
+    job->fd = slot->fd;
+    job->to = pnd_session_end(session);
+    job->grows = protocol->grows;
+    job->companions = protocol->beside != NULL;
+    job->beside = protocol->beside ? protocol->beside(session) : 0;
+    pnd_server_describe(slot, &job->dump);
+    if (why)
+        snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
+    if (kind == PND_JOB_ABANDON)
+        name_missing(session, &job->dump);
+    slot->fd = -1;
+}
+
 /* Hands the slot's file and row over to the keeper. @return false: no job is free */
-static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd_job_kind kind,
-                      const char *why)
+static bool hand_over(struct pnd_server *server, struct pnd_slot *slot,
+                      const struct pnd_session *session, enum pnd_job_kind kind, const char *why)
 {
     struct pnd_job *job = pnd_keeper_job(server->keeper);
 
     if (!job)
         return false;
-    job->kind = kind;
+    pnd_transfer_fill_job(slot, session, kind, why, job);
     job->slot = kind == PND_JOB_FINISH ? slot->index : PND_SLOT_NONE;
     job->generation = slot->generation;
-    job->fd = slot->fd;
-    job->to = pnd_session_end(&slot->session);
-    job->grows = slot->session.protocol->grows;
-    pnd_server_describe(slot, &job->dump);
-    if (why)
-        snprintf(job->dump.reason, sizeof(job->dump.reason), "%s", why);
-    slot->fd = -1;
     server->ending += kind == PND_JOB_ABANDON;
     server->finishing += kind == PND_JOB_FINISH;
     pnd_keeper_submit(server->keeper, job);
     return true;
+}
+
+static void let_go(struct pnd_server *server, struct pnd_slot *slot,
+                   const struct pnd_session *session, enum pnd_job_kind kind, const char *why)
+{
+    if (slot->fd < 0 || hand_over(server, slot, session, kind, why))
+        return;
+    pnd_log(PND_ERR, "left-behind", "id=%" PRIu64, slot->id);
+    close(slot->fd);
+    slot->fd = -1;
 }
 
 /* The slot's file is given up: ABANDON keeps it as incomplete, DISCARD is for an opening that never
@@ -90,11 +131,7 @@ static bool hand_over(struct pnd_server *server, struct pnd_slot *slot, enum pnd
 void pnd_transfer_let_go(struct pnd_server *server, struct pnd_slot *slot, enum pnd_job_kind kind,
                          const char *why)
 {
-    if (slot->fd < 0 || hand_over(server, slot, kind, why))
-        return;
-    pnd_log(PND_ERR, "left-behind", "id=%" PRIu64, slot->id);
-    close(slot->fd);
-    slot->fd = -1;
+    let_go(server, slot, &slot->session, kind, why);
 }
 
 /* Asks the keeper for the file of a dump that was left. */
@@ -123,16 +160,20 @@ static struct pnd_outcome system_outcome(int err)
 /* The name is journaled before the file exists: a server killed in between knows its own file. */
 struct pnd_outcome pnd_transfer_open_file(struct pnd_server *server, struct pnd_slot *slot)
 {
+    const char *prefix = slot->session.protocol->prefix;
+    char label[PND_PEER_TEXT_CAP], made[PND_SPOOL_NAME_CAP];
+    int64_t now_s = pnd_clock_wall_ms() / 1000;
     struct pnd_why why;
-    char label[PND_PEER_TEXT_CAP];
     int err = PND_OK;
 
     if (slot->fd >= 0)
         return fine;
     pnd_addr_text(&slot->origin.peer, label);
+    if (prefix)
+        pnd_spool_make_name(prefix, label, now_s, made);
     for (unsigned tries = 0; tries < PND_SPOOL_TRIES_MAX; tries++) {
-        err = pnd_spool_pick(&server->spool, pnd_session_name(&slot->session), label,
-                             pnd_clock_wall_ms() / 1000, slot->file, &why);
+        err = pnd_spool_pick(&server->spool, prefix ? made : pnd_session_name(&slot->session),
+                             label, now_s, slot->file, &why);
         if (err)
             break;
         if (!slot->id)
@@ -173,6 +214,26 @@ struct pnd_outcome pnd_transfer_write(struct pnd_server *server, struct pnd_slot
     if (err)
         return system_outcome(err);
     server->counters.bytes += len;
+    slot->stall_logged = false;
+    return fine;
+}
+
+/* It is let in as a dump of at least one byte, if no byte of the dump itself came before. */
+struct pnd_outcome pnd_transfer_write_beside(struct pnd_server *server, struct pnd_slot *slot,
+                                             const struct pnd_action *write)
+{
+    static const enum pnd_beside places[] = {
+        [PND_OBJECT_KDH] = PND_BESIDE_HEADER, [PND_OBJECT_EKCD_KEY] = PND_BESIDE_KEY};
+    enum pnd_rule rule = slot->leased_bytes ? PND_RULE_NONE : pnd_policy_lease(server, slot);
+    int err;
+
+    if (rule != PND_RULE_NONE)
+        return (struct pnd_outcome){PND_E_NOSPACE, rule != PND_RULE_FLOOR, pnd_rule_refusal(rule),
+                                    pnd_rule_message(rule)};
+    err = pnd_beside_write(&server->spool, slot->file, places[write->object], write->data,
+                           write->len, write->offset);
+    if (err)
+        return system_outcome(err);
     slot->stall_logged = false;
     return fine;
 }
@@ -293,11 +354,15 @@ static struct pnd_outcome run_action(struct pnd_server *server, struct pnd_slot 
     case PND_ACT_OPEN:
         return pnd_transfer_open_file(server, slot);
     case PND_ACT_WRITE:
+        if (action->object != PND_OBJECT_DUMP)
+            return pnd_transfer_write_beside(server, slot, action);
         return pnd_transfer_write(server, slot, next, action->data, action->len, action->offset);
     case PND_ACT_FINISH:
         return pnd_keeper_has_job(server->keeper) ? fine : busy;
     case PND_ACT_ABANDON:
-        pnd_transfer_let_go(server, slot, PND_JOB_ABANDON, action->why);
+        /* What is new in this turn counts, unless another dump begins. */
+        let_go(server, slot, pnd_session_phase(next) == PND_RX_ASKED ? &slot->session : next,
+               PND_JOB_ABANDON, action->why);
         return fine;
     case PND_ACT_SIZE: /* the keeper cuts: a server killed in between would miss the bytes */
     case PND_ACT_ADMIT:
@@ -337,13 +402,15 @@ static bool admit(struct pnd_server *server, const struct pnd_origin *from)
     return rule == PND_RULE_NONE;
 }
 
-/* A sender that hears nothing of room is held back by an ACK that comes late. Apple's client has 14
- * transmissions for each packet, 7.5 s apart. */
+/* A sender that hears nothing of room is held back by an ACK that comes late. */
 static bool disk_is_behind(const struct pnd_slot *slot)
 {
-    return slot->write_back_pending && !slot->session.protocol->answer &&
+    const struct pnd_protocol *protocol = slot->session.protocol;
+    uint64_t most = protocol->backlog_bytes ? protocol->backlog_bytes : PND_TURN_BACKLOG;
+
+    return slot->write_back_pending && !protocol->answer &&
            pnd_session_phase(&slot->session) == PND_RX_LIVE &&
-           pnd_session_solid(&slot->session) - slot->written_back >= PND_TURN_BACKLOG;
+           pnd_session_solid(&slot->session) - slot->written_back >= most;
 }
 
 static void send_each(struct pnd_server *server, const struct pnd_origin *to, const uint8_t *data,
@@ -420,7 +487,7 @@ bool pnd_transfer_run(struct pnd_server *server, struct pnd_slot *slot,
         commit(server, slot, next, admitted);
     /* Journaled as finishing first: a server killed now finishes at its next start. */
     if (finish)
-        hand_over(server, slot, PND_JOB_FINISH, NULL);
+        hand_over(server, slot, &slot->session, PND_JOB_FINISH, NULL);
     if (resume)
         take_up(server, slot);
     start_write_back(server, slot);

@@ -38,6 +38,15 @@ struct pnd_outcome pnd_transfer_write(struct pnd_server *server, struct pnd_slot
                                       const struct pnd_session *next, const void *data, size_t len,
                                       uint64_t offset);
 
+/* Bytes of what lies beside the slot's dump. */
+struct pnd_outcome pnd_transfer_write_beside(struct pnd_server *server, struct pnd_slot *slot,
+                                             const struct pnd_action *write);
+
+/* Fills in @p job for the slot's file, of which @p session knows what came; but for slot and
+ * generation. The file is the job's from then on. */
+void pnd_transfer_fill_job(struct pnd_slot *slot, const struct pnd_session *session,
+                           enum pnd_job_kind kind, const char *why, struct pnd_job *job);
+
 /* The slot's file is given up: ABANDON keeps it as incomplete, DISCARD is for an opening that never
  * got a byte. Without a free job it stays as it is, and the next start finds it. */
 void pnd_transfer_let_go(struct pnd_server *server, struct pnd_slot *slot, enum pnd_job_kind kind,

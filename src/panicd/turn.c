@@ -126,6 +126,10 @@ static void add_action(struct pnd_server *server, const struct pnd_action *actio
         outcome = pnd_transfer_open_file(server, turn->slot);
         if (outcome.err)
             fail(server, &outcome);
+    } else if (action->kind == PND_ACT_WRITE && action->object != PND_OBJECT_DUMP) {
+        outcome = pnd_transfer_write_beside(server, turn->slot, action);
+        if (outcome.err)
+            fail(server, &outcome);
     } else if (action->kind == PND_ACT_WRITE) {
         add_bytes(server, action);
     } else {

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "host/log.h"
+#include "inspect/freebsd_text.h"
+#include "store/beside.h"
 
 static void take_missing(const struct pnd_check *check, struct pnd_dump *dump)
 {
@@ -37,7 +39,8 @@ static void take_verdict(const struct pnd_spool *spool, int fd, const struct pnd
     snprintf(dump->format, sizeof(dump->format), "%s", check->format);
     if (fstat(fd, &st) == 0) /* which the sums are made of: not by hearsay */
         dump->bytes = (uint64_t)st.st_size;
-    take_missing(check, dump);
+    if (dump->state != PND_DUMP_INCOMPLETE || !pnd_dump_knows_holes(dump))
+        take_missing(check, dump);
     if (dump->state == PND_DUMP_INCOMPLETE) {
         /* What the container lacks is known better than what the sender left out. */
         if (dump->missing_count == 0) {
@@ -66,4 +69,14 @@ void pnd_verdict_judge(const struct pnd_spool *spool, int fd, int err,
         take_verdict(spool, fd, check, dump);
         pnd_catalog_label(fd, dump);
     }
+}
+
+void pnd_verdict_add_header(const struct pnd_spool *spool, const char *file,
+                            struct pnd_facts *facts)
+{
+    uint8_t header[PND_KDH_BYTES];
+    size_t len;
+
+    if (pnd_beside_read(spool, file, PND_BESIDE_HEADER, header, sizeof(header), &len) == PND_OK)
+        (void)pnd_facts_from_kdh_bytes(header, len, facts);
 }

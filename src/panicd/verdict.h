@@ -17,4 +17,9 @@ void pnd_verdict_judge(const struct pnd_spool *spool, int fd, int err,
                        const struct pnd_check *check, const struct pnd_why *why,
                        struct pnd_dump *dump);
 
+/* What the header that came with the dump says, and the dump does not: PND_BESIDE_HEADER of
+ * @p file, as in struct pnd_dump. One that is not there, or is none, adds nothing. */
+void pnd_verdict_add_header(const struct pnd_spool *spool, const char *file,
+                            struct pnd_facts *facts);
+
 #endif

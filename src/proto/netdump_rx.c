@@ -465,5 +465,12 @@ uint64_t pnd_netdump_rx_solid(const struct pnd_netdump_rx *rx)
 
 int pnd_netdump_rx_missing(const struct pnd_netdump_rx *rx, uint64_t from, struct pnd_span *ret)
 {
-    return pnd_ranges_missing(&rx->ranges, from, rx->end, ret);
+    struct pnd_netdump_rx ended;
+
+    pnd_netdump_rx_copy(&ended, rx);
+    if (ended.phase == PND_RX_LIVE)
+        settle(&ended, ended.last_ms);
+    if (ended.blurred)
+        return PND_E_NOTFOUND;
+    return pnd_ranges_missing(&ended.ranges, from, ended.end, ret);
 }

@@ -85,8 +85,9 @@ void pnd_netdump_rx_finished(struct pnd_netdump_rx *rx, bool durable, uint64_t n
 /* How far the file is whole from its start, but for what is under way. */
 uint64_t pnd_netdump_rx_solid(const struct pnd_netdump_rx *rx);
 
-/* The missing parts of a dump that has ended: the first one that begins at or behind @p from and
- * before its end. Packets may be missing behind the end, too: rx->lost counts all.
+/* The missing parts of a dump that has ended, or of one that would end now: the first one that
+ * begins at or behind @p from and before its end. Packets may be missing behind the end, too:
+ * rx->lost counts all.
  *   @return PND_OK; PND_E_NOTFOUND there is none, or it is not known (rx->blurred) */
 int pnd_netdump_rx_missing(const struct pnd_netdump_rx *rx, uint64_t from, struct pnd_span *ret);
 

@@ -144,10 +144,13 @@ class Panicd:
     """The real daemon in a directory of its own."""
 
     def __init__(self, directory=None, port=None, config='', args=(), address='127.0.0.1',
-                 base=None):
+                 base=None, netdump_port=0):
         self.own = directory is None
         self.directory = directory or tempfile.mkdtemp(prefix='panicd-test-', dir=base)
         self.port = port or free_port()
+        self.netdump_port = netdump_port   # 0: none; True: a free one; None: by default
+        if netdump_port is True:
+            self.netdump_port = free_port()
         self.args = list(args)
         self.address = address
         self.log_path = self.directory.rstrip('/') + '.log'
@@ -161,9 +164,12 @@ class Panicd:
 
     def start(self, env=None, wait=True, wrapper=()):
         log = open(self.log_path, 'ab')
+        ports = ['--port', str(self.port)]
+        if self.netdump_port is not None:
+            ports += ['--netdump-port', str(self.netdump_port)]
         self.process = subprocess.Popen(
-            list(wrapper) + [PANICD, '--address', self.address, '--port', str(self.port),
-                             '--config', self.config_path, *self.args, self.directory],
+            list(wrapper) + [PANICD, '--address', self.address, *ports, '--config',
+                             self.config_path, *self.args, self.directory],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
         log.close()
         if wait:

@@ -257,6 +257,24 @@ static void a_packet_that_was_left_behind_makes_the_dump_incomplete_and_is_named
     bench_close(&bench);
 }
 
+static void what_a_dump_would_lack_if_it_ended_now_is_known(void)
+{
+    struct pnd_span span;
+
+    begin();
+    bench_all_but(&bench, 2, 0, BENCH_SEND, BENCH_UNIT, 40, 41);
+    CHECK_EQ(pnd_netdump_rx_missing(&bench.owner.rx, 0, &span), PND_OK);
+    CHECK_EQ(span.start, 40 * BENCH_UNIT);
+    CHECK_EQ(span.end, 41 * BENCH_UNIT);
+    CHECK_EQ(pnd_netdump_rx_missing(&bench.owner.rx, span.end, &span), PND_E_NOTFOUND);
+    CHECK_EQ(bench.owner.rx.lost, 0); /* to ask changes nothing */
+    CHECK_STR(bench_46(&bench, 2, 0, 40), "10 42");
+    CHECK_EQ(pnd_netdump_rx_missing(&bench.owner.rx, 0, &span), PND_E_NOTFOUND);
+    CHECK_STR(bench_end(&bench, 48), "48");
+    bench_check(&bench, NETDUMP_COMPLETE, BENCH_SEND);
+    bench_close(&bench);
+}
+
 static void a_packet_that_was_left_behind_and_still_comes_is_not_missing(void)
 {
     uint32_t next;
@@ -392,6 +410,7 @@ int main(void)
     RUN(a_send_whose_end_cannot_be_seen_is_waited_for_seven_times_or_three);
     RUN(what_comes_of_a_round_together_is_one_round);
     RUN(a_packet_that_was_left_behind_makes_the_dump_incomplete_and_is_named);
+    RUN(what_a_dump_would_lack_if_it_ended_now_is_known);
     RUN(a_packet_that_was_left_behind_and_still_comes_is_not_missing);
     RUN(the_last_packets_of_a_dump_are_missed_too);
     RUN(the_last_packets_are_missed_when_the_header_follows);
