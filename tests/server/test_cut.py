@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """panicd killed before its file operation or packet k, for every k of a small dump, and started
 again: the dump completes, byte for byte, once. The same for a dump that its sender leaves, and that
-another one takes up."""
+another one takes up, and for one of FreeBSD's, with what lies beside it."""
 import concurrent.futures
 import os
 import subprocess
@@ -11,6 +11,7 @@ import time
 
 from ext import NOW, ExtSender
 from kdp import Panicd, Sender, Tap
+from netdump import BLOCK, KDH, KEY, Client, header
 
 SHIM = sys.argv[1]
 CONTENT = bytes(range(256)) * 9  # two DATA blocks, a SEEK between them, one DATA behind it
@@ -218,8 +219,89 @@ def every_cut_of_a_dump_that_is_left():
     assert killed > count * 3 // 4, (killed, count)
 
 
+NETDUMP = bytes(range(5, 250)) * 60   # 14700: two sends, the last one with padding
+NETDUMP_KEY = bytes(range(256)) * 8
+NETDUMP_HEADER = header(len(NETDUMP), keysize=len(NETDUMP_KEY))
+
+
+def send_netdump(client):
+    client.herald('cut')
+    client.object(KEY, NETDUMP_KEY)
+    client.core(NETDUMP, 0, 2 * BLOCK)
+    client.core(NETDUMP, 2 * BLOCK)
+    client.object(KDH, NETDUMP_HEADER)
+    client.finish()
+
+
+def check_netdump(panicd):
+    row, = panicd.settled(1)
+    assert row['state'] == 'complete' and row['name'] == 'cut/' + row['file'], row
+    files = [row['file'] + suffix for suffix in ('', '.kdh', '.key')]
+    assert panicd.files() == files, panicd.files()
+    assert [panicd.read(f) for f in files] == [NETDUMP, NETDUMP_HEADER, NETDUMP_KEY]
+    assert os.stat(os.path.join(panicd.directory, files[2])).st_mode & 0o777 == 0o400
+    assert row['title'].startswith('page fault'), row
+
+
+def run_netdump(env):
+    """-> how often it was killed before it had all"""
+    panicd = Panicd(config='[receive]\nslots = 16\n[policy]\nfloor = 0\n', netdump_port=True)
+    client = Client(panicd.netdump_port, rto=0.1, rounds=300)
+    kills = 0
+
+    def revive():
+        nonlocal kills
+        if panicd.process.poll() is not None:
+            assert panicd.process.returncode == -9, (panicd.process.returncode, panicd.log())
+            kills += 1
+            panicd.start()
+
+    try:
+        panicd.start(env=env, wait=False)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            done = pool.submit(send_netdump, client)
+            while not done.done():
+                revive()
+                time.sleep(0.005)
+            done.result()
+        end = time.monotonic() + 30
+        while True:
+            try:
+                revive()
+                check_netdump(panicd)
+                break
+            except (AssertionError, RuntimeError, OSError, ValueError,
+                    subprocess.CalledProcessError):
+                time.sleep(0.2)
+                if panicd.process.poll() is None and time.monotonic() > end:
+                    raise
+        assert panicd.stop() == 0 or 'PND_CUT_AT' in env   # it may be cut while it stops
+        return kills
+    except BaseException as e:
+        raise AssertionError('%s: %s\n%s' % (env, e, panicd.log()[-3000:])) from e
+    finally:
+        client.close()
+        panicd.remove()
+
+
+def every_cut_of_a_netdump():
+    """a dump of FreeBSD's, its header and its key are there once, wherever the server is killed"""
+    path = '/tmp/panicd-netdump-%d.count' % os.getpid()
+    assert run_netdump({'LD_PRELOAD': SHIM, 'PND_CUT_REPORT': path}) == 0
+    with open(path) as f:
+        count = int(f.read())
+    os.unlink(path)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        kills = list(pool.map(lambda k: run_netdump({'LD_PRELOAD': SHIM, 'PND_CUT_AT': str(k)}),
+                              range(1, count + MARGIN + 1)))
+    print('# %d operations, killed %d times' % (count, sum(kills)))
+    # what it does while it is asked, and stops, is counted too
+    assert max(kills) <= 1 and sum(kills) > count // 2, (kills, count)
+
+
 if __name__ == '__main__':
     tap = Tap()
     tap.run(every_cut)
     tap.run(every_cut_of_a_dump_that_is_left)
+    tap.run(every_cut_of_a_netdump)
     sys.exit(tap.done())

@@ -13,8 +13,9 @@ import tarfile
 import threading
 import time
 
-from kdp import PANICCTL, PANICD, GaveUp, Panicd, Sender, Tap, free_port
+from kdp import PANICCTL, GaveUp, Panicd, Sender, Tap
 from netdump import BLOCK, FINISHED, KDH, KEY, LAYOUTS, SEND, VMCORE, Client, header, packet
+from test_faults import SmallDisk
 
 CONTENT = random.Random(20).randbytes(75 * BLOCK)   # 4 sends and a part of one
 
@@ -434,6 +435,63 @@ def share_used_up():
         client.close()
 
 
+def disk_full():
+    """a full disk is silence: room that appears saves the dump, and what it lacks is said if not"""
+    with SmallDisk(8) as disk:
+        if not disk.mounted:
+            return 'needs root to mount a small disk'
+        panicd = Panicd(directory=disk.path + '/d', netdump_port=True, config='[receive]\n'
+                        'slots = 64\n[policy]\nfloor = 0\n[time]\nstall = 2s\n')
+        content = random.Random(8).randbytes(3 << 20)
+        ballast = disk.path + '/ballast'
+        panicd.start()
+        try:
+            with open(ballast, 'wb') as f:
+                f.write(bytes(4 << 20))
+            client = Client(panicd.netdump_port, rto=0.3, rounds=40)
+            timer = threading.Timer(1, os.unlink, [ballast])
+            timer.start()
+            client.dump(content, head=header(len(content)))
+            timer.join()
+            assert client.repeated, 'the disk was never full'
+            whole(panicd, content)
+            try:
+                client.dump(content)
+                raise AssertionError('what does not fit was taken')
+            except GaveUp:
+                pass
+            row = panicd.settled(2)[1]
+            assert row['state'] == 'incomplete' and 'disk full' in row['reason'], row
+            assert row['missing'][-1]['end'] is None, row
+            client.close()
+        finally:
+            panicd.remove()
+    return None
+
+
+def lost_catalog():
+    """a lost catalog is rebuilt, and what lies beside a dump is none, but tells of it as before"""
+    panicd = netdump().start()
+    try:
+        client = Client(panicd.netdump_port)
+        client.dump(CONTENT, key=bytes(BLOCK), head=header(len(CONTENT)))
+        before = whole(panicd, CONTENT)
+        panicd.stop()
+        for name in os.listdir(os.path.join(panicd.directory, '.panicd')):
+            if name.startswith('catalog'):
+                os.unlink(os.path.join(panicd.directory, '.panicd', name))
+        panicd.start()
+        row = whole(panicd, CONTENT)
+        assert len(panicd.rows()) == 1 and row['file'] == before['file'], row
+        assert facts(panicd, row)['panic'] == 'page fault'
+        info = json.loads(panicctl(panicd, 'info', str(row['id']), '--json'))
+        assert info['beside'] == [row['file'] + '.kdh', row['file'] + '.key'], info
+        assert row['file'] + '.kdh, ' in panicctl(panicd, 'info', str(row['id'])).decode()
+        client.close()
+    finally:
+        panicd.remove()
+
+
 def beside_apple():
     """Apple's and FreeBSD's machines send at the same time, each to its port"""
     with netdump() as panicd:
@@ -485,7 +543,7 @@ if __name__ == '__main__':
     for test in (plain, versions, without_header, compressed, encrypted, text_dump,
                  sizes_of_packets, restarts, killed_while_keeping, one_address, spoofed, again,
                  duplicates, losses, held_back, holes, silence, nothing, paths, refused, too_large,
-                 share_used_up, beside_apple, port_taken):
+                 share_used_up, disk_full, lost_catalog, beside_apple, port_taken):
         if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
             tap.run(test)
     sys.exit(tap.done())
