@@ -140,7 +140,7 @@ def sizes_of_packets():
     with netdump() as panicd:
         for count, (mtu, cap) in enumerate(((576, None), (1500, None), (9000, None), (9000, 4096),
                                             (16384, None), (65535, None)), 1):
-            client = Client(panicd.netdump_port, mtu=mtu, cap=cap)
+            client = Client(panicd.netdump_port, mtu=mtu, cap=cap, rto=3)
             content = CONTENT[count:]
             content += bytes(-len(content) % BLOCK)
             client.dump(content, head=header(len(content)))

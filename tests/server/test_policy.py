@@ -11,7 +11,8 @@ import sys
 import tempfile
 import time
 
-from kdp import EOF, PANICD, Panicd, Refused, Sender, Tap, packet, wrq
+from kdp import EOF, PANICD, Panicd, Refused, Sender, Tap, free_port, packet, wrq
+from netdump import Client
 
 
 def refusal(panicd, name='core-x', content=b'x', bind=None):
@@ -333,7 +334,8 @@ def handed_over(panicd, name):
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(('127.0.0.1', panicd.port))
     words = ['sh', '-c', 'LISTEN_PID=$$ exec "$@" 3<&%d' % sock.fileno(), 'sh', PANICD, '--config',
-             panicd.config_path, panicd.directory]
+             panicd.config_path, '--port', str(free_port()), '--netdump-port', '0',
+             panicd.directory]
     p = subprocess.Popen(words, pass_fds=[sock.fileno()], stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE, text=True,
                          env={**os.environ, 'LISTEN_FDS': '1', 'LISTEN_FDNAMES': name})
@@ -343,17 +345,25 @@ def handed_over(panicd, name):
 
 def socket_names():
     """FileDescriptorName= says what a socket is for; a name that says nothing known is refused"""
-    for name in ('kdp', 'panicd.socket', 'nonsense'):
+    for name in ('kdp', 'panicd.socket', 'netdump', 'nonsense'):
         panicd = Panicd()
         p = handed_over(panicd, name)
         try:
             if name == 'nonsense':
                 assert 'nonsense' in p.communicate(timeout=30)[1] and p.returncode == 2, name
                 continue
-            assert refusal(panicd) is None, name
+            panicd.process = p
+            panicd.wait_ready()
+            if name == 'netdump':
+                client = Client(panicd.port)
+                client.herald()
+                client.close()
+            else:
+                assert refusal(panicd) is None, name
             listening = panicd.ask('status')['listening']
-            assert listening == [{'protocol': 'kdp', 'address': '127.0.0.1',
-                                  'port': panicd.port}], listening
+            assert listening[0] == {'protocol': 'netdump' if name == 'netdump' else 'kdp',
+                                    'address': '127.0.0.1', 'port': panicd.port}, listening
+            assert len(listening) == (2 if name == 'netdump' else 1), listening
         finally:
             p.terminate()
             p.communicate()
