@@ -92,7 +92,7 @@ static int parse_port(const char *text, enum pnd_service service, struct options
     uint64_t min = is->needed ? 1 : 0, port;
 
     if (pnd_text_parse_uint(text, &port) || port < min || port > PORT_MAX) {
-        fprintf(stderr, "panicd: %s takes a number from %u to %u\n", is->port_option, (unsigned)min,
+        fprintf(stderr, "panicd: %s takes a number from %u to %d\n", is->port_option, (unsigned)min,
                 PORT_MAX);
         return PND_E_ARG;
     }

@@ -131,7 +131,7 @@ class Machines:
             with open(self.log, encoding='utf-8') as log:
                 log.seek(begin)
                 text = log.read()
-            if re.search(r' notice ready .*\n', text):
+            if re.search(r' notice ready .*protocol=netdump.*\n', text):  # the last one
                 return text.splitlines()
             assert self.server.poll() is None and time.monotonic() < end, text
             time.sleep(0.01)

@@ -257,6 +257,24 @@ def test_wrong_port():
         assert doctor(server, '--port', '10690', code=0)['port'][0] == 'ok'
 
 
+def test_other_protocols():
+    """the firewall is looked at for netdump's port, too, and that nobody has it is a warning"""
+    with panicd(netdump_port=None) as server:
+        assert doctor(server, code=0)['firewall'][0] == 'ok'
+        found = doctor(server, '--port', '20023', code=0)
+        assert found['port'] == ('ok', 'UDP port 20023', ''), found
+        with rules('table ip t { chain c { type filter hook input priority 0; '
+                   'udp dport 20023 drop; } }'):
+            found = doctor(server, code=1)['firewall']
+            assert '20023' in found[1], found
+        server.stop()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.bind(('0.0.0.0', 20023))
+            server.start()
+            found = doctor(server, code=0)['services']
+            assert found[0] == 'warn' and 'netdump' in found[1] and '20023' in found[1], found
+
+
 def test_loopback_only():
     """a server that only this machine reaches is a failure"""
     with panicd(address='127.0.0.1') as server:
