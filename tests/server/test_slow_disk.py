@@ -1,14 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """A disk that does not keep up: senders are held back, and nothing is lost. How far it may be
-behind is PND_RECEIVE_BACKLOG (256 MiB); a hole in a dump is as good as bytes for that."""
+behind is PND_TURN_BACKLOG (256 MiB), and 64 MiB for FreeBSD's netdump, whose client has 12 s; a hole
+in a dump is as good as bytes for that, but not in netdump's."""
 import os
 import struct
 import sys
 import time
 
 from ext import NOW, ExtSender
-from kdp import ACK, DATA, Panicd, Sender, Tap, packet
+from kdp import ACK, DATA, GaveUp, Panicd, Sender, Tap, packet
+from netdump import SEND, VMCORE, Client
 
 SHIM = sys.argv[1]
 MIB = 1 << 20
@@ -106,7 +108,32 @@ def killed_meanwhile():
         assert panicd.read('core-old') == FIRST.ljust(FAR, b'\0') + LAST
 
 
-ALL = [old_sender_waits, others_go_on, killed_meanwhile]
+def netdump_waits():
+    """FreeBSD's client is held back before its disk could not catch up within its patience"""
+    content = os.urandom(SEND)
+    with SlowDisk(netdump_port=True) as panicd:
+        client = Client(panicd.netdump_port, mtu=9000, rto=1.5)
+        client.herald()
+        sends = 0
+        while True:
+            pieces = client.cut(VMCORE, sends * SEND, content)
+            try:
+                client.wait(pieces, 1)
+            except GaveUp:
+                break
+            sends += 1
+            assert sends * SEND < 100 * MIB, 'it is never held back'
+        assert 64 * MIB <= sends * SEND <= 64 * MIB + 2 * WRITE_BACK, sends * SEND
+        panicd.catch_up()
+        client.wait(pieces)
+        client.finish()
+        client.close()
+        row, = panicd.settled(1)
+        assert row['state'] == 'complete', row
+        assert panicd.read(row['file']) == content * (sends + 1)
+
+
+ALL = [old_sender_waits, others_go_on, killed_meanwhile, netdump_waits]
 
 if __name__ == '__main__':
     tap = Tap()
