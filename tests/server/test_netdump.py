@@ -135,6 +135,29 @@ def text_dump():
         client.close()
 
 
+def arriving():
+    """what the header says is known while the dump arrives, also when that is encrypted"""
+    with netdump() as panicd:
+        client = Client(panicd.netdump_port)
+        content = random.Random(9).randbytes(2 << 20)
+        client.herald()
+        client.object(KEY, bytes(BLOCK))
+        client.object(KDH, header(len(content), panic='known soon'))
+        client.core(content, 0, 1 << 20)
+        end = time.monotonic() + 10
+        while True:
+            info = json.loads(panicctl(panicd, 'info', 'latest', '--json'))
+            if info['facts'].get('panic') == 'known soon':
+                break
+            assert time.monotonic() < end, info
+            time.sleep(0.05)
+        assert info['state'] == 'receiving' and info['file'].endswith('.part'), info
+        client.core(content, 1 << 20)
+        client.finish()
+        whole(panicd, content)
+        client.close()
+
+
 def sizes_of_packets():
     """packets of any interface are taken, also of 9000 bytes and more, and with FreeBSD 12's cap"""
     with netdump() as panicd:
@@ -540,7 +563,7 @@ def port_taken():
 
 if __name__ == '__main__':
     tap = Tap()
-    for test in (plain, versions, without_header, compressed, encrypted, text_dump,
+    for test in (plain, versions, without_header, compressed, encrypted, text_dump, arriving,
                  sizes_of_packets, restarts, killed_while_keeping, one_address, spoofed, again,
                  duplicates, losses, held_back, holes, silence, nothing, paths, refused, too_large,
                  share_used_up, disk_full, lost_catalog, beside_apple, port_taken):
