@@ -173,9 +173,27 @@ typedef void pnd_client_progress(void *ctx, const struct pnd_client_stats *stats
 struct pnd_client_extension;
 extern const struct pnd_client_extension pnd_client_extension;
 
+/* A dump over FreeBSD's netdump instead of Apple's protocol, for servers of that: named as the
+ * extension below it takes its place, needs a window as well (64 KiB are enough), and costs nothing
+ * where it is not named. Zeros are sent, no name is, nothing is resumed, and the server has no word
+ * for an error: it falls silent. PROTOCOL.md#netdump-10 */
+extern const struct pnd_client_extension pnd_client_netdump;
+
+enum { PND_CLIENT_HEADER_BYTES = 512 };
+
+/* What is in use until the dump has ended. */
+struct pnd_client_netdump_config {
+    const char *path; /* the directory that the server is asked for; NULL: none */
+    /* FreeBSD's kernel dump header, PROTOCOL.md#netdump-6, PND_CLIENT_HEADER_BYTES: length and
+     * parity are filled in. NULL: none, and the server's file ends with up to 4095 zeros */
+    const void *header;
+    const void *key; /* of an encrypted dump, PROTOCOL.md#netdump-7; NULL: none */
+    size_t key_bytes;
+};
+
 /* 0 means the default for every number. */
 struct pnd_client_config {
-    struct pnd_endpoint server; /* port 0: 1069 */
+    struct pnd_endpoint server; /* port 0: 1069; of netdump 20023 */
     const char *name;           /* of the dump, 1 to 255 bytes; copied */
     const char *extended_name;  /* its name where the extension is used; NULL: the same */
     uint32_t block_max;         /* bytes of dump per packet, at most 1406 (the default) */
@@ -185,9 +203,9 @@ struct pnd_client_config {
     uint64_t rto_max_us;        /* 3 s */
     pnd_client_progress *progress; /* NULL: none */
     void *progress_ctx;
-    uint64_t progress_us;                         /* 100 ms */
-    const struct pnd_client_extension *extension; /* &pnd_client_extension, and a window; NULL:
-                                                     Apple's protocol only */
+    uint64_t progress_us; /* 100 ms */
+    /* &pnd_client_extension or &pnd_client_netdump, and a window; NULL: Apple's protocol only */
+    const struct pnd_client_extension *extension;
     /* Memory for the extension: what is on its way stays there until the server holds it, so that
      * it must be as large as rate times round trip to fill a wire; up to 1 GiB. It is in use until
      * the dump has ended, and is aligned to 8 bytes. NULL: as without the extension. */
@@ -195,6 +213,7 @@ struct pnd_client_config {
     size_t window_bytes;             /* PND_CLIENT_WINDOW_MIN or more */
     uint8_t id[PND_CLIENT_ID_BYTES]; /* of the dump: random, or what it is resumed by */
     bool resume; /* go on with the dump of that id, if the server has one: see _open */
+    const struct pnd_client_netdump_config *netdump; /* NULL: all of it NULL */
 };
 
 struct pnd_client {
@@ -206,7 +225,8 @@ struct pnd_client {
  * A dump that is resumed is given from its first byte on all the same: what the server holds of it
  * (resumed_bytes) is summed instead of sent. If that is not the beginning of these bytes,
  * PND_E_FORMAT ends the session: open again with the same id, and resume false.
- *   @return PND_OK; PND_E_NAME; PND_E_ARG a number out of its bounds, or a dgram_max of 1 to 6;
+ *   @return PND_OK; PND_E_NAME; PND_E_ARG a number out of its bounds, or a dgram_max of 1 to 6 (for
+ *           netdump to 535, no window, or a key larger than 32 packets);
  *           PND_E_TIMEOUT the server did not answer; PND_E_REFUSED it answered with an error, see
  *           pnd_client_refusal(); what the link returns */
 int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
@@ -231,7 +251,8 @@ int pnd_client_poll(struct pnd_client *client);
 /* pnd_client_write(), but pages of 4096 zero bytes at multiples of 4096 of the dump are skipped. */
 int pnd_client_write_sparse(struct pnd_client *client, const void *buf, size_t len);
 
-/* Ends the dump. PND_OK means that the server has acknowledged the end: all of it is held. */
+/* Ends the dump. PND_OK means that the server has acknowledged the end: all of it is held.
+ *   @return as pnd_client_write(), and PND_E_ARG: netdump has no empty dumps */
 int pnd_client_finish(struct pnd_client *client);
 
 /* The dump as a sink, for a core writer or a codec: write is pnd_client_write(), or

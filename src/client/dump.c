@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The blocking client: what both protocols have in common. Holes are held back until something
+ * The blocking client: what the protocols have in common. Holes are held back until something
  * follows them. */
 #include "client/dump_parts.h"
 
@@ -35,7 +35,7 @@ uint64_t pnd_dump_now_us(const struct pnd_dump *d)
 /* How many bytes were taken, without the hole at the end. */
 static uint64_t position(const struct pnd_dump *d)
 {
-    return d->extended ? d->extension->position(d) : d->tx.kdp.offset;
+    return d->extension ? d->extension->position(d) : d->tx.kdp.offset;
 }
 
 static void fill_stats(const struct pnd_dump *d, struct pnd_client_stats *ret)
@@ -91,7 +91,6 @@ static int take_window(struct pnd_dump *d, const struct pnd_client_config *confi
         return PND_OK;
     if ((uintptr_t)config->window % 8 || config->window_bytes < PND_CLIENT_WINDOW_MIN)
         return PND_E_ARG;
-    d->extension = config->extension;
     d->window = config->window;
     d->memory = d->window + 1;
     d->memory_bytes = config->window_bytes - sizeof(*d->window);
@@ -131,9 +130,8 @@ int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
     d->err = pnd_kdp_tx_init(&d->tx.kdp, &plain);
     if (d->err)
         return d->err;
-    if (d->window && (link->dgram_max == 0 || link->dgram_max >= PND_EXT_DGRAM_MIN))
-        return d->extension->open(d, config, &plain);
-    return pnd_dump_kdp_open(d, &plain);
+    return config->extension ? config->extension->open(d, config, &plain)
+                             : pnd_dump_kdp_open(d, &plain);
 }
 
 static int grow(struct pnd_dump *d, uint64_t len)
@@ -149,7 +147,7 @@ static int close_hole(struct pnd_dump *d, bool is_end)
 {
     if (d->hole == 0)
         return PND_OK;
-    return d->extended ? d->extension->hole(d) : pnd_dump_kdp_hole(d, is_end);
+    return d->extension ? d->extension->hole(d) : pnd_dump_kdp_hole(d, is_end);
 }
 
 int pnd_client_write(struct pnd_client *client, const void *buf, size_t len)
@@ -161,7 +159,7 @@ int pnd_client_write(struct pnd_client *client, const void *buf, size_t len)
         return err;
     if (close_hole(d, false))
         return d->err;
-    return d->extended ? d->extension->write(d, buf, len) : pnd_dump_kdp_write(d, buf, len);
+    return d->extension ? d->extension->write(d, buf, len) : pnd_dump_kdp_write(d, buf, len);
 }
 
 int pnd_client_skip(struct pnd_client *client, uint64_t len)
@@ -178,7 +176,7 @@ int pnd_client_poll(struct pnd_client *client)
 {
     struct pnd_dump *d = dump_of(client);
 
-    if (d->err || d->finished || !d->extended)
+    if (d->err || d->finished || !d->extension)
         return d->err;
     return d->extension->poll(d);
 }
@@ -234,7 +232,7 @@ int pnd_client_finish(struct pnd_client *client)
         return d->err;
     if (close_hole(d, true))
         return d->err;
-    err = d->extended ? d->extension->finish(d) : pnd_dump_kdp_finish(d);
+    err = d->extension ? d->extension->finish(d) : pnd_dump_kdp_finish(d);
     d->finished = err == PND_OK;
     return err;
 }
@@ -270,12 +268,12 @@ void pnd_client_abort(struct pnd_client *client)
     /* A server that refused, or never answered, has nothing to be told. */
     if (d->finished || d->err == PND_E_REFUSED || d->err == PND_E_TIMEOUT)
         return;
-    if (d->extended)
+    if (d->extension)
         len = d->extension->stop(d, packet, sizeof(packet), "aborted by the sender");
     else
         len = pnd_kdp_build_error(packet, sizeof(packet), PND_KDP_E_UNDEFINED,
                                   "aborted by the sender");
-    if (packets > 0)
+    if (packets > 0 && len > 0)
         (void)d->link.send(d->link.ctx, d->peer, packet, (size_t)len);
     d->finished = true;
     if (d->err == PND_OK)

@@ -295,6 +295,8 @@ static int ext_open(struct pnd_dump *d, const struct pnd_client_config *config,
     struct pnd_ext_tx_config session;
     size_t answer_len = 0;
 
+    if (!d->window || (d->link.dgram_max && d->link.dgram_max < PND_EXT_DGRAM_MIN))
+        return pnd_dump_kdp_open(d, plain);
     memcpy(greeting.id, config->id, sizeof(greeting.id));
     d->err = pnd_greet_init(greet, &greeting);
     if (d->err == PND_OK)
@@ -318,6 +320,7 @@ static int ext_open(struct pnd_dump *d, const struct pnd_client_config *config,
     d->resume_offset = session.offset;
     d->resume_sum = session.sum;
     d->extended = true;
+    d->extension = &pnd_client_extension;
     return failed(d, pnd_ext_tx_init(&d->tx.ext, &session, pnd_dump_now_us(d)));
 }
 

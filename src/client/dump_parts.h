@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What the parts of the blocking client (dump.c, dump_kdp.c, dump_ext.c) share: one dump, over
- * Apple's protocol or over the extension. */
+ * What the parts of the blocking client (dump.c, dump_kdp.c, dump_ext.c, dump_netdump.c) share: one
+ * dump, over Apple's protocol, over the extension, or over FreeBSD's netdump. */
 #ifndef PND_CLIENT_DUMP_PARTS_H
 #define PND_CLIENT_DUMP_PARTS_H
 
@@ -41,9 +41,9 @@ struct pnd_dump {
     pnd_client_progress *progress;
     void *progress_ctx;
     uint64_t progress_us, progress_next_us;
-    const struct pnd_client_extension *extension;
-    struct pnd_dump_window *window; /* NULL: Apple's protocol only */
-    void *memory;                   /* what is behind it */
+    const struct pnd_client_extension *extension; /* it goes through that; NULL: Apple's protocol */
+    struct pnd_dump_window *window;               /* NULL: Apple's protocol only */
+    void *memory;                                 /* what is behind it */
     size_t memory_bytes;
     uint64_t resume_offset, resume_sum;       /* of what the server held when it was opened */
     uint64_t again, again_sum;                /* of it, what was given again, and its sum */
@@ -69,13 +69,13 @@ int pnd_dump_kdp_write(struct pnd_dump *d, const uint8_t *at, size_t len);
 int pnd_dump_kdp_hole(struct pnd_dump *d, bool is_end);
 int pnd_dump_kdp_finish(struct pnd_dump *d);
 
-/* The same over the extension, which dump.c calls through this alone: without it nothing of it is
- * linked. What a server holds already of a resumed dump is summed in there instead of sent.
- *   open      falls back to Apple's protocol by itself; else d->extended is set
- *   poll      what can be done without waiting
- *   hole      sends d->hole, which is 0 then
+/* The same over the extension, or over netdump, which dump.c calls through this alone: without it
+ * nothing of them is linked. What a server holds already of a resumed dump is summed in there
+ * instead of sent. open      sets d->extension, or goes over Apple's protocol; the window may be
+ * missing poll      what can be done without waiting hole      sends d->hole, which is 0 then
  *   position  how many bytes were taken, without the hole at the end
- *   stop      builds the packet that says that no more comes. @return its length */
+ *   stop      builds the packet that says that no more comes. @return its length, 0: there is none
+ */
 struct pnd_client_extension {
     int (*open)(struct pnd_dump *d, const struct pnd_client_config *config,
                 const struct pnd_kdp_tx_config *plain);

@@ -6,6 +6,8 @@
 enum {
     MAGIC_BYTES = 20,
     LENGTH_AT = 40, /* @source PROTOCOL.md#netdump-6 */
+    PARITY_AT = 508,
+    WORD = 4,
 };
 
 int pnd_netdump_parse(const void *dgram, size_t len, struct pnd_netdump_packet *ret)
@@ -86,6 +88,19 @@ int pnd_netdump_dump_length(const uint8_t *kdh, size_t len, uint64_t *ret)
         return PND_OK;
     }
     return PND_E_TYPE;
+}
+
+void pnd_netdump_set_dump_length(uint8_t kdh[PND_NETDUMP_KDH_BYTES], uint64_t length)
+{
+    struct pnd_wr wr = pnd_wr(kdh + LENGTH_AT, sizeof(length));
+    struct pnd_rd rd = pnd_rd(kdh, PARITY_AT);
+    uint32_t parity = 0;
+
+    pnd_wr_be64(&wr, length);
+    for (unsigned i = 0; i < PARITY_AT / WORD; i++)
+        parity ^= pnd_rd_be32(&rd);
+    wr = pnd_wr(kdh + PARITY_AT, WORD);
+    pnd_wr_be32(&wr, parity);
 }
 
 int pnd_netdump_parse_ack(const void *dgram, size_t len, uint32_t *ret)

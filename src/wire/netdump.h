@@ -20,6 +20,7 @@ enum {
     PND_NETDUMP_SEND_PACKETS = 64,  /* the same in packets */
     PND_NETDUMP_BLOCK_BYTES = 4096, /* of which sends of VMCORE are made */
     PND_NETDUMP_PATH_MAX = 4096,    /* bytes of a herald's path with its NUL */
+    PND_NETDUMP_KDH_BYTES = 512,    /* of a kernel dump header */
 };
 
 enum pnd_netdump_type {
@@ -58,6 +59,11 @@ int pnd_netdump_path(const struct pnd_netdump_packet *herald, const char **ret, 
  *   @return PND_OK; PND_E_SHORT; PND_E_TYPE it is no header
  *   @source PROTOCOL.md#netdump-6 */
 int pnd_netdump_dump_length(const uint8_t *kdh, size_t len, uint64_t *ret);
+
+/* Writes that length, and the parity of the whole header.
+ *   @param kdh  512 bytes
+ *   @source PROTOCOL.md#netdump-6 */
+void pnd_netdump_set_dump_length(uint8_t kdh[PND_NETDUMP_KDH_BYTES], uint64_t length);
 
 /* @return the four bytes' number in @p ret; PND_E_LENGTH: any other length is no ACK */
 int pnd_netdump_parse_ack(const void *dgram, size_t len, uint32_t *ret);

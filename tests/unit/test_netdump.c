@@ -189,6 +189,26 @@ static void a_path_of_4095_bytes_is_the_longest(void)
     CHECK_STR(path_of(path, sizeof(path)), "refused");
 }
 
+static void a_length_that_is_written_is_read_back_and_the_parity_is_right(void)
+{
+    static const uint64_t lengths[] = {0, 1, 4096, UINT64_C(0x123456789abcdef0), UINT64_MAX};
+    uint8_t kdh[PND_NETDUMP_KDH_BYTES] = "FreeBSD Kernel Dump";
+    uint64_t length = 7;
+
+    memset(kdh + 100, 0x5a, 411);
+    for (unsigned i = 0; i < 5; i++) {
+        uint8_t sum[4] = {0};
+
+        pnd_netdump_set_dump_length(kdh, lengths[i]);
+        CHECK_EQ(pnd_netdump_dump_length(kdh, sizeof(kdh), &length), PND_OK);
+        CHECK(length == lengths[i]);
+        for (unsigned at = 0; at < sizeof(kdh); at++)
+            sum[at % 4] ^= kdh[at];
+        CHECK_MEM(sum, "\0\0\0\0", 4);
+        CHECK(kdh[99] == 0 && kdh[100] == 0x5a && kdh[507] == 0x5a);
+    }
+}
+
 static void the_length_of_a_dump_is_read_from_both_headers_and_from_no_other(void)
 {
     uint8_t kdh[512] = "FreeBSD Kernel Dump";
@@ -224,6 +244,7 @@ int main(void)
     RUN(nothing_is_built_where_there_is_no_room);
     RUN(a_path_is_relative_ends_in_its_only_nul_and_never_climbs);
     RUN(a_path_of_4095_bytes_is_the_longest);
+    RUN(a_length_that_is_written_is_read_back_and_the_parity_is_right);
     RUN(the_length_of_a_dump_is_read_from_both_headers_and_from_no_other);
     return tap_done();
 }
