@@ -23,7 +23,11 @@ _panicdump()
         mapfile -t COMPREPLY < <(compgen -W "auto zstd lz4 gzip none" -- "$cur")
         return
         ;;
-    --port | --name | --cmdline | --filter | --append)
+    --protocol)
+        mapfile -t COMPREPLY < <(compgen -W "apple netdump" -- "$cur")
+        return
+        ;;
+    --path | --port | --name | --cmdline | --filter | --append)
         return
         ;;
     esac
@@ -50,7 +54,7 @@ _panicdump()
         if [[ $cur == -* ]]; then
             mapfile -t COMPREPLY < <(compgen -W \
                 "--server --port --name --compress --gzip --no-sparse --resume --window --plain \
-                 --quiet --help" -- "$cur")
+                 --protocol --path --quiet --help" -- "$cur")
         else
             _filedir
         fi

@@ -20,8 +20,10 @@
 #include "panicdump/compress.h"
 #include "panicdump/panicdump.h"
 #include "panicdump/send_id.h"
+#include "panicdump/send_netdump.h"
 #include "panicdump/sender.h"
 #include "wire/kdp.h"
+#include "wire/netdump.h"
 
 enum {
     READ_BYTES = 256 * 1024, /* a multiple of the page, so that zero pages are seen as such */
@@ -34,11 +36,11 @@ enum {
 };
 
 struct send_options {
-    const char *server, *name, *path;
-    uint16_t port;
+    const char *server, *name, *path, *directory;
+    uint16_t port; /* 0: that of the protocol */
     enum pnd_compress_how compress;
-    bool no_sparse, quiet, plain, resume;
-    uint64_t window_bytes;
+    bool no_sparse, quiet, plain, resume, netdump;
+    uint64_t window_bytes; /* 0: the default */
 };
 
 struct send {
@@ -47,6 +49,7 @@ struct send {
     const struct pnd_codec *codec; /* NULL: none */
     struct pnd_sink sink;          /* the dump; what comes out of the codec goes there as well */
     struct pnd_progress progress;
+    struct pnd_send_netdump netdump;
     int fd;
     bool regular;
     uint64_t read_bytes, total;
@@ -61,7 +64,9 @@ static struct send send_state; /* too large for the stack */
 static const char usage[] =
     "usage: panicdump send --server ADDRESS[:PORT] [OPTION...] FILE|-\n"
     "\n"
-    "  --port N         the server's UDP port (1069)\n"
+    "  --port N         the server's UDP port (1069; of netdump 20023)\n"
+    "  --protocol P     apple, or netdump, FreeBSD's, for a server of that\n"
+    "  --path DIR       with netdump: the directory that the server is asked for\n"
     "  --name NAME      the dump's name there (the file's)\n"
     "  --compress HOW   on the way: auto (zstd, as time allows), lz4, zstd, gzip,\n"
     "                   none; adds .zst, .lz4 or .gz to the name\n"
@@ -83,6 +88,23 @@ static int parse_window(const char *text, uint64_t *ret)
     return PND_EXIT_OK;
 }
 
+/* What FreeBSD's protocol has no place for. */
+static int check_netdump(const struct send_options *o)
+{
+    if (!o->netdump)
+        return o->directory ? pnd_complain(PND_EXIT_CANNOT, "--path is for --protocol netdump")
+                            : PND_EXIT_OK;
+    if (o->resume || o->plain || o->window_bytes)
+        return pnd_complain(PND_EXIT_CANNOT, "netdump knows nothing of --%s: leave it out",
+                            o->resume  ? "resume"
+                            : o->plain ? "plain"
+                                       : "window");
+    if (o->compress == PND_COMPRESS_LZ4)
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "netdump has no word for LZ4: say --compress zstd, or gzip");
+    return PND_EXIT_OK;
+}
+
 static int check_options(const struct send_options *o)
 {
     if (!o->server)
@@ -93,6 +115,14 @@ static int check_options(const struct send_options *o)
         return pnd_complain(PND_EXIT_CANNOT, "Apple's protocol cannot resume: leave out --plain");
     if (o->resume && strcmp(o->path, "-") == 0)
         return pnd_complain(PND_EXIT_CANNOT, "--resume needs a FILE: a pipe does not begin again");
+    return check_netdump(o);
+}
+
+static int parse_protocol(const char *text, struct send_options *ret)
+{
+    ret->netdump = strcmp(text, "netdump") == 0;
+    if (!ret->netdump && strcmp(text, "apple") != 0)
+        return pnd_complain(PND_EXIT_CANNOT, "--protocol is apple or netdump: not %s", text);
     return PND_EXIT_OK;
 }
 
@@ -104,12 +134,11 @@ static int parse_options(int argc, char **argv, struct send_options *ret)
         {"compress", required_argument, NULL, 'c'}, {"no-sparse", no_argument, NULL, 'S'},
         {"quiet", no_argument, NULL, 'q'},          {"window", required_argument, NULL, 'w'},
         {"plain", no_argument, NULL, 'P'},          {"resume", no_argument, NULL, 'r'},
+        {"protocol", required_argument, NULL, 'o'}, {"path", required_argument, NULL, 'd'},
         {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     struct pnd_why why;
     int c;
 
-    ret->port = PND_KDP_PORT;
-    ret->window_bytes = WINDOW_BYTES;
     while ((c = getopt_long(argc, argv, "s:p:n:zqh", longs, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -145,6 +174,13 @@ static int parse_options(int argc, char **argv, struct send_options *ret)
         case 'r':
             ret->resume = true;
             break;
+        case 'o':
+            if (parse_protocol(optarg, ret))
+                return PND_EXIT_CANNOT;
+            break;
+        case 'd':
+            ret->directory = optarg;
+            break;
         case 'h':
             fputs(usage, stdout);
             return -1;
@@ -159,6 +195,8 @@ static int parse_options(int argc, char **argv, struct send_options *ret)
                                                             : "one FILE at a time");
     }
     ret->path = argv[optind];
+    if (ret->port == 0)
+        ret->port = ret->netdump ? PND_NETDUMP_PORT : PND_KDP_PORT;
     return check_options(ret);
 }
 
@@ -222,6 +260,28 @@ static int choose_id(struct send *s)
     return PND_EXIT_OK;
 }
 
+/* What the header says, and which bytes of the file are the dump. */
+static int prepare_netdump(struct send *s)
+{
+    struct pnd_send_netdump *n = &s->netdump;
+
+    n->config.path = s->options.directory;
+    if (s->regular && pnd_send_netdump_look(n, s->fd, s->total))
+        return pnd_complain(PND_EXIT_CANNOT, "read %s: %s", s->options.path, strerror(errno));
+    if (!n->as_it_is)
+        return pnd_send_netdump_make(n, s->name, s->options.compress) ? PND_EXIT_CANNOT
+                                                                      : PND_EXIT_OK;
+    if (s->options.compress)
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "%s is a dump of FreeBSD's, which goes as its header says: leave out "
+                            "--compress",
+                            s->options.path);
+    s->total = n->bytes;
+    if (lseek(s->fd, (off_t)n->start, SEEK_SET) < 0)
+        return pnd_complain(PND_EXIT_CANNOT, "seek in %s: %s", s->options.path, strerror(errno));
+    return PND_EXIT_OK;
+}
+
 /* Without a window the dump goes over Apple's protocol. */
 static void take_window(struct send *s)
 {
@@ -229,6 +289,10 @@ static void take_window(struct send *s)
 
     if (s->options.plain)
         return;
+    if (s->options.netdump)
+        s->options.window_bytes = PND_SEND_NETDUMP_WINDOW;
+    else if (s->options.window_bytes == 0)
+        s->options.window_bytes = WINDOW_BYTES;
     memory = mmap(NULL, s->options.window_bytes, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
@@ -266,7 +330,8 @@ static int skip_file_hole(struct send *s)
 {
     off_t at = (off_t)s->read_bytes, data;
 
-    if (!s->regular || s->options.no_sparse || s->codec || s->read_bytes >= s->total)
+    if (!s->regular || s->options.no_sparse || s->options.netdump || s->codec ||
+        s->read_bytes >= s->total)
         return PND_OK;
     data = lseek(s->fd, at, SEEK_DATA);
     if (data < 0 && errno == ENXIO)
@@ -282,10 +347,12 @@ static int skip_file_hole(struct send *s)
  *   @return bytes, 0 at the end; -1 unreadable, errno says why (EINTR: a signal asks to stop) */
 static ssize_t fill(struct send *s)
 {
-    size_t have = 0;
+    size_t have = 0, cap = sizeof(s->buf);
 
-    while (have < sizeof(s->buf)) {
-        ssize_t n = read(s->fd, s->buf + have, sizeof(s->buf) - have);
+    if (s->netdump.as_it_is && s->total - s->read_bytes < cap)
+        cap = (size_t)(s->total - s->read_bytes); /* the last header follows */
+    while (have < cap) {
+        ssize_t n = read(s->fd, s->buf + have, cap - have);
 
         if (n < 0 && errno == EINTR && !pnd_stop_signal())
             continue;
@@ -308,7 +375,8 @@ static int pass_on(struct send *s, size_t len)
 /* The beginning of the way that the bytes take: pnd_client_open() has to come first. */
 static int begin(struct send *s)
 {
-    pnd_client_sink(&s->sender.client, !s->codec && !s->options.no_sparse, &s->sink);
+    pnd_client_sink(&s->sender.client, !s->codec && !s->options.no_sparse && !s->options.netdump,
+                    &s->sink);
     return s->codec ? s->codec->begin(s->codec->ctx, &s->sink) : PND_OK;
 }
 
@@ -372,7 +440,8 @@ static int open_and_send(struct send *s, bool resume)
         .name = s->name,
         .progress = on_progress,
         .progress_ctx = s,
-        .extension = &pnd_client_extension,
+        .extension = s->options.netdump ? &pnd_client_netdump : &pnd_client_extension,
+        .netdump = &s->netdump.config,
         .window = s->window,
         .window_bytes = s->options.window_bytes,
         .resume = resume,
@@ -401,10 +470,29 @@ static int run(struct send *s)
         return pnd_complain(PND_EXIT_CANNOT, "read %s at byte %" PRIu64 ": %s", s->options.path,
                             s->read_bytes, strerror(saved));
     }
+    if (err == PND_E_ARG && s->options.netdump && s->read_bytes == 0)
+        return pnd_complain(PND_EXIT_CANNOT, "%s is empty, and netdump has no empty dumps",
+                            s->options.path);
+    if (err == PND_E_NAME && s->options.netdump)
+        return pnd_complain(PND_EXIT_CANNOT,
+                            "--path is a directory beneath the server's, in few words, without "
+                            "..: not %s",
+                            s->options.directory);
     if (err)
         return pnd_sender_failed(&s->sender, err);
     print_result(s, pnd_clock_us() - start_us);
     return PND_EXIT_OK;
+}
+
+/* Servers that answer to FreeBSD's port whatever a packet came from are heard only there. */
+static void bind_netdump(struct send *s)
+{
+    s->sender.netdump = true;
+    if (!pnd_udp_bind(&s->sender.udp, PND_NETDUMP_CLIENT_PORT) && !s->options.quiet)
+        pnd_complain(0,
+                     "UDP port %d is in use on this machine; sending from another, where panicd "
+                     "answers, and netdumpd does not",
+                     PND_NETDUMP_CLIENT_PORT);
 }
 
 int pnd_verb_send(int argc, char **argv)
@@ -423,7 +511,7 @@ int pnd_verb_send(int argc, char **argv)
     if (!status)
         status = choose_name(s);
     if (!status)
-        status = choose_id(s);
+        status = s->options.netdump ? prepare_netdump(s) : choose_id(s);
     if (status)
         return status;
     pnd_stop_init();
@@ -432,6 +520,8 @@ int pnd_verb_send(int argc, char **argv)
         return pnd_complain(PND_EXIT_CANNOT, "%s: send with --compress none", why.text);
     if (pnd_udp_open(&s->sender.udp, 0, &s->sender.link, &why))
         return pnd_complain(PND_EXIT_CANNOT, "%s", why.text);
+    if (s->options.netdump)
+        bind_netdump(s);
     take_window(s);
     pnd_udp_fit(s->sender.server, &s->sender.link);
     s->sender.udp.on_refused = on_refused;

@@ -11,6 +11,7 @@ int pnd_sender_failed(struct pnd_sender *sender, int err)
         .server = sender->server,
         .nobody_listens = sender->udp.refused > 0,
         .sys_errno = sender->udp.last_errno,
+        .netdump = sender->netdump,
     };
     char text[PND_FAILURE_CAP];
 

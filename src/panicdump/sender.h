@@ -12,6 +12,7 @@ struct pnd_sender {
     struct pnd_link link;
     struct pnd_client client;
     struct pnd_endpoint server;
+    bool netdump; /* it goes over that */
 };
 
 /* Complains about the failure, after telling the server if it still waits.

@@ -10,6 +10,7 @@
 #include "host/text.h"
 #include "sender/address.h"
 #include "wire/kdp.h"
+#include "wire/netdump.h"
 
 static const char *refusal_text(char dst[PND_FAILURE_CAP], const struct pnd_failure *failure,
                                 const char *address)
@@ -51,7 +52,18 @@ static const char *silence_text(char dst[PND_FAILURE_CAP], const struct pnd_fail
 
     if (failure->client)
         pnd_client_stats(failure->client, &stats);
-    if (stats.rtt_us || stats.sent_bytes)
+    if (failure->netdump && stats.rtt_us)
+        snprintf(dst, PND_FAILURE_CAP,
+                 "%s stopped answering after %llu bytes, which is also how netdump says no - does "
+                 "panicd's log there tell of its policy, of no room, or of a dump with a hole?",
+                 address, (unsigned long long)stats.bytes);
+    else if (failure->netdump)
+        snprintf(dst, PND_FAILURE_CAP,
+                 "no answer from %s - is the machine up, does a server of netdump run there "
+                 "(`panicctl status`), and does every firewall on the way let UDP ports %u and %d "
+                 "through?",
+                 address, failure->server.port, PND_NETDUMP_CLIENT_PORT);
+    else if (stats.rtt_us || stats.sent_bytes)
         snprintf(dst, PND_FAILURE_CAP,
                  "%s stopped answering after %llu bytes - is panicd still running there? It has "
                  "kept what arrived, as incomplete",
@@ -102,7 +114,10 @@ const char *pnd_failure_text(char dst[PND_FAILURE_CAP], const struct pnd_failure
     case PND_E_NOROUTE:
         return no_route_text(dst, failure, ip);
     case PND_E_ABORTED:
-        snprintf(dst, PND_FAILURE_CAP, "interrupted; %s was told", address);
+        snprintf(dst, PND_FAILURE_CAP,
+                 failure->netdump ? "interrupted; %s finds out by the silence"
+                                  : "interrupted; %s was told",
+                 address);
         break;
     default:
         snprintf(dst, PND_FAILURE_CAP, "sending to %s: %s%s%s", address, pnd_err_text(failure->err),

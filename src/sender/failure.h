@@ -14,6 +14,7 @@ struct pnd_failure {
     struct pnd_endpoint server;
     bool nobody_listens; /* ICMP said that the port is closed */
     int sys_errno;       /* of the platform; 0: none */
+    bool netdump;        /* it went over that: nobody was told, and a refusal is silence */
     bool crash_kernel;   /* nobody can type a command here: only its command line can be changed */
 };
 

@@ -326,6 +326,13 @@ int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret
     return PND_OK;
 }
 
+bool pnd_udp_bind(struct pnd_udp *udp, uint16_t port)
+{
+    struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = htons(port)};
+
+    return bind(udp->fd, (struct sockaddr *)&sin, sizeof(sin)) == 0;
+}
+
 void pnd_udp_fit(struct pnd_endpoint server, struct pnd_link *link)
 {
     struct sockaddr_in sin = {

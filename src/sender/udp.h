@@ -30,6 +30,9 @@ struct pnd_udp {
 int pnd_udp_open(struct pnd_udp *udp, unsigned refused_max, struct pnd_link *ret,
                  struct pnd_why *why);
 
+/* Datagrams leave from @p port, and answers come there. @return false: something else has it */
+bool pnd_udp_bind(struct pnd_udp *udp, uint16_t port);
+
 /* The same over a socket that somebody has opened and set up; -1: none yet. */
 void pnd_udp_over(struct pnd_udp *udp, int fd, struct pnd_link *ret);
 

@@ -70,6 +70,7 @@ if [ -r $framework ]; then
     offers "panicdump: the options of arm" "--persist --port --poweroff" _panicdump panicdump arm --p
     offers "panicdump: the options of status" "--help --json" _panicdump panicdump status --
     offers "panicdump: a verb's options" "--name --no-sparse" _panicdump panicdump send --n
+    offers "panicdump: a protocol" "apple netdump" _panicdump panicdump send --protocol ""
     offers "panicdump: a file" "$dumps/core-a $dumps/core-b" _panicdump panicdump send "$dumps/co"
 else
     count=$((count + 1))
