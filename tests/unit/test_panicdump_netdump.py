@@ -31,7 +31,8 @@ class Server(threading.Thread):
     """As netdumpd: answers a herald from a new port, to port 20024 wherever it came from, knows
     nothing of bursts, and takes at most @p datagram bytes."""
 
-    def __init__(self, lose=0, silent_at=None, to_sender=False, datagram=65536, address="127.0.0.1"):
+    def __init__(self, lose=0, silent_at=None, to_sender=False, datagram=65536,
+                 address="127.0.0.1"):
         super().__init__(daemon=True)
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind((address, 0))
@@ -44,7 +45,6 @@ class Server(threading.Thread):
         self.random = random.Random(1)
         self.core, self.kdh, self.key, self.path = bytearray(), b"", bytearray(), None
         self.order, self.done, self.largest, self.last, self.peer = [], False, 0, 0, None
-        self.outstanding, self.most = set(), 0
         self.datagram = datagram
         self.start()
 
@@ -173,8 +173,8 @@ def freebsds_own(tmp):
             path = write(os.path.join(tmp, "raw"), front[at:])
             s = Server()
             p = send(s, path)
-            check(f"a dump of FreeBSD's, header version {version}, sectors of {sector}, goes as what "
-                  "it is",
+            check(f"a dump of FreeBSD's, header version {version}, sectors of {sector}, goes as "
+                  "what it is",
                   p.returncode == 0 and s.kdh == front[at:at + 512] and bytes(s.key) == blob
                   and s.core[:len(core) + 1] == core + b"x" and not any(s.core[len(core) + 1:])
                   and s.order == [HERALD] + [KEY] * bool(blob) + [VMCORE, KDH, FINISHED],
@@ -191,8 +191,8 @@ def freebsds_own(tmp):
     path = write(os.path.join(tmp, "raw"), front[at:])
     p = panicdump("send", "--protocol", "netdump", "--server", "127.0.0.1:9", "--compress", "gzip",
                   path)
-    check("a dump of FreeBSD's is not packed again", p.returncode == 2 and b"as its header" in p.stderr,
-          p)
+    check("a dump of FreeBSD's is not packed again",
+          p.returncode == 2 and b"as its header" in p.stderr, p)
 
 
 def on_the_way(tmp):
