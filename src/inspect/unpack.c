@@ -336,8 +336,9 @@ static int copy_lz4(struct unpacker *un)
     }
 }
 
-int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
-                    const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
+/* AS_IS. */
+static int unpack_content(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
+                          const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
 {
     struct unpacker un = {.source = source, .job = job, .sink = sink, .why = why};
     int err;
@@ -362,6 +363,27 @@ int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unp
     return err;
 }
 
+int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
+                    const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
+{
+    struct pnd_unpack_sink reshaping = {.write = pnd_reshape_write};
+    struct pnd_reshape *reshape;
+    int err;
+
+    if (job->form == PND_UNPACK_AS_IS)
+        return unpack_content(source, job, sink, ret_at, why);
+    *ret_at = 0;
+    err = pnd_reshape_create(job->form, sink, why, &reshape);
+    if (err)
+        return err;
+    reshaping.ctx = reshape;
+    err = unpack_content(source, job, &reshaping, ret_at, why);
+    if (!err)
+        err = pnd_reshape_finish(reshape, *ret_at);
+    pnd_reshape_destroy(reshape);
+    return err;
+}
+
 static long read_fd(void *ctx, uint64_t offset, void *buf, size_t len)
 {
     const int *fd = ctx;
@@ -369,24 +391,33 @@ static long read_fd(void *ctx, uint64_t offset, void *buf, size_t len)
     return pnd_io_read_at(*fd, offset, buf, len);
 }
 
+int pnd_unpack_decrypted(struct pnd_decrypt *decrypt, const struct pnd_unpack_job *job,
+                         const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why)
+{
+    const struct pnd_unpack_source source = {.ctx = decrypt, .read = pnd_decrypt_read};
+    int err = pnd_unpack_from(&source, job, sink, ret_at, why);
+
+    if (err == PND_E_SHORT && pnd_decrypt_odd(decrypt))
+        return pnd_why(why, err, 0,
+                       "it was cut off within a block of the cipher, of which %u bytes are there",
+                       pnd_decrypt_odd(decrypt));
+    return err;
+}
+
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why)
 {
     const struct pnd_unpack_source source = {.ctx = &fd, .read = read_fd};
-    struct pnd_unpack_sink reshaping = {.write = pnd_reshape_write};
-    struct pnd_reshape *reshape;
+    struct pnd_decrypt *decrypt;
     int err;
 
-    if (job->form == PND_UNPACK_AS_IS)
+    if (!job->key)
         return pnd_unpack_from(&source, job, sink, ret_at, why);
     *ret_at = 0;
-    err = pnd_reshape_create(job->form, sink, why, &reshape);
+    err = pnd_decrypt_create(fd, job->offset, job->length, job->key, &decrypt, why);
     if (err)
         return err;
-    reshaping.ctx = reshape;
-    err = pnd_unpack_from(&source, job, &reshaping, ret_at, why);
-    if (!err)
-        err = pnd_reshape_finish(reshape, *ret_at);
-    pnd_reshape_destroy(reshape);
+    err = pnd_unpack_decrypted(decrypt, job, sink, ret_at, why);
+    pnd_decrypt_destroy(decrypt);
     return err;
 }

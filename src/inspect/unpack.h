@@ -2,9 +2,9 @@
  *
  * The content of a dump, or of one file of a disk corefile, whichever way it is stored: as it is,
  * as gzip, zstd or LZ4 (any number of members or frames), or in Apple's LZ4 framing, whose blocks
- * may refer to the one before. Read once, from start to end, in 4 MiB of memory and what zstd asks
- * for as a window, at most 128 MiB, or LZ4 for a block, at most 9. @source PROTOCOL.md#kdp-6.4,
- * #kdp-7.3 */
+ * may refer to the one before; and, whichever it is, encrypted by FreeBSD. Read once, from start to
+ * end, in 4 MiB of memory and what zstd asks for as a window, at most 128 MiB, or LZ4 for a block,
+ * at most 9. @source PROTOCOL.md#kdp-6.4, #kdp-7.3 */
 #ifndef PND_INSPECT_UNPACK_H
 #define PND_INSPECT_UNPACK_H
 
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "host/why.h"
+#include "inspect/decrypt.h"
 
 #define PND_UNPACK_CHILD_NAME "panicd-unpack"
 
@@ -42,6 +43,8 @@ struct pnd_unpack_job {
     uint64_t offset, length; /* in the source; their sum is at most INT64_MAX */
     enum pnd_unpack_packing packing;
     enum pnd_unpack_form form;
+    const struct pnd_decrypt_key *key; /* packing is that of what is encrypted with it; NULL: it is
+                                          not encrypted */
 };
 
 /* write()'s bytes follow those before, or stand where seek() said, which may be before what was
@@ -64,8 +67,9 @@ struct pnd_unpack_sink {
 int pnd_unpack(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                uint64_t *ret_at, struct pnd_why *why);
 
-/* The same, AS_IS, from what is no file of its own. @param read  as much as there is of @p len
- * bytes at @p offset: bytes, 0 behind the end, or a negative error */
+/* The same from what is no file of its own; job->key does not count. @param read  as much as there
+ * is of @p len bytes at @p offset, called in ascending order: bytes, 0 behind the end, or a
+ * negative error with errno */
 struct pnd_unpack_source {
     void *ctx;
     long (*read)(void *ctx, uint64_t offset, void *buf, size_t len);
@@ -73,8 +77,13 @@ struct pnd_unpack_source {
 int pnd_unpack_from(const struct pnd_unpack_source *source, const struct pnd_unpack_job *job,
                     const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why);
 
+/* The same from what pnd_decrypt_create() has opened for the job's bytes. */
+int pnd_unpack_decrypted(struct pnd_decrypt *decrypt, const struct pnd_unpack_job *job,
+                         const struct pnd_unpack_sink *sink, uint64_t *ret_at, struct pnd_why *why);
+
 /* The same in a child that can do nothing but read @p fd and answer, like that of check.h: every
- * program that calls this calls pnd_unpack_child_main() first thing in main(). write() is called
+ * program that calls this calls pnd_unpack_child_main() first thing in main(). A key goes there
+ * through a socket, before the cage closes. write() is called
  * here, outside. A child that dies costs only what it had not yet said: PND_E_FORMAT. */
 int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                      uint64_t *ret_at, struct pnd_why *why);

@@ -12,7 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include <openssl/crypto.h>
 
 #include "host/io.h"
 #include "host/text.h"
@@ -27,7 +30,8 @@ enum {
     SEEK_LEN = 8,
     HEADER_LEN = 4 + 4 + 8,
     VERDICT_LEN = 4 + sizeof(struct pnd_why),
-    ARG_COUNT = 5, /* name, offset, length, packing, form */
+    ARG_COUNT = 6, /* name, offset, length, packing, form, 1: there is a key to wait for */
+    KEY_LEN = 2 + PND_DECRYPT_KEY_BYTES + PND_DECRYPT_IV_BYTES, /* cipher, nonce, key, vector */
     NUMBER_CAP = 24,
     CPU_S_BASE = 60,
     CPU_BYTES_PER_S = 128 << 10, /* as for the check: a file of nothing but zeros is packed so */
@@ -79,13 +83,44 @@ static void say_verdict(int result, uint64_t at, const struct pnd_why *why)
         _exit(EXIT_FAILURE);
 }
 
+/* What send_key() has sent. libcrypto wants the file system when it is first used, so all that it
+ * needs is made before the cage closes. @return NULL: there is no such key */
+static struct pnd_decrypt *hear_key(const struct pnd_unpack_job *job)
+{
+    uint8_t message[KEY_LEN + 1];
+    struct pnd_rd rd = pnd_rd(message, KEY_LEN);
+    struct pnd_decrypt *decrypt = NULL;
+    struct pnd_decrypt_key key;
+    const uint8_t *secret, *iv;
+    ssize_t n;
+
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
+    do
+        n = read(PND_SANDBOX_GO_FD, message, sizeof(message));
+    while (n < 0 && errno == EINTR);
+    if (n != KEY_LEN)
+        return NULL;
+    key.cipher = (enum pnd_decrypt_cipher)pnd_rd_u8(&rd);
+    key.nonce = (enum pnd_decrypt_nonce)pnd_rd_u8(&rd);
+    secret = pnd_rd_bytes(&rd, sizeof(key.key));
+    iv = pnd_rd_bytes(&rd, sizeof(key.iv));
+    memcpy(key.key, secret, sizeof(key.key));
+    memcpy(key.iv, iv, sizeof(key.iv));
+    if (pnd_decrypt_create(PND_SANDBOX_DUMP_FD, job->offset, job->length, &key, &decrypt, NULL))
+        decrypt = NULL;
+    pnd_decrypt_forget(&key);
+    OPENSSL_cleanse(message, sizeof(message));
+    return decrypt;
+}
+
 void pnd_unpack_child_main(int argc, char **argv)
 {
     struct pnd_sandbox sandbox = {.memory_max = PND_UNPACK_MEMORY_MAX, .cpu_s_max = CPU_S_BASE};
     struct pnd_unpack_sink sink = {.write = say_data, .seek = say_seek};
-    struct pnd_unpack_job job;
+    struct pnd_unpack_job job = {0};
+    struct pnd_decrypt *decrypt = NULL;
     struct pnd_why why = {0};
-    uint64_t at = 0, packing, form;
+    uint64_t at = 0, packing, form, encrypted;
     int err;
 
     if (argc < 1 || strcmp(argv[0], PND_UNPACK_CHILD_NAME) != 0)
@@ -93,15 +128,18 @@ void pnd_unpack_child_main(int argc, char **argv)
     if (argc != ARG_COUNT || fcntl(PND_SANDBOX_DUMP_FD, F_GETFD) < 0 ||
         fcntl(PND_SANDBOX_ANSWER_FD, F_GETFD) < 0 || pnd_text_parse_uint(argv[1], &job.offset) ||
         pnd_text_parse_uint(argv[2], &job.length) || pnd_text_parse_uint(argv[3], &packing) ||
-        pnd_text_parse_uint(argv[4], &form))
+        pnd_text_parse_uint(argv[4], &form) || pnd_text_parse_uint(argv[5], &encrypted))
         _exit(EXIT_FAILURE); /* started by hand */
     job.packing = (enum pnd_unpack_packing)packing;
     job.form = (enum pnd_unpack_form)form;
     sandbox.cpu_s_max += job.length / CPU_BYTES_PER_S;
+    if (encrypted && !(decrypt = hear_key(&job)))
+        _exit(EXIT_FAILURE);
 
     err = pnd_sandbox_enter(&sandbox, &why);
     if (!err)
-        err = pnd_unpack(PND_SANDBOX_DUMP_FD, &job, &sink, &at, &why);
+        err = decrypt ? pnd_unpack_decrypted(decrypt, &job, &sink, &at, &why)
+                      : pnd_unpack(PND_SANDBOX_DUMP_FD, &job, &sink, &at, &why);
     say_verdict(err, at, &why);
     _exit(EXIT_SUCCESS);
 }
@@ -203,12 +241,27 @@ static int listen_to(int fd, const struct pnd_unpack_job *job, const struct pnd_
     }
 }
 
+/* Not as an argument, which everybody can read. A child that is gone is found out by its answer. */
+static void send_key(const struct pnd_spawn *child, const struct pnd_decrypt_key *key)
+{
+    uint8_t message[KEY_LEN];
+    struct pnd_wr wr = pnd_wr(message, sizeof(message));
+
+    pnd_wr_u8(&wr, (uint8_t)key->cipher);
+    pnd_wr_u8(&wr, (uint8_t)key->nonce);
+    pnd_wr_bytes(&wr, key->key, sizeof(key->key));
+    pnd_wr_bytes(&wr, key->iv, sizeof(key->iv));
+    while (send(child->go_fd, message, sizeof(message), MSG_NOSIGNAL) < 0 && errno == EINTR)
+        continue;
+    OPENSSL_cleanse(message, sizeof(message));
+}
+
 int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_unpack_sink *sink,
                      uint64_t *ret_at, struct pnd_why *why)
 {
     char name[] = PND_UNPACK_CHILD_NAME, offset[NUMBER_CAP], length[NUMBER_CAP],
-         packing[NUMBER_CAP], form[NUMBER_CAP];
-    char *argv[] = {name, offset, length, packing, form, NULL};
+         packing[NUMBER_CAP], form[NUMBER_CAP], encrypted[] = "0";
+    char *argv[] = {name, offset, length, packing, form, encrypted, NULL};
     uint8_t *buf = malloc(PND_UNPACK_PIECE_MAX);
     struct pnd_spawn child;
     bool ended = false;
@@ -221,8 +274,11 @@ int pnd_unpack_caged(int fd, const struct pnd_unpack_job *job, const struct pnd_
     snprintf(length, sizeof(length), "%" PRIu64, job->length);
     snprintf(packing, sizeof(packing), "%u", (unsigned)job->packing);
     snprintf(form, sizeof(form), "%u", (unsigned)job->form);
-    err = pnd_spawn(argv, fd, false, &child, why);
+    encrypted[0] = job->key ? '1' : '0';
+    err = pnd_spawn(argv, fd, job->key != NULL, &child, why);
     if (!err) {
+        if (job->key)
+            send_key(&child, job->key);
         fcntl(child.result_fd, F_SETPIPE_SZ, PIPE_LEN); /* fewer switches; good without, too */
         err = listen_to(child.result_fd, job, sink, buf, &ended, ret_at, why);
         status = pnd_spawn_reap(&child);
