@@ -51,7 +51,7 @@ _panicctl() {
         mapfile -t COMPREPLY < <(compgen -W "$(_panicctl_groups "${directory[@]}")" -- "$cur")
         return
         ;;
-    --png | --symbols)
+    --png | --symbols | --private-key | --passphrase-file | --key-blob)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -92,13 +92,13 @@ _panicctl() {
     log) words+=" --symbols --force --raw" ;;
     map) words+=" --png --force" ;;
     debug) words+=" --symbols --debugger --print --keep" ;;
-    export) words+=" --output --decompress --elf --force" ;;
+    export) words+=" --output --decompress --elf --force --private-key --passphrase-file --key-blob" ;;
     setup)
         words+=" --for --server --interface --port --client --gateway --release --arch --on-nmi"
         words+=" --paniclog-only --local --stay --brief"
         ;;
     doctor) words+=" --as-client --port" ;;
-    extract) words+=" --output --list --force" ;;
+    extract) words+=" --output --list --force --private-key --passphrase-file" ;;
     pack) words+=" --output --log-only --note --force" ;;
     import) words+=" --name --move --keep-form" ;;
     receive)

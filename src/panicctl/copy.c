@@ -155,8 +155,12 @@ bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret)
 {
     uint8_t head[16];
     ssize_t n = pread(fd, head, sizeof(head), 0);
-    size_t len = n > 0 ? (size_t)n : 0;
 
+    return pnd_copy_packing_of(head, n > 0 ? (size_t)n : 0, ret);
+}
+
+bool pnd_copy_packing_of(const uint8_t *head, size_t len, enum pnd_unpack_packing *ret)
+{
     *ret = pnd_gzip_is(head, len)                                 ? PND_UNPACK_GZIP
            : len >= 4 && memcmp(head, "\x28\xb5\x2f\xfd", 4) == 0 ? PND_UNPACK_ZSTD
            : len >= 4 && memcmp(head, "\x04\x22\x4d\x18", 4) == 0 ? PND_UNPACK_LZ4_FRAME
@@ -169,7 +173,7 @@ int pnd_copy_unpacked(const struct pnd_copy *copy, enum pnd_unpack_form form, ui
 {
     struct sink sink = {.copy = copy, .to = {.fd = copy->out, .holes = copy->sparse}, .why = why};
     struct pnd_unpack_sink to = {.ctx = &sink, .write = take, .seek = go_to};
-    struct pnd_unpack_job job = {.form = form};
+    struct pnd_unpack_job job = {.form = form, .packing = copy->packing, .key = copy->key};
     struct pnd_why cause = {0};
     struct stat st;
     uint64_t at;
@@ -178,7 +182,8 @@ int pnd_copy_unpacked(const struct pnd_copy *copy, enum pnd_unpack_form form, ui
     if (fstat(copy->in, &st) != 0)
         return read_failed(&sink, 0);
     job.length = (uint64_t)st.st_size;
-    pnd_copy_packing(copy->in, &job.packing);
+    if (!copy->key)
+        pnd_copy_packing(copy->in, &job.packing);
     err = pnd_unpack_caged(copy->in, &job, &to, &at, &cause);
     if (cause.text[0] && err == PND_E_FORMAT)
         pnd_why(why, err, 0, "the dump is damaged at byte %" PRIu64 ": %s", at, cause.text);

@@ -18,6 +18,8 @@ struct pnd_copy {
     bool sparse; /* @p out is a regular file: holes and runs of zeros are left out */
     struct pnd_progress *progress;      /* of bytes read */
     const volatile sig_atomic_t *ended; /* not 0: stop; NULL: nobody asks */
+    const struct pnd_decrypt_key *key;  /* of an encrypted dump; NULL: it is none */
+    enum pnd_unpack_packing packing; /* with key: of what it hides, or RAW to leave that packed */
 };
 
 /* @param ret_bytes  written, holes included. @return PND_OK; PND_E_NOSPACE; PND_E_SYS */
@@ -25,6 +27,9 @@ int pnd_copy_plain(const struct pnd_copy *copy, uint64_t *ret_bytes, struct pnd_
 
 /* How the dump is packed. @return false: in no way, and makedumpfile has not flattened it */
 bool pnd_copy_packing(int fd, enum pnd_unpack_packing *ret);
+
+/* The same by its first bytes; 16 are enough. */
+bool pnd_copy_packing_of(const uint8_t *head, size_t len, enum pnd_unpack_packing *ret);
 
 /* The content, in another form (inspect/unpack.h), unpacked by a child that can do nothing else.
  *   @return PND_OK; PND_E_SHORT the data ends too early, PND_E_FORMAT it is damaged (in both cases

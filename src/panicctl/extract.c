@@ -16,7 +16,10 @@
 struct request {
     const char *source, *dir; /* dir NULL: into the list */
     bool list, force;
+    struct pnd_private_key private;
 };
+
+enum { PRIVATE_KEY = 256, PASSPHRASE }; /* options without a letter */
 
 static bool is_dir(const char *path)
 {
@@ -99,6 +102,8 @@ static int take_operands(struct request *request, int count, char **words, const
     if (count != 1)
         return pnd_ctl_misused(verb, "extract takes one DEVICE or IMAGE");
     request->source = words[0];
+    if (request->private.passphrase_file && !request->private.file)
+        return pnd_ctl_misused(verb, "--passphrase-file is for a dump that --private-key opens");
     if (request->list || request->dir)
         return request->dir ? check_order(request) : -1;
     if (is_dir(request->source))
@@ -116,6 +121,8 @@ static int extract(struct pnd_ctl *ctl, const struct request *request,
     struct pnd_why why = {0};
     int err = pnd_extract_open(request->source, source, &why);
 
+    if (!err && request->private.file)
+        err = pnd_extract_decrypt(source, &request->private, &why);
     if (!err && !request->list && !request->dir)
         err = pnd_extract_import(ctl, source, &why);
     else if (!err && !request->list)
@@ -130,9 +137,14 @@ static int extract(struct pnd_ctl *ctl, const struct request *request,
 int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv)
 {
     static const struct option options[] = {
-        {"output", required_argument, NULL, 'o'}, {"list", no_argument, NULL, 'l'},
-        {"force", no_argument, NULL, 'f'},        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},         {0}};
+        {"output", required_argument, NULL, 'o'},
+        {"list", no_argument, NULL, 'l'},
+        {"force", no_argument, NULL, 'f'},
+        {"private-key", required_argument, NULL, PRIVATE_KEY},
+        {"passphrase-file", required_argument, NULL, PASSPHRASE},
+        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {0}};
     struct request request = {0};
     struct pnd_extract_source *source;
     int option, code;
@@ -144,6 +156,10 @@ int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv)
             request.list = true;
         else if (option == 'f')
             request.force = true;
+        else if (option == PRIVATE_KEY)
+            request.private.file = optarg;
+        else if (option == PASSPHRASE)
+            request.private.passphrase_file = optarg;
         else if ((code = pnd_ctl_common_option(ctl, argv[0], option)) >= 0)
             return code;
     }
@@ -156,6 +172,7 @@ int pnd_verb_extract(struct pnd_ctl *ctl, int argc, char **argv)
         return pnd_ctl_fail("make room for the list of files: %s", strerror(errno));
     source->fd = -1;
     code = extract(ctl, &request, source);
+    pnd_extract_forget(source);
     pnd_guard_close(&source->fd);
     free(source);
     return code;

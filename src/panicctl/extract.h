@@ -14,6 +14,7 @@
 
 #include "facts/facts.h"
 #include "panicctl/panicctl.h"
+#include "panicctl/private_key.h"
 #include "wire/corefile.h"
 
 enum {
@@ -37,8 +38,9 @@ struct pnd_extract_file {
     uint64_t offset, length;         /* in the source, as stored */
     enum pnd_corefile_packing packing;
     bool log, encrypted;
-    bool info; /* not of the source: what place->info says */
-    bool key;  /* of an encrypted dump */
+    bool info;      /* not of the source: what place->info says */
+    bool key;       /* of an encrypted dump */
+    bool decrypted; /* as it is written, with place->key: no longer encrypted */
     enum pnd_extract_result result;
     uint64_t id;                /* of the dump that it became; 0: none */
     uint64_t bytes, damaged_at; /* written; where in the stored bytes the damage is */
@@ -57,6 +59,7 @@ struct pnd_extract_place {
     char format[PND_EXTRACT_FORMAT_CAP];     /* of a DUMP: for a person */
     enum pnd_corefile_generation generation; /* Apple's */
     char info[PND_EXTRACT_INFO_CAP];         /* FreeBSD: the text of info.0 */
+    struct pnd_decrypt_key key;              /* of files that are decrypted */
     unsigned file_count;
     struct pnd_extract_file files[PND_EXTRACT_FILES_CAP];
 };
@@ -103,6 +106,14 @@ void pnd_extract_header_facts(const struct pnd_extract_source *source,
 
 /* Does [offset, offset + bytes) end with FreeBSD's dump header, cleared or not? */
 bool pnd_extract_is_freebsd(int fd, uint64_t offset, uint64_t bytes);
+
+/* FreeBSD's encrypted dumps are decrypted from now on, and lose their key (extract_decrypt.c). The
+ * keys are forgotten with pnd_extract_forget().
+ *   @return PND_OK; PND_E_ARG there is no encrypted dump; as pnd_private_key_unwrap() and
+ *           pnd_ekcd_look() */
+int pnd_extract_decrypt(struct pnd_extract_source *source, const struct pnd_private_key *with,
+                        struct pnd_why *why);
+void pnd_extract_forget(struct pnd_extract_source *source);
 
 /* Copies all files of all dumps into @p dir, which is made if it is missing. One that is damaged
  * is no error here. With @p force, files that are there are replaced, but never the source.

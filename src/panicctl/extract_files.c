@@ -166,10 +166,12 @@ _Static_assert((int)PND_UNPACK_GZIP == (int)PND_COREFILE_GZIP &&
                "one is the other");
 
 /* Unpacks into the open file. @return what is no damage of the source */
-static int fill_file(struct target *target, struct pnd_extract_file *file)
+static int fill_file(struct target *target, const struct pnd_extract_place *place,
+                     struct pnd_extract_file *file)
 {
     struct pnd_unpack_job job = {.offset = file->offset,
                                  .length = file->length,
+                                 .key = file->decrypted ? &place->key : NULL,
                                  .packing = (enum pnd_unpack_packing)file->packing};
     struct pnd_unpack_sink sink = {.ctx = target, .write = take};
     struct pnd_why cause = {0};
@@ -216,7 +218,7 @@ static int extract_file(struct target *target, int dir_fd, const struct pnd_extr
         return pnd_why(target->why, errno == ENOSPC ? PND_E_NOSPACE : PND_E_SYS, errno, "create %s",
                        name);
     target->to = (struct pnd_sparse){.fd = fd, .holes = true};
-    err = file->info ? fill_info(target, place->info, file) : fill_file(target, file);
+    err = file->info ? fill_info(target, place->info, file) : fill_file(target, place, file);
     if (!err && file->result == PND_EXTRACT_COMPLETE)
         err = give_name(target, dir_fd, name, file->name);
     if (err || (file->result == PND_EXTRACT_INCOMPLETE && file->bytes == 0))
@@ -272,7 +274,7 @@ static int import_file(struct target *target, const struct pnd_extract_place *pl
     if (err)
         return err;
     target->to = (struct pnd_sparse){.fd = importer.stage.fd, .holes = true};
-    err = fill_file(target, file);
+    err = fill_file(target, place, file);
     if (!err && file->result == PND_EXTRACT_INCOMPLETE) {
         importer.dump.state = PND_DUMP_INCOMPLETE;
         snprintf(importer.dump.reason, sizeof(importer.dump.reason), "%.255s", file->reason.text);

@@ -46,10 +46,10 @@ static json_t *json_file(const struct pnd_extract_source *source, const char *di
 
     pnd_extract_path(path, source, dir, place, file);
     return json_pack(
-        "{s:s, s:b, s:I, s:I, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:s}", "name", file->name, "log",
-        file->log, "offset", (json_int_t)file->offset, "stored", (json_int_t)file->length,
-        "packing", packing_word(file->packing), "encrypted", file->encrypted, "path",
-        path[0] ? pnd_print_json_text(path) : json_null(), "id",
+        "{s:s, s:b, s:I, s:I, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:s}", "name", file->name,
+        "log", file->log, "offset", (json_int_t)file->offset, "stored", (json_int_t)file->length,
+        "packing", packing_word(file->packing), "encrypted", file->encrypted, "decrypted",
+        file->decrypted, "path", path[0] ? pnd_print_json_text(path) : json_null(), "id",
         file->id ? json_integer((json_int_t)file->id) : json_null(), "bytes",
         done ? json_integer((json_int_t)file->bytes) : json_null(), "complete",
         done ? json_boolean(file->result == PND_EXTRACT_COMPLETE) : json_null(), "damaged_at",
@@ -110,7 +110,9 @@ static void print_list(const struct pnd_extract_place *place)
         else
             printf("  %-24s%20" PRIu64 "  %s%s\n", file->name, file->length,
                    file->encrypted ? "" : packing_word(file->packing),
-                   file->encrypted ? "encrypted" : "");
+                   file->encrypted   ? "encrypted"
+                   : file->decrypted ? ", once decrypted"
+                                     : "");
     }
 }
 
@@ -129,6 +131,26 @@ static void print_made(const struct pnd_extract_source *source, const char *dir,
             printf("  %s: %s (%" PRIu64 " bytes)\n", pnd_print_name(name, path),
                    pnd_text_bytes(size, sizeof(size), file->bytes), file->bytes);
     }
+}
+
+static void warn_encrypted(const struct pnd_extract_source *source, const char *dir,
+                           const struct pnd_extract_place *place,
+                           const struct pnd_extract_file *file)
+{
+    const char *copied = dir || file->id ? "copied" : "stored";
+    char name[PND_PRINT_NAME_CAP];
+
+    if (place->kind == PND_EXTRACT_APPLE)
+        fprintf(stderr,
+                "panicctl: %s is encrypted (AEA) and can be read only with the private key to the "
+                "public one that was given to the machine; it is %s as it is\n",
+                file->name, copied);
+    else
+        fprintf(stderr,
+                "panicctl: %s is encrypted, and is %s as it is, with " KEY_NAME "; who has the "
+                "private key to the public one that was given to the machine types: panicctl "
+                "extract %s --private-key FILE\n",
+                file->name, copied, pnd_print_name(name, source->path));
 }
 
 /* What a person must know beside the files, on standard error. */
@@ -154,12 +176,7 @@ static void print_warnings(const struct pnd_extract_source *source, const char *
         } else if (file->reason.text[0]) {
             fprintf(stderr, "panicctl: %s: %s\n", file->name, file->reason.text);
         } else if (file->encrypted) {
-            fprintf(stderr,
-                    "panicctl: %s is encrypted%s and can be read only with the private key to "
-                    "the public one that was given to the machine%s; it is %s as it is\n",
-                    file->name, place->kind == PND_EXTRACT_APPLE ? " (AEA)" : "",
-                    place->kind == PND_EXTRACT_APPLE ? "" : ", by decryptcore(8), with " KEY_NAME,
-                    dir || file->id ? "copied" : "stored");
+            warn_encrypted(source, dir, place, file);
         }
     }
 }

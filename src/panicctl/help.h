@@ -87,6 +87,9 @@
     "  -d, --decompress    as it was before it was packed, or flattened\n"                         \
     "  -e, --elf           a Mach-O core as an ELF core, for gdb\n"                                \
     "  -f, --force         replace FILE if it is there\n"                                          \
+    "  --private-key PEM   decrypt it: FreeBSD's, with the key that came with it,\n"               \
+    "                      which is beside it, or in --key-blob FILE (key.N)\n"                    \
+    "  --passphrase-file F the private key's passphrase; default: asked for\n"                     \
     "  --json              one object: id, output, bytes, complete\n\n"                            \
     "Exit status: 0 (a warning, when the dump is incomplete); 1 the compressed data\n"             \
     "is damaged, and only what comes before that was written; 2 could not.\n"
@@ -102,9 +105,11 @@
     "                     dumps: each into a directory of its own in it\n"                         \
     "  -l, --list         only say what is there\n"                                                \
     "  -f, --force        replace files of the same names in DIR\n"                                \
+    "  --private-key PEM  decrypt FreeBSD's dump: the key to the public one that was\n"            \
+    "                     given to the machine. --passphrase-file F: its passphrase\n"             \
     "  --json             one object: source, output, places (with their files)\n\n"               \
-    "What is damaged is kept as far as it goes, as NAME.incomplete. Encrypted files\n"             \
-    "are copied as they are: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                       \
+    "What is damaged is kept as far as it goes, as NAME.incomplete. What stays\n"                  \
+    "encrypted is copied as it is: NAME.aea, or vmcore_encrypted.0 and key.0.\n\n"                 \
     "Exit status: 0; 1 there is no dump, or some of it is damaged; 2 could not.\n"
 
 #define PND_HELP_PACK                                                                              \

@@ -178,10 +178,12 @@ static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
                                                beside_json(ctl, &subject->view.dump)));
     if (json)
         json_object_update_new(
-            json, json_pack("{s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
-                            "seen", info->group.count ? pnd_group_json(&info->group) : json_null(),
-                            "open", command_json("debug", info, opens), "pack",
-                            command_json("pack", info, subject->row && !subject->view.arriving)));
+            json,
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
+                      "seen", info->group.count ? pnd_group_json(&info->group) : json_null(),
+                      "encrypted", pnd_encrypted_json(&info->encrypted, info->name), "open",
+                      command_json("debug", info, opens), "pack",
+                      command_json("pack", info, subject->row && !subject->view.arriving)));
     return pnd_print_json(json);
 }
 
@@ -198,6 +200,7 @@ static int gather(struct pnd_ctl *ctl, const char *what, struct pnd_info *info, 
         return err;
     pnd_subject_name(&info->subject, name, sizeof(name));
     pnd_debug_quote(info->name, sizeof(info->name), name);
+    pnd_encrypted_find(ctl, &info->subject, &info->encrypted);
     find_group(ctl, info);
     return PND_OK;
 }

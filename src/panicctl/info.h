@@ -6,6 +6,7 @@
 
 #include "panicctl/print.h"
 #include "panicctl/debug.h"
+#include "panicctl/encrypted.h"
 #include "panicctl/subject.h"
 #include "store/catalog_facts.h"
 
@@ -19,6 +20,7 @@ struct pnd_info {
     char machines[PND_INFO_MACHINES_MAX][64]; /* where else, the latest first */
     unsigned machine_count;                   /* of them, also those not named */
     char name[2 * PND_DEBUG_PATH_CAP];        /* of the dump, in a command; escaped */
+    struct pnd_encrypted encrypted;
 };
 
 /* @param all  nothing is left out for the sake of the screen */

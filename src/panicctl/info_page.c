@@ -345,6 +345,7 @@ static void print_file(const struct pnd_ctl *ctl, const struct pnd_info *info)
         print_received(dump);
     if (sha256[0])
         printf("  SHA-256    %s\n", sha256);
+    pnd_encrypted_print(&info->encrypted, info->name);
 }
 
 static void print_next(const struct pnd_info *info)

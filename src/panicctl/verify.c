@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/text.h"
+#include "panicctl/encrypted.h"
 #include "panicctl/print.h"
 #include "panicctl/subject.h"
 #include "store/catalog_facts.h"
@@ -107,9 +108,26 @@ static void mend_facts(struct pnd_ctl *ctl, const struct pnd_dump *dump,
     pnd_catalog_close(catalog);
 }
 
+/* What of a dump is encrypted, and its name in a command. */
+struct sealed {
+    struct pnd_encrypted encrypted;
+    char name[2 * PND_DEBUG_PATH_CAP];
+};
+
+static void find_sealed(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                        struct sealed *ret)
+{
+    char name[PND_DEBUG_PATH_CAP];
+
+    pnd_encrypted_find(ctl, subject, &ret->encrypted);
+    pnd_subject_name(subject, name, sizeof(name));
+    pnd_debug_quote(ret->name, sizeof(ret->name), name);
+}
+
 static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
                              const struct pnd_check *check, bool offset_known, const char *received)
 {
+    struct sealed sealed;
     const struct pnd_dump *dump = &subject->view.dump;
     struct pnd_dump_range ranges[PND_CHECK_MISSING_CAP];
     char path[sizeof(ctl->spool.path) + PND_SPOOL_NAME_CAP + 1];
@@ -120,8 +138,9 @@ static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject
             (struct pnd_dump_range){.start = check->missing[i].start, .end = check->missing[i].end};
     if (subject->row)
         snprintf(path, sizeof(path), "%s/%s", ctl->spool.path, dump->file);
+    find_sealed(ctl, subject, &sealed);
     return pnd_print_json(
-        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s?}", "id",
+        json_pack("{s:o, s:o, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:s, s:s?, s:o}", "id",
                   subject->row ? json_integer((json_int_t)dump->id) : json_null(), "path",
                   pnd_print_json_text(subject->row ? path : subject->path), "verdict",
                   verdicts[check->verdict], "reason", check->reason, "note", check->note, "format",
@@ -129,7 +148,8 @@ static int print_result_json(const struct pnd_ctl *ctl, const struct pnd_subject
                   (json_int_t)check->content_bytes, "offset",
                   corrupt ? json_integer((json_int_t)check->offset) : json_null(), "missing",
                   pnd_print_json_ranges(ranges, check->missing_count), "sha256", check->sha256,
-                  "sha256_received", received[0] ? received : NULL));
+                  "sha256_received", received[0] ? received : NULL, "encrypted",
+                  pnd_encrypted_json(&sealed.encrypted, sealed.name)));
 }
 
 static void print_result(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
@@ -137,6 +157,7 @@ static void print_result(const struct pnd_ctl *ctl, const struct pnd_subject *su
 {
     char name[PND_PRINT_NAME_CAP], bytes[PND_TEXT_BYTES_CAP];
     const struct pnd_dump *dump = &subject->view.dump;
+    struct sealed sealed;
 
     printf("%s: ", pnd_print_name(name, subject->row ? dump->file : subject->path));
     pnd_print_state(ctl, verdicts[check->verdict]);
@@ -162,6 +183,8 @@ static void print_result(const struct pnd_ctl *ctl, const struct pnd_subject *su
                pnd_text_bytes(bytes, sizeof(bytes), check->content_bytes), check->content_bytes);
     printf("  SHA-256    %s%s\n", check->sha256,
            strcmp(received, check->sha256) == 0 ? ", as received" : "");
+    find_sealed(ctl, subject, &sealed);
+    pnd_encrypted_print(&sealed.encrypted, sealed.name);
 }
 
 static int verify(struct pnd_ctl *ctl, struct pnd_subject *subject)

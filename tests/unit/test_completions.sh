@@ -50,7 +50,7 @@ offers "panicctl: a kind of machine" "arm64 x86_64" _panicctl panicctl bootargs 
 offers "panicctl: the systems of setup" "freebsd" _panicctl panicctl setup --for f
 offers "panicctl: the options of setup" "--paniclog-only --port" _panicctl panicctl setup --p
 offers "panicctl: the options of doctor" "--as-client --help --json --port" _panicctl panicctl doctor --
-offers "panicctl: the options of extract" "--force --help --json --list --output" \
+offers "panicctl: the options of extract" "--force --help --json --list --output --passphrase-file --private-key" \
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl extract "$dumps/co"
