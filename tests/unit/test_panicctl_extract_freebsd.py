@@ -133,19 +133,33 @@ def an_encrypted_and_packed_dump_is_named_for_both(place):
 @test
 def a_text_dump_is_a_tar(place):
     tar = bsd.textdump(ddb="db> bt\n", msgbuf=bsd.MSGBUF, panic="page fault", version=bsd.OS)
-    image = put(place, "dump.img", bsd.partition(tar, MIB, 512, 1, magic="FreeBSD Text Dump"))
-    found, = extract(place, image)
-    assert names(found) == ["info.0", "textdump.tar.0"] and "text dump" in found["format"], found
-    listed = subprocess.run(["tar", "tf", os.path.join(place.root, "out", "textdump.tar.0")],
-                            check=True, capture_output=True, text=True).stdout.split()
-    assert listed == ["ddb.txt", "msgbuf.txt", "panic.txt", "version.txt"], listed
+    for version in (1, 2, 3, 4):
+        image = put(place, "dump.img",
+                    bsd.partition(tar, MIB, 512, version, magic="FreeBSD Text Dump"))
+        found, = extract(place, image)
+        assert names(found) == ["info.0", "textdump.tar.0"], found
+        assert found["format"] == f"FreeBSD text dump, header version {version}", found
+        listed = subprocess.run(["tar", "tf", os.path.join(place.root, "out", "textdump.tar.0")],
+                                check=True, capture_output=True, text=True).stdout.split()
+        assert listed == ["ddb.txt", "msgbuf.txt", "panic.txt", "version.txt"], listed
+        got = place.json("verify", "out/textdump.tar.0")
+        assert (got["verdict"], got["format"]) == ("complete", "freebsd-textdump"), got
+
+
+def zstd(data):
+    if not shutil.which("zstd"):
+        return None
+    return subprocess.run(["zstd", "-c"], input=data, check=True, capture_output=True).stdout
 
 
 @test
 def what_was_taken_out_is_proved_whole_and_says_why_it_died(place):
     whole = bsd.minidump(pages=40)
     for packing, dump, word in ((0, whole, ""), (1, gzip.compress(whole), "gzip+"),
+                                (2, zstd(whole), "zstd+"),
                                 (0, bsd.textdump(msgbuf=bsd.MSGBUF, version=bsd.OS), "")):
+        if dump is None:
+            continue   # no zstd here
         kind = "Text" if dump[:9] != whole[:9] and not packing else "Kernel"
         image = put(place, "dump.img", bsd.partition(dump, MIB, packing=packing,
                                                      magic=f"FreeBSD {kind} Dump"))
