@@ -411,6 +411,12 @@ static void on_error(struct pnd_tftp_rx *rx, uint64_t now_ms)
     rx->last_ms = now_ms; /* the shorter wait begins here, however long the silence was */
 }
 
+/* No dump is under way that an answer to somebody's forged packet would end. */
+static bool may_hear_error(const struct pnd_tftp_rx *rx)
+{
+    return rx->phase == PND_RX_NEW || rx->phase == PND_RX_DONE || rx->phase == PND_RX_FAILED;
+}
+
 static bool looks_like_wrq(const uint8_t *dgram, size_t len)
 {
     return len >= 2 && dgram[0] == 0 && dgram[1] == PND_TFTP_WRQ;
@@ -447,7 +453,7 @@ int pnd_tftp_rx_datagram(struct pnd_tftp_rx *rx, const void *dgram, size_t len, 
     ret->count = 0;
     err = pnd_tftp_parse(dgram, len, &packet);
     if (err) {
-        if (rx->phase == PND_RX_NEW && looks_like_wrq(dgram, len))
+        if (may_hear_error(rx) && looks_like_wrq(dgram, len))
             add_error(ret, PND_TFTP_E_ILLEGAL,
                       err == PND_E_MODE ? "only mode octet is known here" : "malformed WRQ");
         rx->strays++;
@@ -462,7 +468,7 @@ int pnd_tftp_rx_datagram(struct pnd_tftp_rx *rx, const void *dgram, size_t len, 
         on_error(rx, now_ms);
         return PND_OK;
     case PND_TFTP_RRQ:
-        if (rx->phase == PND_RX_NEW)
+        if (may_hear_error(rx))
             add_error(ret, PND_TFTP_E_ACCESS, "this server takes crash dumps and gives nothing");
         rx->strays++;
         return PND_E_REFUSED;

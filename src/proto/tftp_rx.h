@@ -79,8 +79,8 @@ bool pnd_tftp_rx_may_go(const struct pnd_tftp_rx *rx, uint64_t now_ms);
 /* One datagram of this peer. @p ret->count is 0 when it draws nothing.
  *   @param now_ms  monotonic; may stand still, must not run backwards
  *   @return PND_OK; the codes of pnd_tftp_parse() for a packet that is none (it draws nothing,
- *           except that a WRQ which opens a session draws ERROR 4); PND_E_TYPE also for a packet
- *           only a server sends; PND_E_REFUSED an RRQ (ERROR 2, if it opens a session);
+ *           except that a WRQ draws ERROR 4 while no dump is under way); PND_E_TYPE also for a
+ *           packet only a server sends; PND_E_REFUSED an RRQ (ERROR 2, while no dump is under way);
  *           PND_E_LENGTH a block longer than agreed (it draws nothing); PND_E_RANGE a block or
  *           tsize beyond dump_bytes_max (ERROR 3; with a block, the session has failed);
  *           PND_E_FORMAT a file that is shorter than its tsize (ERROR 0; it has failed) */

@@ -118,6 +118,37 @@ static void what_does_not_begin_a_dump_is_refused_and_leaves_nothing(void)
     bench_close(&bench);
 }
 
+/* Who puts a file and then asks for one does so from the same port. */
+static void it_is_refused_also_where_a_dump_has_ended_and_never_during_one(void)
+{
+    struct tftp_bench bench;
+
+    bench_open(&bench);
+    bench_wrq(&bench, "core", "");
+    for (int live = 0; live < 2; live++) {
+        CHECK_STR(bench_request(&bench, PND_TFTP_RRQ, "core", "octet", ""), "");
+        CHECK_STR(bench_request(&bench, PND_TFTP_WRQ, "core", "netascii", ""), "");
+        CHECK_STR(bench_data(&bench, 1, 'a', 512), live ? "" : "ack 1");
+    }
+    CHECK_STR(bench_data(&bench, 2, 'b', 3), "");
+    CHECK_STR(bench_request(&bench, PND_TFTP_RRQ, "core", "octet", ""), "");
+    tftp_owner_tick(&bench.owner, bench.now_ms);
+    CHECK_STR(bench_reply(&bench), "ack 2");
+    CHECK_STR(bench_request(&bench, PND_TFTP_RRQ, "core", "octet", ""), "error 2");
+    CHECK_STR(bench_request(&bench, PND_TFTP_WRQ, "core", "netascii", ""), "error 4");
+    bench.now_ms += 5;
+    CHECK_STR(bench_data(&bench, 2, 'b', 3), "ack 2");
+    bench_check(&bench, TFTP_OWNER_COMPLETE, "a512b3");
+    bench_close(&bench);
+
+    bench_open(&bench);
+    bench.owner.fsync_fails = true;
+    bench_wrq(&bench, "core", "");
+    CHECK_STR(bench_end(&bench, 1, 'a', 5), "error 3");
+    CHECK_STR(bench_request(&bench, PND_TFTP_RRQ, "core", "octet", ""), "error 2");
+    bench_close(&bench);
+}
+
 static void a_lost_ack_is_said_again_when_its_block_is_repeated_also_after_a_restart(void)
 {
     struct tftp_bench bench;
@@ -460,6 +491,7 @@ int main(void)
     RUN(a_dump_of_whole_blocks_ends_with_an_empty_one_and_an_empty_dump_is_that_alone);
     RUN(the_options_are_granted_as_far_as_they_can_be);
     RUN(what_does_not_begin_a_dump_is_refused_and_leaves_nothing);
+    RUN(it_is_refused_also_where_a_dump_has_ended_and_never_during_one);
     RUN(a_lost_ack_is_said_again_when_its_block_is_repeated_also_after_a_restart);
     RUN(a_copy_that_follows_its_ack_at_once_draws_nothing);
     RUN(an_ack_is_repeated_by_time_at_growing_distances_and_not_for_ever);
