@@ -43,10 +43,17 @@ static int bind_patiently(struct pnd_server *server, enum pnd_service service, c
 static int bind_all(struct pnd_server *server, enum pnd_service service, struct pnd_why *why)
 {
     const struct pnd_config_addresses *addresses = &server->config.addresses;
+    uint16_t port = pnd_config_port(&server->config, service);
     int err = PND_OK;
 
-    if (pnd_config_port(&server->config, service) == 0)
+    if (port == 0)
         return PND_OK;
+    for (unsigned i = 0; i < service; i++)
+        if (pnd_config_port(&server->config, i) == port)
+            return pnd_why(why, PND_E_ARG, 0,
+                           "UDP port %u is to be for %s and for %s; %s chooses another", port,
+                           pnd_service(i)->name, pnd_service(service)->name,
+                           pnd_service(service)->port_option);
     for (unsigned i = 0; i < addresses->count && !err; i++)
         err = bind_patiently(server, service, addresses->at[i], why);
     return err;

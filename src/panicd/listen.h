@@ -11,7 +11,7 @@ struct pnd_server;
 /* Those that the service manager made, of whichever service; of a service for which it made none,
  * our own. Where that cannot be had, and it was not asked for, server->unheard says why.
  *   @return PND_OK; the codes of pnd_net_bind() and pnd_net_adopt(); PND_E_ARG a socket of the
- *           service manager's has a name that is no service's */
+ *           service manager's has a name that is no service's, or two services have one port */
 int pnd_listen_open(struct pnd_server *server, struct pnd_why *why);
 
 #endif

@@ -30,6 +30,7 @@
 enum {
     EXIT_CANNOT = 2,
     OPTION_NETDUMP_PORT = 256, /* behind all letters */
+    OPTION_TFTP_PORT,
     PORT_MAX = 65535,
     JOBS_PER_SLOT = 2, /* a write-back and an end */
     JOBS_SPARE = 64,
@@ -51,6 +52,7 @@ static const char usage[] =
     "  -a, --address ADDR  listen on this address (may be repeated; default: all)\n"
     "  -p, --port PORT     UDP port of Apple's protocol (default: 1069)\n"
     "      --netdump-port PORT  UDP port of FreeBSD's netdump (default: 20023; 0: none)\n"
+    "      --tftp-port PORT  UDP port of TFTP, 69 as a rule (default: 0, none)\n"
     "  -c, --config FILE   read panicd.conf(5) settings from FILE; SIGHUP reads it again\n"
     "  -v, --verbose       log more\n"
     "  -q, --quiet         log warnings and errors only\n"
@@ -107,6 +109,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"address", required_argument, NULL, 'a'},
         {"port", required_argument, NULL, 'p'},
         {"netdump-port", required_argument, NULL, OPTION_NETDUMP_PORT},
+        {"tftp-port", required_argument, NULL, OPTION_TFTP_PORT},
         {"config", required_argument, NULL, 'c'},
         {"verbose", no_argument, NULL, 'v'},
         {"quiet", no_argument, NULL, 'q'},
@@ -134,6 +137,10 @@ static int parse_options(int argc, char **argv, struct options *ret)
             break;
         case OPTION_NETDUMP_PORT:
             if (parse_port(optarg, PND_SERVICE_NETDUMP, ret))
+                return 1 + EXIT_CANNOT;
+            break;
+        case OPTION_TFTP_PORT:
+            if (parse_port(optarg, PND_SERVICE_TFTP, ret))
                 return 1 + EXIT_CANNOT;
             break;
         case 'c':

@@ -19,6 +19,7 @@ enum pnd_protocol_id {
     PND_PROTOCOL_KDP = 1,     /* as Apple's client speaks it */
     PND_PROTOCOL_EXT = 2,     /* with the extension */
     PND_PROTOCOL_NETDUMP = 3, /* FreeBSD's */
+    PND_PROTOCOL_TFTP = 4,
     PND_PROTOCOLS,
 };
 
@@ -26,6 +27,7 @@ enum pnd_protocol_id {
 enum pnd_service {
     PND_SERVICE_KDP, /* Apple's protocol, and its extension */
     PND_SERVICE_NETDUMP,
+    PND_SERVICE_TFTP,
     PND_SERVICES,
 };
 
@@ -108,7 +110,8 @@ struct pnd_protocol {
     uint64_t (*last_ms)(const struct pnd_session *session);
 };
 
-extern const struct pnd_protocol pnd_protocol_kdp, pnd_protocol_ext, pnd_protocol_netdump;
+extern const struct pnd_protocol pnd_protocol_kdp, pnd_protocol_ext, pnd_protocol_netdump,
+    pnd_protocol_tftp;
 
 /* @return NULL: there is none of this number */
 const struct pnd_protocol *pnd_protocol(unsigned id);

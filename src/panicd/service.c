@@ -19,6 +19,9 @@ static const struct pnd_service_is services[PND_SERVICES] = {
                              .port_option = "--netdump-port",
                              .port = PND_NETDUMP_PORT,
                              .protocol = PND_PROTOCOL_NETDUMP},
+    [PND_SERVICE_TFTP] = {.name = "tftp",
+                          .port_option = "--tftp-port",
+                          .protocol = PND_PROTOCOL_TFTP},
 };
 
 const struct pnd_service_is *pnd_service(enum pnd_service service)

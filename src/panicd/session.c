@@ -5,6 +5,7 @@ static const struct pnd_protocol *const protocols[PND_PROTOCOLS] = {
     [PND_PROTOCOL_KDP] = &pnd_protocol_kdp,
     [PND_PROTOCOL_EXT] = &pnd_protocol_ext,
     [PND_PROTOCOL_NETDUMP] = &pnd_protocol_netdump,
+    [PND_PROTOCOL_TFTP] = &pnd_protocol_tftp,
 };
 
 const struct pnd_protocol *pnd_protocol(unsigned id)

@@ -12,6 +12,7 @@
 #include "proto/ext_rx.h"
 #include "proto/kdp_rx.h"
 #include "proto/netdump_rx.h"
+#include "proto/tftp_rx.h"
 
 enum { PND_SESSION_SAVED_CAP = 120 }; /* saved_bytes of no protocol is more */
 
@@ -21,6 +22,7 @@ struct pnd_session {
         struct pnd_kdp_rx kdp;
         struct pnd_ext_rx ext;
         struct pnd_netdump_rx netdump;
+        struct pnd_tftp_rx tftp;
     };
 };
 

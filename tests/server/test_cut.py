@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """panicd killed before its file operation or packet k, for every k of a small dump, and started
-again: the dump completes, byte for byte, once. The same for a dump that its sender leaves, and that
-another one takes up, and for one of FreeBSD's, with what lies beside it."""
+again: the dump completes, byte for byte, once. The same over TFTP, for a dump that its sender leaves,
+and that another one takes up, and for one of FreeBSD's, with what lies beside it."""
 import concurrent.futures
 import os
 import subprocess
@@ -12,6 +12,7 @@ import time
 from ext import NOW, ExtSender
 from kdp import Panicd, Sender, Tap
 from netdump import BLOCK, KDH, KEY, Client, header
+from tftp import Put, TftpServer
 
 SHIM = sys.argv[1]
 CONTENT = bytes(range(256)) * 9  # two DATA blocks, a SEEK between them, one DATA behind it
@@ -31,18 +32,50 @@ def transfer(sender):
 WANT = CONTENT.ljust(HOLE, b'\0') + CONTENT[:700]
 
 
-def check(panicd):
+class Kdp:
+    want = WANT
+    server = Panicd
+
+    @staticmethod
+    def sender(panicd):
+        return Sender(panicd.port, rto=0.03, patience=40)
+
+    @staticmethod
+    def transfer(sender):
+        transfer(sender)
+
+
+class Tftp:
+    """A block at a time."""
+    want = CONTENT
+    server = TftpServer
+    options = {}
+
+    @staticmethod
+    def sender(panicd):
+        return Put(panicd.tftp_port, rto=0.03, patience=40)
+
+    @classmethod
+    def transfer(cls, sender):
+        sender.put('core-cut', CONTENT, **cls.options)
+
+
+class TftpWindows(Tftp):
+    options = {'blksize': 300, 'windowsize': 3, 'tsize': len(CONTENT)}
+
+
+def check(panicd, want):
     rows = panicd.settled(1)
     assert len(rows) == 1, rows
     assert rows[0]['state'] == 'complete', rows
     assert rows[0]['name'] == 'core-cut', rows
     assert panicd.files() == [rows[0]['file']], (panicd.files(), rows)
-    assert panicd.read(rows[0]['file']) == WANT
+    assert panicd.read(rows[0]['file']) == want
 
 
-def one_cut(k):
-    panicd = Panicd(config='[receive]\nslots = 16\n[policy]\nfloor = 0\n')
-    sender = Sender(panicd.port, rto=0.03, patience=40)
+def one_cut(k, how):
+    panicd = how.server(config='[receive]\nslots = 16\n[policy]\nfloor = 0\n')
+    sender = how.sender(panicd)
     kills = 0
 
     def revive():
@@ -58,7 +91,7 @@ def one_cut(k):
     try:
         panicd.start(env={'LD_PRELOAD': SHIM, 'PND_CUT_AT': str(k)}, wait=False)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            done = pool.submit(transfer, sender)
+            done = pool.submit(how.transfer, sender)
             while not done.done():
                 revive()
                 time.sleep(0.005)
@@ -67,7 +100,7 @@ def one_cut(k):
         while True:  # it may still be cut while it checks: then the check starts anew
             try:
                 revive()
-                check(panicd)
+                check(panicd, how.want)
                 break
             except (AssertionError, RuntimeError, OSError, subprocess.CalledProcessError):
                 time.sleep(0.2)  # one that is being killed has not ended yet
@@ -82,14 +115,14 @@ def one_cut(k):
         panicd.remove()
 
 
-def counted():
-    report = Panicd()
+def counted(how):
+    report = how.server()
     path = report.directory + '.count'
     report.start(env={'LD_PRELOAD': SHIM, 'PND_CUT_REPORT': path})
-    sender = Sender(report.port)
-    transfer(sender)
+    sender = how.sender(report)
+    how.transfer(sender)
     sender.close()
-    check(report)
+    check(report, how.want)
     assert report.stop() == 0
     with open(path) as f:
         count = int(f.read())
@@ -98,14 +131,24 @@ def counted():
     return count
 
 
-def every_cut():
-    """a server killed before any operation k of a small dump completes the dump after a restart"""
-    count = counted()
+def cut_everywhere(how):
+    count = counted(how)
     assert count > 30, count
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        killed = sum(pool.map(one_cut, range(1, count + MARGIN + 1)))
+        killed = sum(pool.map(lambda k: one_cut(k, how), range(1, count + MARGIN + 1)))
     print('# %d operations, killed %d times' % (count, killed))
     assert killed > count * 3 // 4, (killed, count)
+
+
+def every_cut():
+    """a server killed before any operation k of a small dump completes the dump after a restart"""
+    cut_everywhere(Kdp)
+
+
+def every_cut_of_tftp():
+    """so it does with a file that comes by TFTP, a block at a time, and in windows"""
+    cut_everywhere(Tftp)
+    cut_everywhere(TftpWindows)
 
 
 LEFT = bytes(range(1, 251)) * 32   # 8000
@@ -302,6 +345,7 @@ def every_cut_of_a_netdump():
 if __name__ == '__main__':
     tap = Tap()
     tap.run(every_cut)
+    tap.run(every_cut_of_tftp)
     tap.run(every_cut_of_a_dump_that_is_left)
     tap.run(every_cut_of_a_netdump)
     sys.exit(tap.done())

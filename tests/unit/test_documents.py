@@ -8,7 +8,7 @@ import sys
 
 ROOT = pathlib.Path(sys.argv[1])
 CODE = ("src", "include", "machine", "examples", "tests", "bench", "tools", "linux", "data")
-CLAUSE = re.compile(r"#((?:kdp|netdump|freebsd|linux)-\d+(?:\.\d+)?[a-z]?)\b")
+CLAUSE = re.compile(r"#((?:kdp|netdump|tftp|freebsd|linux|streams)-\d+(?:\.\d+)?[a-z]?)\b")
 COUNT = FAILED = 0
 
 
