@@ -103,7 +103,7 @@ complete -c panicctl -n '__fish_seen_subcommand_from receive' -l tls-key -r -F -
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l clients -r -F -d 'Who signs the certificates of senders'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l senders -x -d 'At a time'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l idle -x -d 'Who is silent for so long has gone'
-complete -c panicctl -n '__fish_seen_subcommand_from setup' -l for -x -a 'macos freebsd linux' -d 'What it runs'
+complete -c panicctl -n '__fish_seen_subcommand_from setup' -l for -x -a 'macos freebsd linux tftp' -d 'What it runs'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l server -x -d 'Who receives'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l interface -x -d 'To send with'
 complete -c panicctl -n '__fish_seen_subcommand_from setup' -l port -x -d 'UDP port'

@@ -55,6 +55,10 @@ int pnd_doctor_run(char *const argv[], char **ret);
 /* The directory as a command takes it: quoted, and whole or "DIR", as root will type it. */
 const char *pnd_doctor_operand(const char *path, char ret[PND_DOCTOR_OPERAND_CAP]);
 
+/* What the server listens for on this port, as in panicd(8). @return NULL: for nothing, or nobody
+ * says so; valid as long as doctor->server is */
+const char *pnd_doctor_protocol(const struct pnd_doctor *doctor, uint16_t port);
+
 /* The checks, in the order in which they are made: each may use what those before found. */
 void pnd_doctor_server(struct pnd_doctor *doctor);    /* fills in server, pid, uid, port */
 void pnd_doctor_port(struct pnd_doctor *doctor);      /* another program on it? */

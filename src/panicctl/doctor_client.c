@@ -159,7 +159,8 @@ static void look_here(struct pnd_doctor *doctor, const struct trip *trip, const 
 void pnd_doctor_client(struct pnd_doctor *doctor)
 {
     static struct trip trip;
-    char ip[PND_ADDRESS_CAP], told[PND_DOCTOR_TEXT_CAP];
+    char ip[PND_ADDRESS_CAP], told[PND_DOCTOR_TEXT_CAP], name[PND_PRINT_NAME_CAP];
+    const char *protocol;
     struct pnd_client_stats stats;
     struct pnd_why why = {0};
     uint64_t start_us;
@@ -170,6 +171,15 @@ void pnd_doctor_client(struct pnd_doctor *doctor)
     if (parse(doctor, &trip.server, &why)) {
         pnd_doctor_add(doctor, check, PND_DOCTOR_FAIL, "panicctl doctor --as-client 10.0.40.2",
                        "%s", why.text);
+        return;
+    }
+    protocol = pnd_doctor_protocol(doctor, trip.server.port);
+    if (protocol && strcmp(protocol, "kdp") != 0) {
+        pnd_doctor_add(doctor, check, PND_DOCTOR_WARN,
+                       strcmp(protocol, "tftp") == 0 ? "panicctl setup --for tftp has commands"
+                                                     : "",
+                       "UDP port %u is for %s, which is not what is sent for a test",
+                       trip.server.port, pnd_print_name(name, protocol));
         return;
     }
     pnd_test_dump_init(&trip.dump, "panicctl doctor");

@@ -19,6 +19,7 @@
 #include "panicctl/print.h"
 #include "panicctl/socket.h"
 #include "wire/kdp.h"
+#include "wire/tftp.h"
 
 enum { SOCKETS_MAX = 16, COMM_CAP = 64, INODE_FIELD = 9 /* the first is 0 */ };
 
@@ -40,20 +41,17 @@ static const char *start_command(const struct pnd_doctor *doctor, char *ret, siz
     return ret;
 }
 
-/* For which protocol it listens on the port that is asked about. */
-static bool is_apples(const struct pnd_doctor *doctor)
+const char *pnd_doctor_protocol(const struct pnd_doctor *doctor, uint16_t port)
 {
     const json_t *at;
     size_t i;
 
     json_array_foreach(json_object_get(doctor->server, "listening"), i, at)
     {
-        const char *protocol = json_string_value(json_object_get(at, "protocol"));
-
-        if (json_integer_value(json_object_get(at, "port")) == doctor->port && protocol)
-            return strcmp(protocol, "kdp") == 0;
+        if (json_integer_value(json_object_get(at, "port")) == port)
+            return json_string_value(json_object_get(at, "protocol"));
     }
-    return true;
+    return NULL;
 }
 
 /* The first port on which the server listens for Apple's protocol. */
@@ -108,7 +106,9 @@ static void note_server(struct pnd_doctor *doctor)
                        text, (long)doctor->pid);
     else
         pnd_doctor_add(
-            doctor, "server", PND_DOCTOR_FAIL, "start it with --port, or take the port that it has",
+            doctor, "server", PND_DOCTOR_FAIL,
+            doctor->port == PND_TFTP_PORT ? "panicctl setup --for tftp says how to listen for TFTP"
+                                          : "start it with --port, or take the port that it has",
             "panicd listens on port %u, not on %u", first_port(doctor->server), doctor->port);
 }
 
@@ -270,7 +270,9 @@ static void add_stranger(struct pnd_doctor *doctor, const struct holder *holder)
 
 void pnd_doctor_port(struct pnd_doctor *doctor)
 {
+    const char *protocol = pnd_doctor_protocol(doctor, doctor->port);
     unsigned own = 0, strangers = 0, unknown = 0;
+    char name[PND_PRINT_NAME_CAP];
     struct holders holders;
     const json_t *at;
     size_t j;
@@ -295,7 +297,10 @@ void pnd_doctor_port(struct pnd_doctor *doctor)
     }
     if (strangers)
         return;
-    if (doctor->server && doctor->port != PND_KDP_PORT && is_apples(doctor))
+    if (protocol && strcmp(protocol, "kdp") != 0)
+        pnd_doctor_add(doctor, "port", PND_DOCTOR_OK, "", "UDP port %u, for %s", doctor->port,
+                       pnd_print_name(name, protocol));
+    else if (doctor->server && doctor->port != PND_KDP_PORT)
         pnd_doctor_add(doctor, "port", doctor->port_given ? PND_DOCTOR_OK : PND_DOCTOR_WARN, "",
                        "UDP port %u: every sender has to be told, with panicd_port=%u",
                        doctor->port, doctor->port);
@@ -331,6 +336,8 @@ void pnd_doctor_services(struct pnd_doctor *doctor)
     size_t i;
 
     add_unheard(doctor);
+    if (doctor->port_given)
+        return;
     json_array_foreach(json_object_get(doctor->server, "listening"), i, at)
     {
         const char *protocol = json_string_value(json_object_get(at, "protocol"));

@@ -215,14 +215,15 @@
 #define PND_HELP_SETUP                                                                             \
     "Prints what to type on the machine that may panic, step by step: what to check\n"             \
     "after each, how to undo it, and why. It does nothing itself.\n\n"                             \
-    "  --for SYSTEM       macos, freebsd or linux\n"                                               \
+    "  --for SYSTEM       macos, freebsd, linux; tftp: whatever sends so, boot loaders,\n"         \
+    "                     routers, small systems\n"                                                \
     "  --server IP        who receives: an address of this machine; --port N\n"                    \
     "  --interface NAME   what the other machine sends with, a wired interface there;\n"           \
     "                     linux: only when it is not the one of the route\n"                       \
     "  --release R        macOS 10.5 to 15 (default 15), FreeBSD 12 to 14\n"                       \
     "  --arch ARCH        a Mac: x86_64 (Intel) or arm64; default: both\n"                         \
-    "  --client IP        freebsd: the address that it sends from\n"                               \
-    "  --gateway IP       freebsd: the router between the two\n"                                   \
+    "  --client IP        freebsd, tftp: the address that it sends from\n"                         \
+    "  --gateway IP       freebsd, tftp: the router between the two\n"                             \
     "  --on-nmi           macos, linux: an NMI dumps, too\n"                                       \
     "  --paniclog-only    macos: send the panic log, no memory\n"                                  \
     "  --local            macos: a core on its own disk; without --server, only that\n"            \

@@ -165,8 +165,10 @@ static const char *wrong_operand(const struct ask *ask)
                "--interface en0";
     if (!want->server && !want->local)
         return "say who receives: --server 10.0.40.2, an address of this machine";
-    /* a Linux machine has a route, and one program that finds what it leads to */
-    if (want->server && !want->interface && strcmp(ask->system, "linux") != 0)
+    /* a Linux machine has a route, and one program that finds what it leads to; so has, perhaps,
+     * what sends by TFTP */
+    if (want->server && !want->interface && strcmp(ask->system, "linux") != 0 &&
+        strcmp(ask->system, "tftp") != 0)
         return "say which interface the machine that may panic sends with: --interface en0";
     return NULL;
 }
@@ -259,7 +261,11 @@ static const struct {
     const char *name;
     const char *(*steps)(const struct pnd_setup_want *want, struct pnd_setup *ret);
 } systems[] = {
-    {"macos", pnd_setup_macos}, {"freebsd", pnd_setup_freebsd}, {"linux", pnd_setup_linux}};
+    {"macos", pnd_setup_macos},
+    {"freebsd", pnd_setup_freebsd},
+    {"linux", pnd_setup_linux},
+    {"tftp", pnd_setup_tftp},
+};
 
 static int run(const struct pnd_ctl *ctl, const struct ask *ask, struct pnd_setup *setup)
 {
@@ -269,7 +275,7 @@ static int run(const struct pnd_ctl *ctl, const struct ask *ask, struct pnd_setu
     while (i < sizeof(systems) / sizeof(*systems) && strcmp(systems[i].name, ask->system) != 0)
         i++;
     if (i == sizeof(systems) / sizeof(*systems))
-        return pnd_ctl_misused("setup", "--for takes macos, freebsd or linux");
+        return pnd_ctl_misused("setup", "--for takes macos, freebsd, linux or tftp");
     if (!wrong)
         wrong = systems[i].steps(&ask->want, setup);
     if (wrong)
@@ -314,7 +320,7 @@ int pnd_verb_setup(struct pnd_ctl *ctl, int argc, char **argv)
         return pnd_ctl_misused(argv[0], "setup takes options, not \"%s\"", argv[optind]);
     if (!ask.system)
         return pnd_ctl_misused(argv[0], "say what the machine that may panic runs: --for macos, "
-                                        "freebsd or linux");
+                                        "freebsd or linux; or how it sends: --for tftp");
     setup = calloc(1, sizeof(*setup));
     if (!setup)
         return pnd_ctl_fail("out of memory");

@@ -52,5 +52,6 @@ void pnd_setup_add_doctor(struct pnd_setup *setup, const struct pnd_setup_want *
 const char *pnd_setup_macos(const struct pnd_setup_want *want, struct pnd_setup *ret);
 const char *pnd_setup_freebsd(const struct pnd_setup_want *want, struct pnd_setup *ret);
 const char *pnd_setup_linux(const struct pnd_setup_want *want, struct pnd_setup *ret);
+const char *pnd_setup_tftp(const struct pnd_setup_want *want, struct pnd_setup *ret);
 
 #endif

@@ -262,7 +262,7 @@ def test_other_protocols():
     with panicd(netdump_port=None) as server:
         assert doctor(server, code=0)['firewall'][0] == 'ok'
         found = doctor(server, '--port', '20023', code=0)
-        assert found['port'] == ('ok', 'UDP port 20023', ''), found
+        assert found['port'] == ('ok', 'UDP port 20023, for netdump', ''), found
         with rules('table ip t { chain c { type filter hook input priority 0; '
                    'udp dport 20023 drop; } }'):
             found = doctor(server, code=1)['firewall']
@@ -273,6 +273,28 @@ def test_other_protocols():
             server.start()
             found = doctor(server, code=0)['services']
             assert found[0] == 'warn' and 'netdump' in found[1] and '20023' in found[1], found
+
+
+def test_tftp():
+    """the port of TFTP is looked at as well, and when it is asked about, alone"""
+    with panicd() as server:
+        found = doctor(server, '--port', '69', code=1)
+        assert 'not on 69' in found['server'][1] and 'setup --for tftp' in found['server'][2], found
+    with panicd(args=['--tftp-port', '69']) as server:
+        found = doctor(server, '--as-client', HERE, code=0)
+        assert found['port'][1] == 'UDP port 1069' and found['as client'][0] == 'ok', found
+        found = doctor(server, '--port', '69', code=0)
+        assert found['port'] == ('ok', 'UDP port 69, for tftp', ''), found['port']
+        found = doctor(server, '--as-client', f'{HERE}:69', code=0)['as client']
+        assert found[0] == 'warn' and 'for tftp' in found[1], found
+        assert server.files() == [], server.files()
+        with rules('table inet f { chain i { %s accept; udp dport 69 drop; } }' % HOOK):
+            found = doctor(server, code=1)['firewall']
+            assert found[0] == 'fail' and 'port 69 is dropped' in found[1], found
+            assert doctor(server, '--port', '1069', code=0)['firewall'][0] == 'ok'
+            assert doctor(server, '--port', '69', code=1)['firewall'][0] == 'fail'
+            run('sh', '-c', found[2])
+            assert doctor(server, code=0)['firewall'][0] == 'ok'
 
 
 def test_loopback_only():

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Files that come by TFTP: from the clients that people have, and from one that does what each of
-the others may do. `PND_TFTP_LARGE=1` adds files above 4 GiB (two minutes, and 9 GB of disk)."""
+the others may do. `PND_TFTP_LARGE=1` adds files above 4 GiB (some minutes, and 9 GB of disk)."""
 import hashlib
 import os
 import shutil

@@ -216,14 +216,44 @@ def prints_options_that_panicdump_has(place):
     assert set(known) == {"arm", "status", "test"}
 
 
+# ---- TFTP ----
+
+
+def tftp(*args):
+    return setup("--for", "tftp", "--server", "10.0.40.2", *args)
+
+
+@test
+def tells_boot_loaders_routers_and_clients_of_tftp(place):
+    told = commands(tftp())
+    assert "panicd-tftp.socket" in told[0] and "doctor --port 69" in told[1], told
+    for line in ("curl --tftp-blksize 1428 -T dump tftp://10.0.40.2:69/dump",
+                 "busybox tftp -p -b 1428 -l dump -r dump 10.0.40.2 69",
+                 "setenv serverip 10.0.40.2", "exception dump 10.0.40.2"):
+        assert line in "\n".join(told).splitlines(), line
+    assert "tftpdstp" not in json.dumps(told) and "gatewayip" not in json.dumps(told)
+
+
+@test
+def tells_them_another_port_where_that_can_be_told(place):
+    answer = tftp("--port", "6969", "--client", "10.0.40.9", "--gateway", "10.0.40.1")
+    told = "\n".join(commands(answer)).splitlines()
+    assert "exception dump" not in json.dumps(told) and "panicd-tftp" not in json.dumps(told)
+    assert "tftp-port = 6969" in answer["steps"][0]["how"]
+    for line in ("setenv tftpdstp 6969", "setenv ipaddr 10.0.40.9", "setenv gatewayip 10.0.40.1",
+                 "sudo panicctl doctor --port 6969"):
+        assert line in told, line
+
+
 # ---- all ----
 
 
 def every_system():
     for system, more in (("macos", []), ("macos", ["--local"]), ("macos", ["--on-nmi"]),
                          ("freebsd", FROM), ("freebsd", [*FROM, "--gateway", "10.0.40.1"]),
-                         ("linux", []), ("linux", ["--on-nmi"])):
-        yield ["--for", system, *TO, *more]
+                         ("linux", []), ("linux", ["--on-nmi"]), ("tftp", []),
+                         ("tftp", ["--port", "6969"])):
+        yield ["--for", system, *(TO[:2] if system == "tftp" else TO), *more]
 
 
 @test
@@ -268,7 +298,11 @@ def prints_for_people_what_it_gives_to_programs(place):
 def says_what_is_missing_and_what_to_type(place):
     for args, why in (
             ([], "--for macos, freebsd or linux"),
-            (["--for", "beos", *TO], "macos, freebsd or linux"),
+            (["--for", "beos", *TO], "macos, freebsd, linux or tftp"),
+            (["--for", "tftp"], "--server 10.0.40.2"),
+            (["--for", "tftp", *TO], "--interface is for"),
+            (["--for", "tftp", *TO[:2], "--release", "6"], "--release is for"),
+            (["--for", "tftp", *TO[:2], "--stay"], "up to the sender"),
             (["--for", "macos"], "--server 10.0.40.2"),
             (["--for", "macos", "--server", "10.0.40.2"], "--interface en0"),
             (["--for", "macos", "--server", "host", "--interface", "en0"], "four decimal"),
