@@ -137,9 +137,9 @@ class Put:
 class TftpServer(Panicd):
     """panicd that takes dumps by TFTP, too."""
 
-    def __init__(self, *args, **more):
+    def __init__(self, *args, tftp_port=None, **more):
         super().__init__(*args, **more)
-        self.tftp_port = free_port()
+        self.tftp_port = tftp_port or free_port()
         self.args += ['--tftp-port', str(self.tftp_port)]
 
     def one(self, timeout=30):
