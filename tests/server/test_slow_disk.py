@@ -9,8 +9,10 @@ import sys
 import time
 
 from ext import NOW, ExtSender
-from kdp import ACK, DATA, GaveUp, Panicd, Sender, Tap, packet
+from kdp import ACK, DATA, GaveUp, Sender, Tap, packet
 from netdump import SEND, VMCORE, Client
+from tftp import ACK as TFTP_ACK
+from tftp import Put, TftpServer
 
 SHIM = sys.argv[1]
 MIB = 1 << 20
@@ -20,7 +22,7 @@ FIRST = os.urandom(WRITE_BACK + MIB)
 LAST = os.urandom(1406)
 
 
-class SlowDisk(Panicd):
+class SlowDisk(TftpServer):
     """Write-back that was started does not end before the disk is let go."""
 
     def __enter__(self):
@@ -133,7 +135,37 @@ def netdump_waits():
         assert panicd.read(row['file']) == content * (sends + 1)
 
 
-ALL = [old_sender_waits, others_go_on, killed_meanwhile, netdump_waits]
+def tftp_waits():
+    """a client of TFTP hears the ACK of its last window when the disk has caught up, and no older"""
+    with SlowDisk() as panicd:
+        client = Put(panicd.tftp_port, rto=1.5)
+        client.open('core-tftp', blksize=65464, windowsize=16)
+        end = None
+
+        def read(at, length):
+            some = FIRST[at // 7919 % MIB:][:length]
+            return some if end is None or at + length <= end else some[:max(end - at, 0)]
+        held, moved = 0, True
+        while moved:
+            held, last, moved = client.go(read, held, None)
+            assert held * client.size < 400 * MIB
+        assert held * client.size > 32 * MIB, held
+        assert client.go(read, held, None)[2] is False  # it repeats, and hears no more than before
+        panicd.catch_up()
+        held += client.window
+        assert client.receive(5) == (TFTP_ACK, struct.pack('>H', client.number(held)))
+        end = held * client.size + 3 * MIB
+        while held != last:
+            held, last, _ = client.go(read, held, last)
+        client.close()
+        panicd.settled(1)
+        with open(os.path.join(panicd.directory, 'core-tftp'), 'rb') as f:
+            for at in range(0, end, client.size):
+                assert f.read(client.size) == read(at, client.size), at
+            assert f.read(1) == b''
+
+
+ALL = [old_sender_waits, others_go_on, killed_meanwhile, netdump_waits, tftp_waits]
 
 if __name__ == '__main__':
     tap = Tap()
