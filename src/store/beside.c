@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/beside.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -147,4 +148,84 @@ void pnd_beside_rename(const struct pnd_spool *spool, const char *from, const ch
     for (unsigned i = 0; i < PND_BESIDE_COUNT; i++)
         (void)pnd_spool_rename_noreplace(spool->dir_fd, pnd_beside_name(from, i, old),
                                          pnd_beside_name(to, i, new));
+}
+
+static bool is_same(const struct pnd_spool *spool, const char *one, const char *two)
+{
+    struct stat a, b;
+
+    return fstatat(spool->dir_fd, one, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+           fstatat(spool->dir_fd, two, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+static bool is_there(const struct pnd_spool *spool, const char *file)
+{
+    return faccessat(spool->dir_fd, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT;
+}
+
+int pnd_beside_link(const struct pnd_spool *spool, const char *from, const char *to)
+{
+    char old[PND_SPOOL_NAME_CAP], new[PND_SPOOL_NAME_CAP];
+
+    for (unsigned i = 0; i < PND_BESIDE_COUNT;
+         i++) /* also of what there is none: it would be its */
+        if (is_there(spool, pnd_beside_name(to, i, new)) &&
+            !is_same(spool, pnd_beside_name(from, i, old), new))
+            return PND_E_EXISTS;
+    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++) {
+        pnd_beside_name(from, i, old);
+        pnd_beside_name(to, i, new);
+        if (linkat(spool->dir_fd, old, spool->dir_fd, new, 0) == 0 || errno == ENOENT ||
+            errno == EEXIST)
+            continue;
+        if ((errno != EPERM && errno != EOPNOTSUPP) ||
+            pnd_spool_rename_noreplace(spool->dir_fd, old, new) < 0)
+            return errno == ENOSPC || errno == EDQUOT ? PND_E_NOSPACE : PND_E_SYS;
+    }
+    return PND_OK;
+}
+
+/* NAME of NAME.kdh or NAME.key. @return its length */
+static size_t stem_len(const char *file)
+{
+    size_t len = strlen(file);
+
+    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++)
+        if (ends_in(file, len, suffixes[i]))
+            return len - strlen(suffixes[i]);
+    return len;
+}
+
+static bool has_dump(const struct pnd_spool *spool, const char *file)
+{
+    static const char *const forms[] = {"", ".part", ".incomplete"};
+    char name[PND_SPOOL_NAME_CAP + sizeof(".incomplete")];
+
+    for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+        snprintf(name, sizeof(name), "%.*s%s", (int)stem_len(file), file, forms[i]);
+        if (is_there(spool, name))
+            return true;
+    }
+    return false;
+}
+
+void pnd_beside_sweep(const struct pnd_spool *spool)
+{
+    int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    struct stat st;
+
+    if (!dir) {
+        pnd_guard_close(&fd);
+        return;
+    }
+    while ((entry = readdir(dir))) {
+        if (strlen(entry->d_name) < PND_SPOOL_NAME_CAP && pnd_beside_is(entry->d_name) &&
+            fstatat(spool->dir_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && st.st_nlink > 1 && !has_dump(spool, entry->d_name))
+            unlinkat(spool->dir_fd, entry->d_name, 0);
+    }
+    closedir(dir);
 }

@@ -44,6 +44,14 @@ int pnd_beside_read(const struct pnd_spool *spool, const char *file, enum pnd_be
 /* All that there are go. @return PND_OK, also when there was none; PND_E_SYS */
 int pnd_beside_remove(const struct pnd_spool *spool, const char *file, struct pnd_why *why);
 
+/* The dump is about to be called @p to: they have both names until pnd_beside_remove(@p from), so
+ * that a kill in between loses none. Where files cannot have two names they are renamed.
+ *   @return PND_OK; PND_E_EXISTS something else has such a name; PND_E_NOSPACE; PND_E_SYS */
+int pnd_beside_link(const struct pnd_spool *spool, const char *from, const char *to);
+
+/* What a kill in between has left: other names of files that lie beside a dump, with no dump. */
+void pnd_beside_sweep(const struct pnd_spool *spool);
+
 /* The dump is called @p to by now: so are they. Errors cost nothing but the way to them. */
 void pnd_beside_rename(const struct pnd_spool *spool, const char *from, const char *to);
 

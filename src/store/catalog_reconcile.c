@@ -14,6 +14,7 @@
 #include "store/beside.h"
 #include "store/catalog_db.h"
 #include "store/dump_json.h"
+#include "store/savecore.h"
 
 struct pass {
     struct pnd_catalog *catalog;
@@ -39,8 +40,8 @@ static bool ends_in(const char *text, const char *suffix)
  * taken for one, so that "panicd ~/Downloads" leaves the downloads alone. */
 static bool may_be_dump(const struct pnd_spool *spool, const char *file)
 {
-    static const char *const prefixes[] = {"core-",    "paniclog-", "systemlog-",
-                                           "unnamed-", "vmcore",    "panicd-test-"};
+    static const char *const prefixes[] = {"core-",  "paniclog-",    "systemlog-",  "unnamed-",
+                                           "vmcore", "textdump.tar", "panicd-test-"};
 
     if (!spool->foreign)
         return true;
@@ -73,7 +74,7 @@ static int list_next(struct pass *pass, char ret[PND_SPOOL_NAME_CAP], struct sta
             return errno ? pnd_why(pass->why, PND_E_SYS, errno, "list %s", pass->spool->path)
                          : PND_E_NOTFOUND;
         if (entry->d_name[0] == '.' || strlen(entry->d_name) >= PND_SPOOL_NAME_CAP ||
-            pnd_beside_is(entry->d_name))
+            pnd_beside_is(entry->d_name) || pnd_savecore_is_beside(entry->d_name))
             continue;
         if (fstatat(pass->spool->dir_fd, entry->d_name, ret_st, AT_SYMLINK_NOFOLLOW) < 0) {
             if (errno == ENOENT) /* gone meanwhile */

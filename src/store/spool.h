@@ -58,8 +58,8 @@ bool pnd_spool_name_safe(const char *name);
 void pnd_spool_make_name(const char *prefix, const char *label, int64_t now_s,
                          char ret[PND_SPOOL_NAME_CAP]);
 
-/* The file name for a dump: @p wanted if it is safe, else as
- * pnd_spool_make_name() has it, "unnamed-<label>-<stamp>"; with ".1", ".2" ... before
+/* The file name for a dump: @p wanted if it is safe and none of store/savecore.h's beside a
+ * dump, else as pnd_spool_make_name() has it, "unnamed-<label>-<stamp>"; with ".1", ".2" ... before
  * a trailing ".gz" when NAME is taken, in any of its forms.
  *   @return PND_OK; PND_E_EXISTS all of PND_SPOOL_TRIES_MAX are taken; PND_E_SYS */
 int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char *label,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "store/beside.h"
+#include "store/savecore.h"
 
 static const char part_suffix[] = ".part";
 static const char incomplete_suffix[] = ".incomplete";
@@ -124,7 +125,7 @@ int pnd_spool_pick(const struct pnd_spool *spool, const char *wanted, const char
 {
     char base[PND_SPOOL_NAME_CAP], name[PND_SPOOL_NAME_CAP];
 
-    if (pnd_spool_name_safe(wanted))
+    if (pnd_spool_name_safe(wanted) && !pnd_savecore_is_beside(wanted))
         snprintf(base, sizeof(base), "%s", wanted);
     else
         pnd_spool_make_name("unnamed", label, now_s, base);

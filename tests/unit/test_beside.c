@@ -137,6 +137,63 @@ static void a_dump_that_keeps_its_name_leaves_it_where_it_is(void)
     teardown();
 }
 
+static nlink_t links_of(const char *file)
+{
+    struct stat st;
+
+    return lstat(tmp_file(file), &st) == 0 ? st.st_nlink : 0;
+}
+
+static void a_dump_that_gets_another_name_has_it_under_both_until_then(void)
+{
+    setup();
+    CHECK_EQ(pnd_beside_write(&spool, "core", PND_BESIDE_HEADER, "h", 1, 0), PND_OK);
+    CHECK_EQ(pnd_beside_write(&spool, "core", PND_BESIDE_KEY, "k", 1, 0), PND_OK);
+    CHECK_EQ(pnd_beside_keep(&spool, "core", PND_BESIDE_KEY, &why), PND_OK);
+    CHECK_EQ(pnd_beside_link(&spool, "core", "other.incomplete"), PND_OK);
+    CHECK(holds("core.kdh", "h") && holds("other.kdh", "h") && holds("other.key", "k"));
+    CHECK_EQ(pnd_beside_link(&spool, "core", "other"), PND_OK); /* killed, and again */
+    CHECK_EQ(pnd_beside_remove(&spool, "core", &why), PND_OK);
+    CHECK(holds("other.kdh", "h") && holds("other.key", "k") && !tmp_exists("core.kdh"));
+    CHECK_EQ(mode_of("other.key"), 0400);
+    CHECK_EQ(pnd_beside_link(&spool, "nothing", "new"), PND_OK);
+    CHECK(!tmp_exists("new.kdh") && !tmp_exists("new.key"));
+    teardown();
+}
+
+static void what_is_anothers_is_not_taken(void)
+{
+    setup();
+    CHECK_EQ(pnd_beside_write(&spool, "core", PND_BESIDE_HEADER, "h", 1, 0), PND_OK);
+    CHECK_EQ(pnd_beside_write(&spool, "other", PND_BESIDE_HEADER, "o", 1, 0), PND_OK);
+    CHECK_EQ(pnd_beside_write(&spool, "third", PND_BESIDE_KEY, "t", 1, 0), PND_OK);
+    CHECK_EQ(pnd_beside_link(&spool, "core", "other"), PND_E_EXISTS);
+    CHECK_EQ(pnd_beside_link(&spool, "core", "third"), PND_E_EXISTS); /* it would become its key */
+    CHECK(holds("core.kdh", "h") && holds("other.kdh", "o") && holds("third.key", "t"));
+    teardown();
+}
+
+static void only_other_names_of_what_is_there_are_swept_away(void)
+{
+    setup();
+    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++) {
+        CHECK_EQ(pnd_beside_write(&spool, "core", i, "x", 1, 0), PND_OK);
+        CHECK_EQ(pnd_beside_write(&spool, "moved-away", i, "x", 1, 0), PND_OK);
+    }
+    tmp_write("new.incomplete", "dump", 4);
+    CHECK_EQ(pnd_beside_link(&spool, "core", "new"), PND_OK);
+    pnd_beside_sweep(&spool);
+    CHECK(!tmp_exists("core.kdh") && !tmp_exists("core.key"));
+    CHECK_EQ(links_of("new.kdh"), 1);
+    CHECK_EQ(links_of("new.key"), 1);
+    CHECK(tmp_exists("moved-away.key") && tmp_exists("moved-away.kdh"));
+    CHECK_EQ(pnd_beside_link(&spool, "new", "arriving"), PND_OK);
+    tmp_write("arriving.part", "dump", 4);
+    pnd_beside_sweep(&spool);
+    CHECK(tmp_exists("arriving.kdh") && tmp_exists("new.kdh"));
+    teardown();
+}
+
 int main(void)
 {
     RUN(it_is_called_the_same_whatever_form_the_dump_has);
@@ -146,5 +203,8 @@ int main(void)
     RUN(a_key_that_is_kept_cannot_be_changed);
     RUN(a_dump_that_gets_a_number_takes_it_along);
     RUN(a_dump_that_keeps_its_name_leaves_it_where_it_is);
+    RUN(a_dump_that_gets_another_name_has_it_under_both_until_then);
+    RUN(what_is_anothers_is_not_taken);
+    RUN(only_other_names_of_what_is_there_are_swept_away);
     return tap_done();
 }
