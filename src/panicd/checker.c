@@ -47,6 +47,7 @@ struct reading {
 
 struct pnd_checker {
     const struct pnd_spool *spool;
+    const struct pnd_handover *handover;
     struct pnd_catalog *catalog;
     pthread_t thread;
     pthread_mutex_t lock;
@@ -162,6 +163,7 @@ static void conclude(struct pnd_checker *checker)
     } else if (!gone) {
         find_group(checker, dump->id, &news.group);
         announce(checker, &news);
+        pnd_handover_concluded(checker->handover);
     }
     stop_reading(&checker->ended);
 }
@@ -252,6 +254,11 @@ static void end(struct pnd_checker *checker, int err, const struct pnd_check *ch
     if (checker->judged)
         pnd_verdict_judge(checker->spool, checker->ended.fd, err, check, why, dump);
     pnd_verdict_add_header(checker->spool, dump->file, &checker->ended.facts);
+    if (checker->judged) {
+        pnd_handover_judged(checker->handover, checker->spool, &checker->ended.facts, dump);
+        if (!err) /* with it the dump is checked, whoever is killed: nothing is left to be done */
+            pnd_catalog_label(checker->ended.fd, dump);
+    }
     conclude(checker);
 }
 
@@ -513,7 +520,8 @@ static void destroy(struct pnd_checker *checker)
     free(checker);
 }
 
-int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, struct pnd_why *why)
+int pnd_checker_start(const struct pnd_spool *spool, const struct pnd_handover *handover,
+                      struct pnd_checker **ret, struct pnd_why *why)
 {
     struct pnd_checker *checker = calloc(1, sizeof(*checker));
     bool fresh;
@@ -522,6 +530,7 @@ int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, s
     if (!checker)
         return pnd_why(why, PND_E_SYS, ENOMEM, "checker");
     checker->spool = spool;
+    checker->handover = handover;
     checker->woken = true;
     checker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     checker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "host/why.h"
+#include "panicd/handover.h"
 #include "panicd/peer.h"
 #include "store/catalog.h"
 #include "store/catalog_facts.h"
@@ -20,7 +21,9 @@
 
 struct pnd_checker;
 
-int pnd_checker_start(const struct pnd_spool *spool, struct pnd_checker **ret, struct pnd_why *why);
+/* @param handover  outlives the checker; NULL: nobody asks for netdumpd's names */
+int pnd_checker_start(const struct pnd_spool *spool, const struct pnd_handover *handover,
+                      struct pnd_checker **ret, struct pnd_why *why);
 
 /* Ends the check that is running; it starts anew next time. NULL is fine. */
 void pnd_checker_stop(struct pnd_checker *checker);

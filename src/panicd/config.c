@@ -10,6 +10,8 @@
 #define GIB    (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
 
+enum { HOOK_MS = 10 * 60 * 1000 }; /* a program that copies a dump has time for it */
+
 static int add_address(void *value, const char *item, struct pnd_why *why)
 {
     struct pnd_config_addresses *addresses = value;
@@ -43,6 +45,28 @@ static int add_allow(void *value, const char *item, struct pnd_why *why)
 static void clear_allow(void *value)
 {
     ((struct pnd_config_allow *)value)->count = 0;
+}
+
+/* One word, as a list of one. */
+static int set_names(void *value, const char *item, struct pnd_why *why)
+{
+    static const struct {
+        const char *word;
+        enum pnd_config_names names;
+    } words[] = {
+        {"no", PND_CONFIG_NAMES_OWN},
+        {"yes", PND_CONFIG_NAMES_NETDUMP},
+        {"netdump", PND_CONFIG_NAMES_NETDUMP},
+        {"all", PND_CONFIG_NAMES_ALL},
+    };
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(item, words[i].word) == 0) {
+            *(enum pnd_config_names *)value = words[i].names;
+            return PND_OK;
+        }
+    }
+    return pnd_why(why, PND_E_FORMAT, 0, "\"%s\" is none of them", item);
 }
 
 #define AT(member) offsetof(struct pnd_config, member)
@@ -93,6 +117,19 @@ static const struct pnd_conf_key keys[] = {
      .type = PND_CONF_BOOL,
      .offset = AT(extension),
      .allowed = "yes or no"},
+    {.section = "receive",
+     .key = "savecore-names",
+     .type = PND_CONF_LIST,
+     .offset = AT(names),
+     .allowed = "no, netdump (or yes), or all",
+     .add = set_names},
+    {.section = "receive",
+     .key = "netdump-hook",
+     .type = PND_CONF_STRING,
+     .offset = AT(hook),
+     .min = 1,
+     .max = sizeof(((struct pnd_config *)0)->hook),
+     .allowed = "the absolute path of a program"},
     {.section = "policy",
      .key = "allow",
      .type = PND_CONF_LIST,
@@ -173,6 +210,13 @@ static const struct pnd_conf_key keys[] = {
      .min = 1000,
      .max = DAY_MS,
      .allowed = "a time such as 90s"},
+    {.section = "time",
+     .key = "hook",
+     .type = PND_CONF_DURATION,
+     .offset = AT(hook_ms),
+     .min = 1000,
+     .max = DAY_MS,
+     .allowed = "a time such as 10min"},
 };
 
 void pnd_config_init(struct pnd_config *ret)
@@ -185,6 +229,7 @@ void pnd_config_init(struct pnd_config *ret)
         .extension = true,
         .transfers_max = 1000,
         .floor_bytes = GIB,
+        .hook_ms = HOOK_MS,
         .limits = limits,
     };
     for (unsigned i = 0; i < PND_SERVICES; i++)

@@ -29,12 +29,18 @@ struct pnd_config_allow {
     unsigned count; /* 0: every address may send */
 };
 
+/* Whose dumps have netdumpd's names (store/savecore.h). */
+enum pnd_config_names { PND_CONFIG_NAMES_OWN, PND_CONFIG_NAMES_NETDUMP, PND_CONFIG_NAMES_ALL };
+
 struct pnd_config {
     /* [receive]: taken at start only */
     char directory[4096]; /* "": the command line or ./PanicDumps decides */
     struct pnd_config_addresses addresses;
     uint64_t ports[PND_SERVICES]; /* 0: nobody listens for it; PND_CONFIG_PORT_UNSAID */
     uint64_t slots;               /* transfers remembered, ended ones and openings included */
+    enum pnd_config_names names;
+    char hook[4096];  /* an absolute path; "": none */
+    uint64_t hook_ms; /* that one call may take; [time], but at start only */
     /* [policy] and [time]: taken again on SIGHUP */
     struct pnd_config_allow allow;
     uint64_t transfers_max;      /* live at a time */

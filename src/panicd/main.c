@@ -26,6 +26,7 @@
 #include "panicd/receive.h"
 #include "panicd/server.h"
 #include "panicd/service.h"
+#include "store/beside.h"
 
 enum {
     EXIT_CANNOT = 2,
@@ -53,6 +54,7 @@ static const char usage[] =
     "  -p, --port PORT     UDP port of Apple's protocol (default: 1069)\n"
     "      --netdump-port PORT  UDP port of FreeBSD's netdump (default: 20023; 0: none)\n"
     "      --tftp-port PORT  UDP port of TFTP, 69 as a rule (default: 0, none)\n"
+    "  -i, --hook PROGRAM  call it for each dump of netdump, as netdumpd -i does\n"
     "  -c, --config FILE   read panicd.conf(5) settings from FILE; SIGHUP reads it again\n"
     "  -v, --verbose       log more\n"
     "  -q, --quiet         log warnings and errors only\n"
@@ -76,7 +78,7 @@ struct spinning {
 };
 
 struct options {
-    const char *config_path, *directory, *addresses[PND_CONFIG_ADDRESSES_MAX];
+    const char *config_path, *directory, *hook, *addresses[PND_CONFIG_ADDRESSES_MAX];
     unsigned address_count;
     uint64_t ports[PND_SERVICES]; /* PND_CONFIG_PORT_UNSAID: not given */
     enum pnd_log_level log_level;
@@ -111,6 +113,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"netdump-port", required_argument, NULL, OPTION_NETDUMP_PORT},
         {"tftp-port", required_argument, NULL, OPTION_TFTP_PORT},
         {"config", required_argument, NULL, 'c'},
+        {"hook", required_argument, NULL, 'i'},
         {"verbose", no_argument, NULL, 'v'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
@@ -122,7 +125,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
     *ret = (struct options){.log_level = PND_INFO};
     for (unsigned i = 0; i < PND_SERVICES; i++)
         ret->ports[i] = PND_CONFIG_PORT_UNSAID;
-    while ((c = getopt_long(argc, argv, "a:p:c:vqhV", longs, NULL)) != -1) {
+    while ((c = getopt_long(argc, argv, "a:p:c:i:vqhV", longs, NULL)) != -1) {
         switch (c) {
         case 'a':
             if (ret->address_count == PND_CONFIG_ADDRESSES_MAX) {
@@ -145,6 +148,9 @@ static int parse_options(int argc, char **argv, struct options *ret)
             break;
         case 'c':
             ret->config_path = optarg;
+            break;
+        case 'i':
+            ret->hook = optarg;
             break;
         case 'v':
             ret->log_level = PND_DEBUG;
@@ -193,7 +199,7 @@ static int configure(const struct options *options, struct pnd_config *config, s
     for (unsigned i = 0; i < PND_SERVICES; i++)
         if (options->ports[i] != PND_CONFIG_PORT_UNSAID)
             config->ports[i] = options->ports[i];
-    return PND_OK;
+    return pnd_handover_configure(options->hook, config, why);
 }
 
 static bool claimed(const char *part_file, void *ctx)
@@ -238,6 +244,7 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
     if (err)
         return err;
     pnd_import_sweep(&server->spool);
+    pnd_beside_sweep(&server->spool);
     if (changed)
         pnd_log(PND_NOTICE, "reconciled", "rows=%u catalog=%s", changed,
                 fresh ? "rebuilt" : "kept");
@@ -308,7 +315,10 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
     err = pnd_keeper_start(server->keeper, why);
     if (err)
         return err;
-    return pnd_checker_start(&server->spool, &server->checker, why);
+    err = pnd_handover_open(&server->config, &server->spool, &server->handover, why);
+    if (err)
+        return err;
+    return pnd_checker_start(&server->spool, &server->handover, &server->checker, why);
 }
 
 static void reload(struct pnd_server *server, const struct options *options)

@@ -151,6 +151,19 @@ static bool run_job(struct pnd_server *server, struct pnd_slot *slot, enum pnd_j
     return ok;
 }
 
+/* Its row says that it is kept, under a name that the checker has given it since. */
+static bool is_kept(struct pnd_server *server, const struct pnd_slot *slot)
+{
+    struct pnd_dump dump;
+    struct pnd_why why;
+    char id[24];
+
+    snprintf(id, sizeof(id), "%" PRIu64, slot->id);
+    return pnd_catalog_find(pnd_keeper_catalog(server->keeper), id, &dump, &why) == PND_OK &&
+           dump.id == slot->id && dump.state != PND_DUMP_INCOMPLETE &&
+           strcmp(dump.file, slot->file) != 0 && exists(server, dump.file, "");
+}
+
 /* EOF had come, the final ACK had not left: end what was begun. The reply goes out when the
  * sender repeats its EOF. */
 static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
@@ -172,6 +185,8 @@ static void recover_finishing(struct pnd_server *server, struct pnd_slot *slot)
             dump.bytes = (uint64_t)st.st_size;
         durable = pnd_spool_sync(&server->spool, &why) == PND_OK;
         pnd_catalog_put(pnd_keeper_catalog(server->keeper), &dump, 1, &why);
+    } else {
+        durable = is_kept(server, slot);
     }
     slot->session.protocol->finished(&slot->session, durable, pnd_clock_us(), &ignored);
     pnd_server_save_where(server, slot);

@@ -48,6 +48,7 @@ struct pnd_server {
     struct pnd_net *net;
     struct pnd_keeper *keeper;
     struct pnd_checker *checker;
+    struct pnd_handover handover; /* the checker's */
     struct pnd_control *control;
     uint64_t next_id, next_generation, next_turn;
     uint64_t next_tick_ms;      /* no dump that arrives has a deadline before this, */

@@ -67,7 +67,6 @@ void pnd_verdict_judge(const struct pnd_spool *spool, int fd, int err,
         mark(spool, dump, reason);
     } else if (!err) {
         take_verdict(spool, fd, check, dump);
-        pnd_catalog_label(fd, dump);
     }
 }
 

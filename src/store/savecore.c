@@ -301,7 +301,7 @@ int pnd_savecore_place(const struct pnd_spool *spool, const struct pnd_savecore_
                        struct pnd_dump *dump, struct pnd_savecore_names *ret, struct pnd_why *why)
 {
     struct pnd_savecore_names names = {0};
-    struct place place;
+    struct place place = {0};
     int err = PND_OK, beside_err, sync_err;
 
     if (beside->key && beside->key_len > PND_SAVECORE_KEY_MAX)

@@ -84,6 +84,7 @@ WRAP(int, renameat, (int from_fd, const char *from, int to_fd, const char *to),
      (from_fd, from, to_fd, to))
 WRAP(int, renameat2, (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
      (from_fd, from, to_fd, to, flags))
+WRAP(int, symlinkat, (const char *to, int fd, const char *path), (to, fd, path))
 WRAP(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode))
 WRAP(int, fsetxattr, (int fd, const char *name, const void *value, size_t len, int flags),
      (fd, name, value, len, flags))

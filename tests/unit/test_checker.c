@@ -60,7 +60,7 @@ static void what_was_read_before_it_changed_is_not_in_the_verdict(void)
     int fd;
 
     setup();
-    CHECK_EQ(pnd_checker_start(&spool, &checker, &why), PND_OK);
+    CHECK_EQ(pnd_checker_start(&spool, NULL, &checker, &why), PND_OK);
     for (uint64_t id = 1; id <= ROUNDS; id++) {
         fill_noise(content, LEN);
         write_content(1);

@@ -74,7 +74,8 @@ static unsigned files(void)
     for (struct dirent *entry; dir && (entry = readdir(dir));)
         count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
                  strcmp(entry->d_name, ".panicd") != 0;
-    closedir(dir);
+    if (dir)
+        closedir(dir);
     return count;
 }
 
@@ -424,7 +425,8 @@ static void a_full_disk_leaves_a_dump_with_its_name(void)
     CHECK_EQ(place(), PND_E_NOSPACE);
     CHECK_STR(dump.file, "vmcore_encrypted.crash-1.0");
     CHECK_STR(content(dump.file), "hello");
-    CHECK(!tmp_exists("key.crash-1.0") && !tmp_exists("info.crash-1.0") && !tmp_exists(".savecore-new"));
+    CHECK(!tmp_exists("key.crash-1.0") && !tmp_exists("info.crash-1.0") &&
+          !tmp_exists(".savecore-new"));
     CHECK_STR(names.info, "");
     CHECK_STR(content("bounds.crash-1"), "1\n");
     pnd_spool_close(&spool);
