@@ -130,8 +130,7 @@ int pnd_client_open(struct pnd_client *client, const struct pnd_link *link,
     d->err = pnd_kdp_tx_init(&d->tx.kdp, &plain);
     if (d->err)
         return d->err;
-    return config->extension ? config->extension->open(d, config, &plain)
-                             : pnd_dump_kdp_open(d, &plain);
+    return config->extension ? config->extension->open(d, config, &plain) : pnd_dump_kdp_open(d);
 }
 
 static int grow(struct pnd_dump *d, uint64_t len)

@@ -249,15 +249,11 @@ static int greet_all(struct pnd_dump *d, struct pnd_greet *greet, size_t *ret_le
 
 /* The server speaks Apple's protocol only, or refused: its answer to our WRQ is the same as to one
  * that offers nothing. */
-static int fall_back(struct pnd_dump *d, const struct pnd_greet *greet,
-                     const struct pnd_kdp_tx_config *plain, size_t answer_len)
+static int fall_back(struct pnd_dump *d, const struct pnd_greet *greet, size_t answer_len)
 {
     uint64_t sent_us = greet->last_us, now = pnd_dump_now_us(d);
     size_t len;
 
-    d->err = pnd_kdp_tx_init(&d->tx.kdp, plain);
-    if (d->err)
-        return d->err;
     d->packets--; /* it counts that one */
     (void)pnd_kdp_tx_output(&d->tx.kdp, sent_us, &len);
     (void)pnd_kdp_tx_datagram(&d->tx.kdp, d->window->rx, answer_len, now);
@@ -296,7 +292,7 @@ static int ext_open(struct pnd_dump *d, const struct pnd_client_config *config,
     size_t answer_len = 0;
 
     if (!d->window || (d->link.dgram_max && d->link.dgram_max < PND_EXT_DGRAM_MIN))
-        return pnd_dump_kdp_open(d, plain);
+        return pnd_dump_kdp_open(d);
     memcpy(greeting.id, config->id, sizeof(greeting.id));
     d->err = pnd_greet_init(greet, &greeting);
     if (d->err == PND_OK)
@@ -304,7 +300,7 @@ static int ext_open(struct pnd_dump *d, const struct pnd_client_config *config,
     if (d->err)
         return d->err;
     if (greet->phase == PND_GREET_PLAIN)
-        return fall_back(d, greet, plain, answer_len);
+        return fall_back(d, greet, answer_len);
     session = (struct pnd_ext_tx_config){
         .token = greet->opened.token,
         .offset = greet->opened.offset,

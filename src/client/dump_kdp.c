@@ -62,10 +62,9 @@ static int settle(struct pnd_dump *d)
     return d->err;
 }
 
-int pnd_dump_kdp_open(struct pnd_dump *d, const struct pnd_kdp_tx_config *config)
+int pnd_dump_kdp_open(struct pnd_dump *d)
 {
-    d->err = pnd_kdp_tx_init(&d->tx.kdp, config);
-    return d->err ? d->err : settle(d);
+    return settle(d);
 }
 
 int pnd_dump_kdp_write(struct pnd_dump *d, const uint8_t *at, size_t len)

@@ -64,7 +64,7 @@ bool pnd_dump_is_peer(struct pnd_dump *d, struct pnd_endpoint from);
 void pnd_dump_heard(struct pnd_dump *d, struct pnd_endpoint from);
 
 /* For each protocol: all return PND_OK or the error, which is then d->err as well. */
-int pnd_dump_kdp_open(struct pnd_dump *d, const struct pnd_kdp_tx_config *config);
+int pnd_dump_kdp_open(struct pnd_dump *d); /* whose tx.kdp is new */
 int pnd_dump_kdp_write(struct pnd_dump *d, const uint8_t *at, size_t len);
 int pnd_dump_kdp_hole(struct pnd_dump *d, bool is_end);
 int pnd_dump_kdp_finish(struct pnd_dump *d);
