@@ -12,6 +12,7 @@
  *     panicd_format=FORMAT    macho (the default) or elf
  *     panicd_patience_ms=N    how long one packet is repeated
  *     panicd_plain=1          Apple's protocol only, also with a server that knows the extension
+ *     panicd_protocol=netdump FreeBSD's netdump instead; the port is 20023 unless panicd_port= says
  *     panicd_follow=1         a packet to the debugger's port ends a dump
  *     box_exit=1              each end of the machine ends QEMU, by isa-debug-exit (devices.h)
  *     box_unreadable=1        a page of memory cannot be read: a dump has X in its place
@@ -26,6 +27,7 @@
 #include "console.h"
 #include "devices.h"
 #include "die.h"
+#include "image/kdh.h"
 #include "main.h"
 #include "memory.h"
 #include "netif.h"
@@ -43,6 +45,7 @@ enum {
     MIB = 1 << 20,
     DELETE = 0x7f,
     BACKSPACE = 0x08,
+    BLOCK = 4096,            /* of a dump over netdump */
     WINDOW_BYTES = 64 << 10, /* as large as one can be that is set aside for a panic */
 };
 
@@ -51,6 +54,8 @@ extern const char box_text_start[];
 static BOX_WORK struct pnd_gzip gzip;
 static BOX_WORK struct pnd_lz4 lz4;
 static BOX_WORK uint8_t window[WINDOW_BYTES];
+static BOX_WORK uint8_t kdh[PND_KDH_BYTES];
+static struct pnd_client_netdump_config netdump = {.header = kdh};
 
 static uint64_t number_arg(const char *name)
 {
@@ -148,6 +153,23 @@ static void make_codecs(const struct pnd_bootargs *args, struct pnd_platform *pl
         box_printf("panicbox: this zlib wants more memory than PND_GZIP_MEMORY\n");
 }
 
+/* FreeBSD's protocol: what is known of a dump before there is one goes into its header. */
+static void choose_netdump(struct pnd_platform *platform)
+{
+    struct pnd_kdh header = {.version = PND_KDH_VERSION_MAX,
+                             .architecture = "amd64",
+                             .block_bytes = BLOCK,
+                             .host = "panicbox",
+                             .os = BOX_KERNEL_VERSION};
+
+    if (!arg_is("panicd_protocol", "netdump"))
+        return;
+    if (pnd_kdh_write(&header, kdh) != PND_OK)
+        box_printf("panicbox: there is no such header of a dump\n");
+    platform->extension = &pnd_client_netdump;
+    platform->netdump = &netdump;
+}
+
 static void bring_up(const struct pnd_bootargs *args)
 {
     struct pnd_platform platform = {
@@ -168,6 +190,7 @@ static void bring_up(const struct pnd_bootargs *args)
         .follow_debugger_packets = number_arg("panicd_follow") != 0,
     };
 
+    choose_netdump(&platform);
     memcpy(platform.uuid, box_uuid, sizeof(platform.uuid));
     box_power_init();
     box_exit_enable(number_arg("box_exit") != 0);

@@ -53,8 +53,10 @@ struct pnd_platform {
     uint8_t uuid[16];
     enum pnd_core_format format;
     uint64_t patience_us; /* for one packet; 0: that of client.h */
-    /* As in struct pnd_client_config; NULL: Apple's protocol only. The window is not dumped. */
+    /* As in struct pnd_client_config; NULL: Apple's protocol only. The window is not dumped. With
+     * &pnd_client_netdump there is also netdump: then panicd_port= is 20023 unless said. */
     const struct pnd_client_extension *extension;
+    const struct pnd_client_netdump_config *netdump;
     void *window;
     size_t window_bytes;
     bool arm64, restricted;

@@ -8,6 +8,7 @@
 
 #include "client/name.h"
 #include "wire/kdp.h"
+#include "wire/netdump.h"
 
 enum {
     XNU_GZIP_SINCE = 3247, /* @source PROTOCOL.md#kdp-6.4 */
@@ -78,7 +79,9 @@ static void waiting_for_link(void *ctx)
 
 static uint16_t port_of(const struct panic *p)
 {
-    return p->args.port ? p->args.port : PND_KDP_PORT;
+    if (p->args.port)
+        return p->args.port;
+    return p->platform.netdump ? PND_NETDUMP_PORT : PND_KDP_PORT;
 }
 
 static bool wants_gzip(const struct panic *p)
@@ -166,7 +169,7 @@ static int open_stack(struct panic *p, struct pnd_link *ret)
 {
     struct pnd_stack_config config = {
         .own_ip = pnd_panic_own_ip(p),
-        .own_port = port_of(p),
+        .own_port = p->platform.netdump ? PND_NETDUMP_CLIENT_PORT : port_of(p),
         .server_ip = p->args.server,
         .router_ip = p->args.router,
         .no_arp = !pnd_panic_has(p, PND_DB_ARP),
@@ -220,6 +223,7 @@ static int open_client(struct panic *p, const struct pnd_link *link)
         .extension = p->platform.extension,
         .window = p->platform.window,
         .window_bytes = p->platform.window_bytes,
+        .netdump = p->platform.netdump,
     };
 
     if (config.extension)

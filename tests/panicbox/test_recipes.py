@@ -11,6 +11,7 @@ import contextlib
 import functools
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -323,6 +324,33 @@ def wire_format():
     assert not offered(check_frames(seen))
     sizes = data_sizes(seen, SERVER.port)
     assert max(sizes) == 1406 and sizes.count(1406) >= len(sizes) - 2, sorted(set(sizes))
+
+
+def netdump_help():
+    return subprocess.run([box.kdp.PANICD, "--help"], capture_output=True, text=True,
+                          check=False).stdout
+
+
+@sentence("network", "panicd_protocol=netdump: a core over FreeBSD's protocol, from its port, "
+          "with a header that says how long it is")
+def netdump():
+    if "netdump-port" not in netdump_help():
+        return "this panicd does not receive netdump"
+    port = box.kdp.free_port()
+    line = f"debug=0x60444 panic=now {ADDRESS} panicd_protocol=netdump " \
+        f"_panicd_ip={box.SERVER_IP} panicd_port={port}"
+    with box.Server(args=["--netdump-port", str(port)]) as server, \
+            recording(line) as (machine, recorded):
+        end(machine, "waits")
+        row, = server.new(1)
+        assert row["state"] == "complete" and row["protocol"] == "netdump", row
+        assert cores.parse(server.content(row)) and row["bytes"] % 4096, row
+        mine = datagrams(recorded(), port)
+        assert mine and all(frame.source_port == 20024 for frame in mine)
+        kinds = [frame.payload[3] for frame in mine]
+        assert kinds[0] == 1 and kinds[-1] == 2 and 4 in kinds and 5 not in kinds, set(kinds)
+        says(machine, r"^Packets: \d+")
+    return None
 
 
 @sentence("network", "panicd knows the extension: the same frames, with its packets in them, many "
