@@ -262,6 +262,34 @@ def _tool(package, name):
     return str(_unpacked_once(f"program-{name}", unpack) / name)
 
 
+def sshd():
+    """An sshd, and the folder of its libraries (None: they are installed). It is unpacked here
+    unless it is installed: its package would start a server on this machine."""
+    program = os.environ.get("PND_SSHD") or shutil.which(
+        "sshd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if program:
+        return program, None
+
+    def pick(path):
+        name = os.path.basename(path)
+        library = re.match(r"lib[a-z]+\.so\.\d+", name)
+        return library[0] if library else name if re.fullmatch(r"sshd(-\w+)?", name) \
+            and re.search(r"bin/|lib/openssh/", path) else None
+
+    def unpack(new):
+        for package in ("openssh-server", "libwrap0", "libnsl2", "libtirpc3"):
+            _unpack(package, pick, new, keep=False)
+        for path in pathlib.Path(new).glob("sshd*"):
+            path.chmod(0o755)
+    place = _unpacked_once("sshd", unpack)
+    needs = subprocess.run(["ldd", place / "sshd"], stdout=subprocess.PIPE, text=True,
+                           env={**os.environ, "LD_LIBRARY_PATH": str(place)}).stdout
+    missing = re.findall(r"(\S+) => not found", needs)
+    if missing:
+        raise Skip(f"sshd takes {', '.join(missing)}, which is not installed")
+    return str(place / "sshd"), str(place)
+
+
 def vmcore_dmesg(core):
     """The log of the kernel that died, read out of the dump by a program that is not ours."""
     result = subprocess.run([_tool("kexec-tools", "vmcore-dmesg"), core], stdout=subprocess.PIPE,

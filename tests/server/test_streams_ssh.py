@@ -1,119 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """A real sshd with panicctl receive as the command of a key: dumps come in, and nothing else is
-possible with that key. Everything is in namespaces of its own, so that nothing of the machine is
-touched, and nothing leaves it. PND_SSHD names an sshd that is not installed."""
-import json
+possible with that key."""
 import os
-import shutil
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 
-from kdp import BUILD, PANICCTL, Tap
+from kdp import Tap
+from sshd import PORT, SECRET, UID, USER, Sshd, inside, missing
 from streams import CONTENT, flatten
-
-SSHD = os.environ.get('PND_SSHD') or shutil.which('sshd') or (
-    '/usr/sbin/sshd' if os.path.exists('/usr/sbin/sshd') else None)
-PORT = 2222
-USER = 'panicd'
-UID = 64990
-SECRET = 'what nobody may see'
-
-
-class Sshd:
-    """The user and its key, as SECURITY.md and the manual say. Runs in the namespaces."""
-
-    def __init__(self):
-        self.top = tempfile.mkdtemp(prefix='panicd-ssh-')
-        os.chmod(self.top, 0o755)
-        self.directory = self.top + '/dumps'
-        os.mkdir(self.directory, 0o700)
-        os.chown(self.directory, UID, UID)
-        self.tool = self.top + '/panicctl'
-        shutil.copy(PANICCTL, self.tool)
-        with open(self.top + '/secret', 'w') as f:
-            f.write(SECRET)
-        self.make_user()
-        for key in ('host', 'forced', 'matched'):
-            subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f',
-                            self.top + '/' + key], check=True)
-        self.forced = '%s --directory %s receive --floor 0' % (self.tool, self.directory)
-        with open(self.top + '/keys', 'w') as f:
-            f.write('restrict,command="%s" %s' % (self.forced, self.public('forced')))
-            f.write('%s' % self.public('matched'))
-        self.process = None
-
-    def public(self, key):
-        with open('%s/%s.pub' % (self.top, key)) as f:
-            return f.read()
-
-    def make_user(self):
-        """In a mount namespace, so that it exists for this test alone."""
-        for path, line in (('/etc/passwd',
-                            '%s:*:%d:%d::%s:/bin/sh\nsshd:*:64991:64991::/run/sshd:/bin/false\n' %
-                            (USER, UID, UID, self.top)),
-                           ('/etc/group', '%s:*:%d:\nsshd:*:64991:\n' % (USER, UID))):
-            with open(path) as f:
-                lines = [x for x in f if x.split(':')[0] not in (USER, 'sshd')]
-            copy = self.top + '/' + os.path.basename(path)
-            with open(copy, 'w') as f:
-                f.write(''.join(lines) + line)
-            subprocess.run(['mount', '--bind', copy, path], check=True)
-        subprocess.run(['mount', '-t', 'tmpfs', 'tmpfs', '/run'], check=True)
-        os.mkdir('/run/sshd', 0o755)
-
-    def start(self, more):
-        config = self.top + '/sshd_config'
-        with open(config, 'w') as f:
-            f.write('Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\n'
-                    'AuthorizedKeysFile %s/keys\n'
-                    'PidFile none\nUsePAM no\nStrictModes no\nPasswordAuthentication no\n'
-                    'PermitUserEnvironment no\nAcceptEnv LANG LC_* LD_* PANICD_*\n'
-                    'Subsystem sftp internal-sftp\n%s' % (PORT, self.top, self.top, more))
-        with open(self.top + '/log', 'ab') as log:
-            self.process = subprocess.Popen([SSHD, '-D', '-e', '-f', config], stderr=log)
-        end = time.monotonic() + 20
-        while True:
-            assert self.process.poll() is None and time.monotonic() < end, self.log()
-            try:
-                socket.create_connection(('127.0.0.1', PORT), 5).close()
-                return self
-            except OSError:
-                time.sleep(0.05)
-
-    def log(self):
-        with open(self.top + '/log', errors='replace') as f:
-            return f.read()
-
-    def options(self, key):
-        return ['-F', 'none', '-i', '%s/%s' % (self.top, key), '-o', 'IdentitiesOnly=yes', '-o',
-                'BatchMode=yes',
-                '-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o',
-                'LogLevel=ERROR']
-
-    def ssh(self, *words, key='forced', content=b'', options=(), env=None):
-        return subprocess.run(['ssh', *self.options(key), '-p', str(PORT), *options,
-                               USER + '@127.0.0.1',
-                               *words], input=content, capture_output=True, timeout=60, check=False,
-                              env={**os.environ, **(env or {})})
-
-    def rows(self):
-        if not os.path.exists(self.directory + '/.panicd'):
-            return []
-        out = subprocess.run([self.tool, '--directory', self.directory, 'list', '--json'],
-                             capture_output=True,
-                             check=True)
-        return json.loads(out.stdout)['dumps']
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            self.process.wait(20)
-            self.process = None
-
 
 SSHD_OF_ALL = None
 
@@ -276,22 +172,15 @@ def main():
         for test in (a_shell_is_impossible, forwards_are_impossible, cut_off):
             tap.run(test)
     finally:
-        it.stop()
-        shutil.rmtree(it.top, ignore_errors=True)
+        it.remove()
     return tap.done()
 
 
 if __name__ == '__main__':
     if '--inside' in sys.argv:
         sys.exit(main())
-    missing = ('an sshd' if not SSHD else 'ssh' if not shutil.which('ssh') else
-               'root' if os.geteuid() != 0 else None)
-    if missing:
-        print('1..0 # SKIP takes %s' % missing)
+    WHY = missing()
+    if WHY:
+        print('1..0 # SKIP ' + WHY)
         sys.exit(0)
-    sys.exit(subprocess.run(['unshare', '--mount', '--net', '--pid', '--fork', '--kill-child',
-                             '--mount-proc', 'sh', '-c',
-                             'ip link set lo up && exec "$@"', 'sh', sys.executable,
-                             os.path.abspath(__file__),
-                             '--inside'], env={**os.environ, 'PND_BUILD': os.path.abspath(BUILD)},
-                            check=False).returncode)
+    sys.exit(inside(__file__, '--inside'))
