@@ -319,6 +319,17 @@ def makedumpfile(core, path, *options):
         raise LabError(f"makedumpfile {' '.join(options)}: {why}")
 
 
+def rearranged(flattened, path):
+    """Writes to `path` what makedumpfile -R makes of a flattened dump."""
+    with open(flattened, "rb") as stream:
+        result = subprocess.run([_tool("makedumpfile", "makedumpfile"), "-R", path, "-f"],
+                                stdin=stream, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                timeout=PATIENCE_S)
+    if result.returncode != 0:
+        raise LabError(f"makedumpfile -R: {result.stdout.decode(errors='replace')}")
+    return path
+
+
 def unpacked(path, place):
     """Writes to @p place what gzip(1) or lz4(1) makes of the dump @p path; LabError unless it is
     whole."""

@@ -2,9 +2,12 @@
 """One crash of a guest, from power-on to the comparison of what arrived with what QEMU saw."""
 
 import filecmp
+import json
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import tempfile
 import time
 
@@ -256,8 +259,32 @@ class Scenario:
             self.say(said["verdict"] == "complete" and said["format"] == form and same
                      and its_log == log, f"makedumpfile {' '.join(options)} of it says the same",
                      said)
+            if form == "flattened":
+                self.check_streams(path, " ".join(options))
         size = pathlib.Path(path).stat().st_size
         os.truncate(path, size - 17)
         said, _ = lab.facts_of(path, self.work)
         self.say(said["verdict"] == "incomplete" and said["facts"]["panic"] == facts["panic"],
                  "cut before its end, it is incomplete, and still says why the kernel died", said)
+
+    def check_streams(self, flattened, how):
+        """What a crash kernel sends through a pipe or by SSH is put in order as it comes."""
+        wanted, spool = lab.rearranged(flattened, f"{self.work}/rearranged"), f"{self.work}/streams"
+        for words, asked in ((("import", "-"), None),
+                             (("receive", "--floor", "0"), "dd of=/var/crash/m/dump-incomplete")):
+            env = {**os.environ, **({"SSH_ORIGINAL_COMMAND": asked} if asked else {})}
+            with open(flattened, "rb") as stream:
+                result = subprocess.run(
+                    [lab.binary("panicctl"), "--directory", spool, "--json", *words], stdin=stream,
+                    stdout=subprocess.PIPE, env=env, timeout=lab.PATIENCE_S)
+            row = json.loads(result.stdout or "{}")
+            row = row.get("received") or (row.get("imported") or [{}])[0]
+            verify = subprocess.run(
+                [lab.binary("panicctl"), "--directory", spool, "verify", str(row.get("id"))],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=lab.PATIENCE_S)
+            self.say(result.returncode == 0 and verify.returncode == 0 and
+                     filecmp.cmp(wanted, f"{spool}/{row['file']}", shallow=False),
+                     f"makedumpfile {how} through panicctl {words[0]} is the file that its -R "
+                     "makes, byte for byte, and whole", f"{row} {verify.stdout}")
+        shutil.rmtree(spool, ignore_errors=True)
+        os.unlink(wanted)
