@@ -102,7 +102,7 @@ _panicctl() {
     pack) words+=" --output --log-only --note --force" ;;
     import) words+=" --name --move --keep-form" ;;
     receive)
-        words+=" --name --keep-form --dump-bytes --floor --listen --plain --tls-certificate --tls-key"
+        words+=" --name --keep-form --dump-bytes --floor --listen --config --plain --tls-certificate --tls-key"
         words+=" --clients --senders --idle"
         ;;
     esac

@@ -97,6 +97,7 @@ complete -c panicctl -n '__fish_seen_subcommand_from receive' -l keep-form -d 'L
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l dump-bytes -x -d 'At most so much of each'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l floor -x -d 'Leave so much free'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l listen -x -d 'By TCP'
+complete -c panicctl -n '__fish_seen_subcommand_from receive' -l config -r -F -d 'By TCP, as panicd.conf says'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l plain -d 'Without TLS on a private address'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l tls-certificate -r -F -d 'Of the server'
 complete -c panicctl -n '__fish_seen_subcommand_from receive' -l tls-key -r -F -d 'Of the server'

@@ -73,6 +73,15 @@ static void fail_section(struct reading *reading, const char *section, size_t le
          pnd_text_escape(safe, sizeof(safe), section, len), list);
 }
 
+/* Is the rest of the section for other programs? */
+static bool section_open(const struct reading *reading, const char *section)
+{
+    for (size_t i = 0; i < reading->count; i++)
+        if (!reading->keys[i].key && strcmp(reading->keys[i].section, section) == 0)
+            return true;
+    return false;
+}
+
 static void fail_key(struct reading *reading, const char *section, const char *key)
 {
     char list[256] = "", safe[64];
@@ -231,9 +240,12 @@ static int assign(void *ctx, const char *section, const char *name, const char *
 
     if (reading->err)
         return 1;
-    while (i < reading->count && (strcmp(reading->keys[i].section, section) != 0 ||
-                                  strcmp(reading->keys[i].key, name) != 0))
+    while (i < reading->count &&
+           (!reading->keys[i].key || strcmp(reading->keys[i].section, section) != 0 ||
+            strcmp(reading->keys[i].key, name) != 0))
         i++;
+    if (i == reading->count && section_open(reading, section))
+        return 1;
     if (!section_known(reading, section, strlen(section)))
         fail_section(reading, section, strlen(section));
     else if (i == reading->count)

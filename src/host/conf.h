@@ -26,7 +26,8 @@ enum {
 };
 
 struct pnd_conf_key {
-    const char *section, *key;
+    const char *section;
+    const char *key; /* NULL: what else stands in this section is another program's */
     enum pnd_conf_type type;
     size_t offset;       /* of the value in the struct that the file is read into */
     uint64_t min, max;   /* max 0: no bound (STRING: its size, never 0) */

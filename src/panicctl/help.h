@@ -154,6 +154,7 @@
     "  --listen ADDR:PORT   by TCP; without the next three only on loopback, or, with\n"           \
     "                       --plain, on a private address\n"                                       \
     "  --tls-certificate F, --tls-key F, --clients F   TLS; CLIENTS signs the senders\n"           \
+    "  --config FILE        by TCP, as [stream] of panicd.conf(5) says\n"                          \
     "  --senders N          at a time (8); who comes then waits\n"                                 \
     "  --idle TIME          who is silent for so long has gone (60s)\n"                            \
     "  --json               {\"received\": {...}}, as in \"list --json\"\n\n"                      \
@@ -245,6 +246,7 @@
     "firewall   do nftables or iptables let it in\n"                                               \
     "directory, room, catalog, journal, left over\n"                                               \
     "           may it be written; is what panicd keeps in it in order\n"                          \
+    "stream     who listens by TCP: was it killed, do its certificates expire\n"                   \
     "clock      is it synchronised\n"                                                              \
     "buffer     do the kernel's receive buffers do\n\n"                                            \
     "Exit status: 0 nothing failed; 1 something did; 2 could not.\n"

@@ -21,7 +21,6 @@
 enum {
     EXIT_REFUSED = 126,
     DROPPED_BYTES_MAX = 1 << 20, /* of a file that is not kept */
-    FLOOR_DEFAULT = 1 << 30,
 };
 
 /* ---- one ---- */
@@ -184,6 +183,9 @@ static int take_option(struct pnd_ctl *ctl, struct pnd_receive *options, int opt
     case 'l':
         options->listen = optarg;
         return -1;
+    case 'g':
+        options->config = optarg;
+        return -1;
     case 'p':
         options->plain = true;
         return -1;
@@ -202,13 +204,36 @@ static int take_option(struct pnd_ctl *ctl, struct pnd_receive *options, int opt
         options->senders = (unsigned)number;
         return -1;
     case 'i':
-        return pnd_text_parse_duration(optarg, &options->idle_ms) || options->idle_ms < 100 ||
+        return pnd_text_parse_duration(optarg, &options->idle_ms) ||
+                       options->idle_ms < PND_RECEIVE_IDLE_MS_MIN ||
                        options->idle_ms > PND_RECEIVE_IDLE_MS_MAX
                    ? bad_value("idle", "time from 100ms to 1h")
                    : -1;
     default:
         return pnd_ctl_common_option(ctl, "receive", option);
     }
+}
+
+/* What no option has said. @return enum pnd_exit, after saying why */
+static int complete(struct pnd_receive *options, struct pnd_receive_config *config)
+{
+    struct pnd_why why = {0};
+
+    if (options->config) {
+        if (pnd_receive_config_read(options->config, config, &why))
+            return pnd_ctl_fail("%s", why.text);
+        pnd_receive_config_apply(config, options);
+        return PND_EXIT_OK;
+    }
+    if (!options->bytes_max)
+        options->bytes_max = PND_STREAM_BYTES_MAX;
+    if (options->floor_bytes == PND_RECEIVE_NOT_SAID)
+        options->floor_bytes = PND_RECEIVE_FLOOR;
+    if (!options->senders)
+        options->senders = PND_RECEIVE_SENDERS;
+    if (!options->idle_ms)
+        options->idle_ms = PND_RECEIVE_IDLE_MS;
+    return PND_EXIT_OK;
 }
 
 int pnd_verb_receive(struct pnd_ctl *ctl, int argc, char **argv)
@@ -218,6 +243,7 @@ int pnd_verb_receive(struct pnd_ctl *ctl, int argc, char **argv)
                                             {"dump-bytes", required_argument, NULL, 'b'},
                                             {"floor", required_argument, NULL, 'f'},
                                             {"listen", required_argument, NULL, 'l'},
+                                            {"config", required_argument, NULL, 'g'},
                                             {"plain", no_argument, NULL, 'p'},
                                             {"tls-certificate", required_argument, NULL, 'C'},
                                             {"tls-key", required_argument, NULL, 'K'},
@@ -227,10 +253,8 @@ int pnd_verb_receive(struct pnd_ctl *ctl, int argc, char **argv)
                                             {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {0}};
-    struct pnd_receive taken = {.bytes_max = PND_STREAM_BYTES_MAX,
-                                .floor_bytes = FLOOR_DEFAULT,
-                                .senders = PND_RECEIVE_SENDERS,
-                                .idle_ms = PND_RECEIVE_IDLE_MS};
+    struct pnd_receive taken = {.floor_bytes = PND_RECEIVE_NOT_SAID};
+    struct pnd_receive_config config;
     int option, code;
 
     while ((option = getopt_long(argc, argv, "n:jh", options, NULL)) != -1) {
@@ -243,6 +267,8 @@ int pnd_verb_receive(struct pnd_ctl *ctl, int argc, char **argv)
                                         "import FILE");
     if (taken.name && (!taken.name[0] || strlen(taken.name) >= PND_SPOOL_NAME_CAP))
         return pnd_ctl_misused(argv[0], "a name has 1 to %d bytes", PND_SPOOL_NAME_CAP - 1);
+    if (complete(&taken, &config))
+        return PND_EXIT_COULD_NOT;
     pnd_stream_catch_signals();
     if (taken.listen)
         return pnd_receive_tcp(ctl, &taken);

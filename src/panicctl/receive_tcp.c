@@ -21,6 +21,7 @@
 #include "host/log.h"
 #include "host/text.h"
 #include "panicctl/importer.h"
+#include "panicctl/listener.h"
 #include "panicctl/print.h"
 #include "panicctl/receive.h"
 
@@ -80,6 +81,12 @@ static int parse_address(const char *text, struct address *ret)
     }
     *ret = out;
     return PND_OK;
+}
+
+static uint16_t port_of(const struct address *address)
+{
+    return ntohs(address->at.any.sa_family == AF_INET6 ? address->at.v6.sin6_port
+                                                       : address->at.v4.sin_port);
 }
 
 static bool is_loopback(const struct address *address)
@@ -299,7 +306,7 @@ static void describe(const struct address *from, struct pnd_dump *ret)
         inet_ntop(AF_INET, from->at.v6.sin6_addr.s6_addr + 12, ret->peer, sizeof(ret->peer));
     else
         inet_ntop(from->at.any.sa_family, ip, ret->peer, sizeof(ret->peer));
-    ret->peer_port = ntohs(v6 ? from->at.v6.sin6_port : from->at.v4.sin_port);
+    ret->peer_port = port_of(from);
 }
 
 static void take_sender(struct listener *to, const sigset_t *unblocked)
@@ -358,6 +365,7 @@ static void listen_on(struct listener *to)
 int pnd_receive_tcp(struct pnd_ctl *ctl, const struct pnd_receive *receive)
 {
     struct listener to = {.ctl = ctl, .receive = receive};
+    struct pnd_listener_hold hold;
     struct pnd_tls *tls = NULL;
     struct pnd_why why = {0};
     struct address address;
@@ -377,13 +385,16 @@ int pnd_receive_tcp(struct pnd_ctl *ctl, const struct pnd_receive *receive)
         (receive->certificate && pnd_tls_create(receive, &tls, &why)))
         return pnd_ctl_fail("%s", why.text);
     pnd_tls_destroy(tls);
-    pnd_ctl_close(ctl); /* each process opens its own */
     to.fd = open_listener(&address, &why);
     if (to.fd < 0)
         return pnd_ctl_fail("%s: %s", receive->listen, why.text);
+    if (pnd_listener_hold(&ctl->spool, port_of(&address), receive, &hold, &why))
+        pnd_log(PND_WARNING, "not-known", "why=\"%s\"", why.text); /* status will not tell of it */
+    pnd_ctl_close(ctl);                                            /* each process opens its own */
     pnd_log(PND_NOTICE, "listening", "address=%s tls=%s senders=%u", receive->listen,
             receive->certificate ? "yes" : "no", receive->senders);
     listen_on(&to);
+    pnd_listener_release(&hold);
     close(to.fd);
     return PND_EXIT_OK;
 }

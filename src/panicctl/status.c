@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "host/text.h"
+#include "panicctl/listener.h"
 #include "panicctl/print.h"
 #include "panicctl/socket.h"
 #include "panicctl/view.h"
@@ -18,6 +19,8 @@ struct status {
     bool known;     /* the directory is one of panicd, and views is filled in */
     struct pnd_views views;
     uint64_t room_free, room_total;
+    struct pnd_listener listeners[PND_LISTENERS_MAX];
+    unsigned listener_count;
 };
 
 static int gather(struct pnd_ctl *ctl, struct status *status, struct pnd_why *why)
@@ -36,6 +39,8 @@ static int gather(struct pnd_ctl *ctl, struct status *status, struct pnd_why *wh
     if (!err)
         err = pnd_views_read(ctl, 0, &status->views, why);
     status->known = !err;
+    if (!err)
+        status->listener_count = pnd_listener_read(&ctl->spool, status->listeners);
     if (!err)
         err = pnd_spool_room(&ctl->spool, &status->room_free, &status->room_total);
     return err;
@@ -59,6 +64,21 @@ static size_t first_shown(const struct pnd_views *views)
     return ended < LAST_DUMPS ? 0 : first;
 }
 
+static json_t *streams_json(const struct status *status)
+{
+    json_t *list = json_array();
+
+    for (unsigned i = 0; i < status->listener_count; i++) {
+        const struct pnd_listener *at = &status->listeners[i];
+
+        json_array_append_new(list, json_pack("{s:o, s:b, s:b, s:i, s:I}", "address",
+                                              pnd_print_json_text(at->address), "listening",
+                                              at->alive, "tls", at->tls, "senders",
+                                              (int)at->senders, "pid", (json_int_t)at->pid));
+    }
+    return list;
+}
+
 static int status_json(const struct pnd_ctl *ctl, struct status *status)
 {
     json_t *transfers = json_array(), *dumps = json_array(), *json;
@@ -70,9 +90,10 @@ static int status_json(const struct pnd_ctl *ctl, struct status *status)
         else if (i >= first_shown(views))
             json_array_append_new(dumps, pnd_print_json_view(ctl, &views->at[i]));
     }
-    json = json_pack("{s:b, s:o, s:O?, s:o, s:o}", "listening", status->server != NULL, "directory",
-                     pnd_print_json_text(status->known ? ctl->spool.path : ctl->directory),
-                     "server", status->server, "transfers", transfers, "dumps", dumps);
+    json = json_pack(
+        "{s:b, s:o, s:O?, s:o, s:o, s:o}", "listening", status->server != NULL, "directory",
+        pnd_print_json_text(status->known ? ctl->spool.path : ctl->directory), "server",
+        status->server, "transfers", transfers, "dumps", dumps, "streams", streams_json(status));
     if (json)
         json_object_set_new(json, "room",
                             status->known
@@ -128,6 +149,18 @@ static void print_server(const struct pnd_ctl *ctl, const json_t *server)
            number(server, "counters", "refused"));
 }
 
+static void print_streams(const struct status *status)
+{
+    char address[PND_PRINT_NAME_CAP];
+
+    for (unsigned i = 0; i < status->listener_count; i++) {
+        const struct pnd_listener *at = &status->listeners[i];
+
+        printf("  streams    %s (TCP, %s), process %ld%s\n", pnd_print_name(address, at->address),
+               at->tls ? "TLS" : "plain", (long)at->pid, at->alive ? "" : ", which was killed");
+    }
+}
+
 static int print_text(const struct pnd_ctl *ctl, const struct status *status)
 {
     char free_text[PND_TEXT_BYTES_CAP], total[PND_TEXT_BYTES_CAP], floor[PND_TEXT_BYTES_CAP];
@@ -145,6 +178,7 @@ static int print_text(const struct pnd_ctl *ctl, const struct status *status)
            status->known ? "" : " (no dump was ever received into it)");
     if (!status->known)
         return PND_OK;
+    print_streams(status);
     printf("  room       %s free of %s",
            pnd_text_bytes(free_text, sizeof(free_text), status->room_free),
            pnd_text_bytes(total, sizeof(total), status->room_total));

@@ -217,6 +217,7 @@ static const struct pnd_conf_key keys[] = {
      .min = 1000,
      .max = DAY_MS,
      .allowed = "a time such as 10min"},
+    {.section = "stream"}, /* panicctl receive's */
 };
 
 void pnd_config_init(struct pnd_config *ret)

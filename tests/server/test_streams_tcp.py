@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """panicctl receive --listen on loopback: senders that are whole, half, slow, hung and too many,
 and TLS, which only those pass who have a certificate."""
+import contextlib
+import json
 import os
 import re
 import select
@@ -16,7 +18,7 @@ import tempfile
 import threading
 import time
 
-from kdp import Tap, children_of, free_port
+from kdp import Panicd, Tap, children_of, free_port
 from streams import CONTENT, Streams, flatten
 
 
@@ -343,13 +345,205 @@ def tls_files():
         refuse('read who signs', c + '/server.pem', c + '/server.key', c + '/server.key')
 
 
+# ---- settings, status, doctor ----
+
+def found(it, env=None):
+    """What doctor says of streams: [(result, text, fix)]."""
+    done = subprocess.run(it.command('--json', 'doctor'), capture_output=True, check=False,
+                          env={**os.environ, **(env or {})})
+    return [(c['result'], c['text'], c['fix'] or '') for c in json.loads(done.stdout)['checks']
+            if c['check'] == 'stream']
+
+
+def streams(it):
+    """@return what status says of them, as JSON and as text"""
+    out, _ = it.run('--json', 'status', code=1)
+    return json.loads(out)['streams'], it.run('status', code=1)[0]
+
+
+def told_of():
+    """status and doctor tell who listens, and who was killed"""
+    with Listener('--senders', '3') as it:
+        one, text = streams(it)
+        address = '127.0.0.1:%d' % it.port
+        assert one == [{'address': address, 'listening': True, 'tls': False, 'senders': 3,
+                        'pid': it.process.pid}], one
+        assert 'streams    %s (TCP, plain), process %d\n' % (address, it.process.pid) in text, text
+        (result, said, _), = found(it)
+        assert result == 'ok' and address + ' without TLS' in said and '3 at a time' in said, said
+        assert it.send(CONTENT) == 'dump 1\n' and found(it)[0][0] == 'ok'
+        it.process.kill()
+        it.process.wait()
+        one, text = streams(it)
+        assert not one[0]['listening'] and 'which was killed' in text, text
+        (result, said, fix), = found(it)
+        assert result == 'fail' and 'was killed' in said, said
+        assert 'rm %s/.panicd/stream-%d' % (os.path.realpath(it.directory), it.port) in fix, fix
+        it.options[3:] = ['0']
+        again = subprocess.Popen(it.command('receive', *it.options), stdin=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 30
+            while not streams(it)[0][0]['listening']:
+                assert time.monotonic() < end
+                time.sleep(0.02)
+        finally:
+            again.terminate()
+            again.wait(30)
+        assert streams(it)[0] == [] and found(it) == []
+        state = it.directory + '/.panicd/stream-'
+        for n, content in enumerate((b'', b'{', b'[]', b'{"address": 1}', b'x' * 40000, b'\0')):
+            with open(state + str(n), 'wb') as f:
+                f.write(content)
+        os.symlink('/etc/passwd', state + '98')
+        os.mkfifo(state + '99')
+        assert streams(it)[0] == [] and found(it) == []
+
+
+def conf(directory, text):
+    path = directory + '/panicd.conf'
+    with open(path, 'w') as f:
+        f.write(text)
+    return path
+
+
+def settings():
+    """panicd.conf says where, with which certificates and limits; options win; errors are named"""
+    with Streams() as it, tempfile.TemporaryDirectory(prefix='panicd-conf-') as etc:
+        shutil.copytree(CERTIFICATES, etc + '/stream')
+        os.rename(etc + '/stream/ca.pem', etc + '/stream/clients.pem')
+
+        def refuse(said, text, *words):
+            _, err = it.run('receive', '--config', conf(etc, text), *words, code=2)
+            assert said in err, (text, err)
+        refuse('[stream] has no key "listne"; it has: listen plain', '[stream]\nlistne = x\n')
+        refuse('[stream] senders = "257": too large', '[stream]\nsenders = 257\n')
+        refuse('[stream] idle = "1ms": too small', '[stream]\nidle = 1ms\n')
+        refuse('unknown section [streams]', '[streams]\n')
+        refuse('is not an address and a port', '[stream]\nlisten = here\n')
+        refuse('use the certificate %s/elsewhere' % etc, '[stream]\ncertificate = elsewhere\n')
+        refuse('use the certificate /nowhere', '[stream]\ncertificate = /nowhere\n')
+        refuse('can be reached from anywhere', '[stream]\nplain = yes\n')
+        _, err = it.run('receive', '--config', etc + '/none.conf', code=2)
+        assert 'No such file' in err, err
+        # What is panicd's is none of this program's business, and the other way round.
+        text = ('[receive]\nslots = 16\n[policy]\nallow = 10.0.0.0/8\nfloor = 0\n'
+                'dump-bytes = 1000\n[time]\nidle = 90s\n[stream]\nlisten = 127.0.0.1:%d\n'
+                'senders = 2\n' % free_port())
+        with listening(it, '--config', conf(etc, text)) as (port, _):
+            one = streams(it)[0][0]
+            assert one['tls'] and one['senders'] == 2, one
+            it.port = port
+            it.connect = lambda: socket.create_connection(('127.0.0.1', port), timeout=30)
+            s = dial(it, 'node7')
+            s.sendall(CONTENT[:2000])   # all of it is read: what is not would break the connection
+            assert s.recv(100).startswith(b'dump 1 incomplete'), it.rows()
+            s.close()
+            row, = it.rows()
+            assert 'more than 1000 bytes' in row['reason'] and row['peer'] == 'node7.example', row
+        with listening(it, '--config', conf(etc, text), '--plain', '--senders', '1'):
+            one = streams(it)[0][0]
+            assert not one['tls'] and one['senders'] == 1, one
+        with Panicd(config=text) as server:
+            assert server.rows() == []
+
+
+@contextlib.contextmanager
+def listening(it, *words):
+    """A listener that has no options but these. Gives its port, and its process."""
+    with open(it.directory + '.stream.log', 'w+', encoding='utf-8') as log:
+        process = subprocess.Popen(it.command('receive', *words), stdin=subprocess.DEVNULL,
+                                   stderr=log)
+        try:
+            end = time.monotonic() + 30
+            while True:
+                log.seek(0)
+                ready = re.search(r'listening.*address=\S*:(\d+)', log.read())
+                if ready:
+                    break
+                assert process.poll() is None and time.monotonic() < end
+                time.sleep(0.01)
+            yield int(ready[1]), process
+        finally:
+            process.terminate()
+            process.wait(30)
+            os.unlink(log.name)
+
+
+def expiry():
+    """doctor names certificates that have expired, or will, and a key that anybody may read"""
+    with tempfile.TemporaryDirectory(prefix='panicd-tls-') as place:
+        at = place + '/tls'
+        shutil.copytree(CERTIFICATES, at)
+        with Listener(tls=at) as it:
+            def says(result, text, fix=''):
+                results = found(it)
+                assert any(r == result and text in said and fix in how
+                           for r, said, how in results), results
+                assert all(r != 'ok' for r, _, _ in results), results
+            def renew(name, days, ca=False):
+                words = ['x509', '-req', '-in', at + '/server.csr', '-days', str(days),
+                         '-CAcreateserial']
+                if ca:
+                    words = ['x509', '-signkey', at + '/ca.key', '-in', at + '/ca.pem', '-days',
+                             str(days)]
+                else:
+                    words += ['-CA', at + '/ca.pem', '-CAkey', at + '/ca.key']
+                openssl(*words, '-out', '%s/%s.new' % (at, name))
+                os.rename('%s/%s.new' % (at, name), '%s/%s.pem' % (at, name))
+            says('warn', 'server.pem expires on ')   # 30 days are made, and some seconds have gone
+            says('warn', 'ca.pem expires on ')
+            renew('server', 400)
+            renew('ca', 400, ca=True)
+            (result, said, _), = found(it)
+            assert result == 'ok' and 'with TLS' in said, said
+            renew('server', -1)
+            says('fail', 'server.pem has expired on ', 'replace it')
+            renew('server', 400)
+            renew('ca', -1, ca=True)
+            says('fail', 'ca.pem has expired on ')
+            renew('ca', 400, ca=True)
+            os.chmod(at + '/server.key', 0o644)
+            says('warn', 'server.key may be read by anybody', 'chmod o-rwx ')
+            os.chmod(at + '/server.key', 0o600)
+            with open(at + '/server.pem', 'w', encoding='utf-8') as f:
+                f.write('nothing')
+            says('fail', 'server.pem has no certificate in it')
+            os.unlink(at + '/server.pem')
+            says('fail', 'server.pem: No such file')
+            os.unlink(at + '/server.key')
+            says('fail', 'server.key: No such file')
+
+
+def unit():
+    """doctor asks systemd only when nobody listens, and only of the unit for this directory"""
+    with Listener() as it, tempfile.TemporaryDirectory(prefix='panicd-bin-') as place:
+        def systemctl(active, enabled='enabled', directory=None):
+            with open(place + '/systemctl', 'w', encoding='utf-8') as f:
+                f.write('#!/bin/sh\ncat <<END\nExecStart={ path=/usr/bin/panicctl ; '
+                        'argv[]=/usr/bin/panicctl --directory %s receive ; }\nActiveState=%s\n'
+                        'UnitFileState=%s\nEND\n' % (directory or os.path.realpath(it.directory),
+                                                      active, enabled))
+            os.chmod(place + '/systemctl', 0o755)
+            return found(it, {'PATH': place + ':' + os.environ['PATH']})
+        assert systemctl('failed')[0][0] == 'ok'   # somebody does listen
+        it.process.terminate()
+        it.process.wait(30)
+        (result, said, fix), = systemctl('failed')
+        assert result == 'fail' and 'does not run' in said and 'systemctl status' in fix, said
+        assert systemctl('active') == [] and systemctl('failed', 'disabled') == []
+        assert systemctl('failed', directory='/elsewhere') == []
+
+
 if __name__ == '__main__':
     tap = Tap()
-    for test in (plain, beside_a_server, those_who_go, too_many, told_to_end, killed, addresses):
+    for test in (plain, beside_a_server, those_who_go, too_many, told_to_end, killed, addresses,
+                 told_of, unit):
         tap.run(test)
     try:
         make_certificates(CERTIFICATES)
-        for test in (tls, tls_tools, tls_truncated, tls_strangers, tls_hung, tls_files):
+        for test in (tls, tls_tools, tls_truncated, tls_strangers, tls_hung, tls_files, settings,
+                     expiry):
             tap.run(test)
     finally:
         shutil.rmtree(CERTIFICATES)

@@ -57,7 +57,7 @@ offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
 offers "panicctl: the options of pack" "--force --help --json --log-only --note --output" \
     _panicctl panicctl pack --
 offers "panicctl: the options of import" "--help --json --keep-form --move --name" _panicctl panicctl import --
-offers "panicctl: the options of receive" "--clients --dump-bytes --floor --help --idle --json --keep-form --listen --name --plain --senders --tls-certificate --tls-key" \
+offers "panicctl: the options of receive" "--clients --config --dump-bytes --floor --help --idle --json --keep-form --listen --name --plain --senders --tls-certificate --tls-key" \
     _panicctl panicctl receive --
 offers "panicctl: a file to import" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl import "$dumps/co"

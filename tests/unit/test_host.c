@@ -368,7 +368,7 @@ static bool is_default(const struct settings *s)
            s->items == defaults.items && strcmp(s->item[0], defaults.item[0]) == 0;
 }
 
-static int read_conf_bytes(const char *text, size_t len)
+static int read_conf_of(const struct pnd_conf_key *of, size_t count, const char *text, size_t len)
 {
     char path[] = "/tmp/pnd-test-conf-XXXXXX";
     int fd = mkstemp(path), err;
@@ -377,8 +377,7 @@ static int read_conf_bytes(const char *text, size_t len)
     conf_why.text[0] = '\0';
     CHECK(fd >= 0 && write(fd, text, len) == (ssize_t)len);
     close(fd);
-    err = pnd_conf_read(path, keys, sizeof(keys) / sizeof(keys[0]), &settings, sizeof(settings),
-                        &conf_why);
+    err = pnd_conf_read(path, of, count, &settings, sizeof(settings), &conf_why);
     if (err) {
         CHECK(strncmp(conf_why.text, path, strlen(path)) == 0);
         memmove(conf_why.text, conf_why.text + strlen(path),
@@ -387,6 +386,11 @@ static int read_conf_bytes(const char *text, size_t len)
     }
     unlink(path);
     return err;
+}
+
+static int read_conf_bytes(const char *text, size_t len)
+{
+    return read_conf_of(keys, sizeof(keys) / sizeof(keys[0]), text, len);
 }
 
 static int read_conf(const char *text)
@@ -470,6 +474,37 @@ static void a_line_too_long_for_the_parser_is_an_error_not_two_lines(void)
     CHECK(strncmp(conf_why.text, ":2: the line has 4008 bytes, at most", 36) == 0);
 }
 
+/* Two programs, one file: each has its keys, and says of others' only what no program can mean. */
+static void what_is_another_programs_is_left_to_it(void)
+{
+    static const struct pnd_conf_key shared[] = {
+        {"one", "number", PND_CONF_UINT, offsetof(struct settings, number), 1, 65535, NULL, NULL,
+         NULL},
+        {.section = "one"},
+        {.section = "theirs"},
+        {"two", "text", PND_CONF_STRING, offsetof(struct settings, text), 1, 8, NULL, NULL, NULL},
+    };
+    static const char *const rows[][2] = {
+        {"[one]\nflag = maybe\nflag = no\nnumber = 8\n[theirs]\nx = 1\n  2\n", NULL},
+        {"[theirs]\n[one]\nx =\n", NULL},
+        {"[one]\nnumber = 0\n",
+         ":2: [one] number = \"0\": too small; allowed: a whole number, 1 to 65535"},
+        {"[two]\nflag = no\n", ":2: [two] has no key \"flag\"; it has: text"},
+        {"[three]\n", ":1: unknown section [three]; allowed: [one] [theirs] [two]"},
+        {"[theirs]\nx\n", ":2: neither \"key = value\" nor \"[section]\" nor a comment"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int err = read_conf_of(shared, sizeof(shared) / sizeof(shared[0]), rows[i][0],
+                               strlen(rows[i][0]));
+
+        CHECK_EQ(err, rows[i][1] ? PND_E_FORMAT : PND_OK);
+        if (err && rows[i][1])
+            CHECK_STR(conf_why.text, rows[i][1]);
+        CHECK_EQ(settings.number, i == 0 ? 8 : 5);
+    }
+}
+
 static void a_configuration_that_is_not_there_is_told_from_one_that_cannot_be_read(void)
 {
     CHECK_EQ(pnd_conf_read("/nonexistent/x.conf", keys, 1, &settings, sizeof(settings), &conf_why),
@@ -499,6 +534,7 @@ int main(void)
     RUN(a_configuration_sets_what_it_names_and_keeps_the_rest);
     RUN(a_wrong_configuration_is_refused_whole_and_says_where_and_what);
     RUN(a_line_too_long_for_the_parser_is_an_error_not_two_lines);
+    RUN(what_is_another_programs_is_left_to_it);
     RUN(a_configuration_that_is_not_there_is_told_from_one_that_cannot_be_read);
     return tap_done();
 }
