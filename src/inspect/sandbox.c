@@ -4,9 +4,7 @@
 #include "inspect/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -16,60 +14,12 @@
 
 #include <seccomp.h>
 
+#include "host/landlock.h"
 #include "inspect/sanitizer.h"
 
-/* Landlock by its numbers, because the headers of the oldest supported system know less than the
- * kernels it may run. @source Linux Documentation/userspace-api/landlock.rst */
-enum {
-    LL_CREATE_VERSION = 1,      /* flag: ask for the ABI instead of making a ruleset */
-    LL_FS_ACCESS_ABI1 = 0x1fff, /* execute, write, read, ... make_sym */
-    LL_FS_REFER = 1 << 13,      /* ABI 2 */
-    LL_FS_TRUNCATE = 1 << 14,   /* ABI 3 */
-    LL_NET_TCP = 3,             /* ABI 4: bind, connect */
-    LL_FS_IOCTL_DEV = 1 << 15,  /* ABI 5 */
-    LL_SCOPED = 3,              /* ABI 6: abstract sockets, signals */
-};
-
-struct landlock_rules {
-    uint64_t fs, net, scoped; /* what is forbidden, as no rule allows any of it */
-};
-
-#ifndef SYS_landlock_create_ruleset
-#define SYS_landlock_create_ruleset 444
-#define SYS_landlock_restrict_self  446
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
-
-static int deny_files(struct pnd_why *why)
-{
-    long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LL_CREATE_VERSION);
-    struct landlock_rules rules = {.fs = LL_FS_ACCESS_ABI1};
-    size_t len = offsetof(struct landlock_rules, net);
-    int fd;
-
-    if (abi < 1)
-        return PND_OK; /* not in this kernel: seccomp stands alone */
-    rules.fs |= abi >= 2 ? LL_FS_REFER : 0;
-    rules.fs |= abi >= 3 ? LL_FS_TRUNCATE : 0;
-    rules.fs |= abi >= 5 ? LL_FS_IOCTL_DEV : 0;
-    rules.net = abi >= 4 ? LL_NET_TCP : 0;
-    rules.scoped = abi >= 6 ? LL_SCOPED : 0;
-    len = abi >= 4 ? offsetof(struct landlock_rules, scoped) : len;
-    len = abi >= 6 ? sizeof(rules) : len;
-
-    fd = (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
-    if (fd < 0)
-        return pnd_why(why, PND_E_SYS, errno, "make a Landlock ruleset");
-    if (syscall(SYS_landlock_restrict_self, fd, 0) != 0) {
-        pnd_why(why, PND_E_SYS, errno, "enter the Landlock ruleset");
-        close(fd);
-        return PND_E_SYS;
-    }
-    close(fd);
-    return PND_OK;
-}
 
 static int limit(int what, uint64_t max, struct pnd_why *why)
 {
@@ -176,7 +126,7 @@ int pnd_sandbox_enter(const struct pnd_sandbox *sandbox, struct pnd_why *why)
         return pnd_why(why, PND_E_SYS, errno, "give up new privileges");
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return pnd_why(why, PND_E_SYS, errno, "hide from debuggers");
-    err = deny_files(why);
+    err = pnd_landlock_enter(-1, why);
     if (!err)
         err = limit_all(sandbox, why);
     if (!err)

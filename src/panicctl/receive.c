@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "host/text.h"
+#include "inspect/sanitizer.h"
+#include "panicctl/cage.h"
 #include "panicctl/importer.h"
 #include "panicctl/print.h"
 #include "panicctl/ssh_command.h"
@@ -40,6 +42,16 @@ static void report(struct pnd_ctl *ctl, const struct pnd_dump *dump)
             dump->reason[0] ? pnd_print_name(reason, dump->reason) : "");
 }
 
+/* What a sanitizer does at the end takes another process. */
+static int end_caged(int code)
+{
+    if (PND_SANITIZED) {
+        fflush(NULL);
+        _exit(code);
+    }
+    return code;
+}
+
 static int receive(struct pnd_ctl *ctl, const struct pnd_receive *receive, const char *name,
                    const char *protocol)
 {
@@ -55,10 +67,11 @@ static int receive(struct pnd_ctl *ctl, const struct pnd_receive *receive, const
     snprintf(stream.dump.name, sizeof(stream.dump.name), "%s", name);
     snprintf(stream.dump.protocol, sizeof(stream.dump.protocol), "%s", protocol);
     pnd_receive_peer(&stream.dump);
-    if (pnd_importer_prepare(ctl, &why) || pnd_stream_receive(ctl, &stream, &why))
-        return pnd_ctl_fail("%s", why.text);
+    if (pnd_importer_prepare(ctl, &why) || pnd_cage_enter(&ctl->spool, -1, &why) ||
+        pnd_stream_receive(ctl, &stream, &why))
+        return end_caged(pnd_ctl_fail("%s", why.text));
     report(ctl, &stream.dump);
-    return stream.dump.state == PND_DUMP_INCOMPLETE ? PND_EXIT_NO : PND_EXIT_OK;
+    return end_caged(stream.dump.state == PND_DUMP_INCOMPLETE ? PND_EXIT_NO : PND_EXIT_OK);
 }
 
 /* "ADDRESS PORT ADDRESS PORT", as sshd(8) has it. */

@@ -5,6 +5,7 @@
  * may be waits in the kernel's queue. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -20,6 +21,7 @@
 #include "host/guard.h"
 #include "host/log.h"
 #include "host/text.h"
+#include "panicctl/cage.h"
 #include "panicctl/importer.h"
 #include "panicctl/listener.h"
 #include "panicctl/print.h"
@@ -193,60 +195,88 @@ static void say_result(const struct pnd_dump *dump, char answer[ANSWER_CAP])
              incomplete ? " incomplete: " : "", incomplete ? dump->reason : "");
 }
 
-static int receive_one(const struct listener *to, struct pnd_stream *stream)
+/* All that takes more than the directory is done before the sender says a word. */
+static int lock_in(const struct listener *to, int fd, struct pnd_tls **ret_tls)
 {
     struct pnd_why why = {0};
-    int err = pnd_importer_prepare(to->ctl, &why);
+    int err = fd < 0 ? pnd_why(&why, PND_E_SYS, errno, "move the connection") : PND_OK;
 
+    if (!err && to->receive->certificate)
+        err = pnd_tls_create(to->receive, ret_tls, &why);
     if (!err)
-        err = pnd_stream_receive(to->ctl, stream, &why);
+        err = pnd_importer_prepare(to->ctl, &why);
+    if (!err)
+        err = pnd_cage_enter(&to->ctl->spool, fd, &why);
     if (err)
         pnd_log(PND_ERR, "not-received", "why=\"%s\"", why.text);
     return err;
 }
 
-/* @return the exit code of the process */
-static int serve(const struct listener *to, int fd, struct pnd_dump *from)
+static int shake_hands(struct pnd_tls *tls, int fd, struct pnd_dump *from)
 {
-    const struct pnd_receive *receive = to->receive;
-    struct pnd_stream stream = {.as_it_came = receive->as_it_came,
-                                .quiet = true,
-                                .bytes_max = receive->bytes_max,
-                                .floor_bytes = receive->floor_bytes,
-                                .source = {.ctx = &fd, .read = read_plain}};
-    char answer[ANSWER_CAP] = "not kept\n", peer[sizeof(from->peer)];
-    struct pnd_tls *tls = NULL;
+    char peer[sizeof(from->peer)];
     struct pnd_why why = {0};
-    int err = PND_OK;
+    int err;
 
-    set_timeouts(fd, receive->idle_ms);
-    if (receive->certificate) {
-        alarm(PND_RECEIVE_HANDSHAKE_MS / 1000); /* ends the process; it has nothing to lose yet */
-        err = pnd_tls_create(receive, &tls, &why);
-        if (!err)
-            err = pnd_tls_accept(tls, fd, peer, sizeof(peer), &why);
-        alarm(0);
-        if (err) {
-            pnd_log(PND_WARNING, "refused", "peer=%s why=\"%s\"", from->peer, why.text);
-            pnd_tls_destroy(tls);
-            return PND_EXIT_NO;
-        }
+    alarm(PND_RECEIVE_HANDSHAKE_MS / 1000); /* ends the process; it has nothing to lose yet */
+    err = pnd_tls_accept(tls, fd, peer, sizeof(peer), &why);
+    alarm(0);
+    if (err)
+        pnd_log(PND_WARNING, "refused", "peer=%s why=\"%s\"", from->peer, why.text);
+    else
         memcpy(from->peer, peer, sizeof(peer));
+    return err;
+}
+
+/* @return PND_OK: it is kept, and its sender knows */
+static int receive_one(const struct listener *to, int fd, struct pnd_tls *tls,
+                       const struct pnd_dump *from)
+{
+    struct pnd_stream stream = {.as_it_came = to->receive->as_it_came,
+                                .quiet = true,
+                                .bytes_max = to->receive->bytes_max,
+                                .floor_bytes = to->receive->floor_bytes,
+                                .source = {.ctx = &fd, .read = read_plain},
+                                .dump = *from};
+    char answer[ANSWER_CAP] = "not kept\n";
+    struct pnd_why why = {0};
+    int err;
+
+    if (tls)
         stream.source = (struct pnd_stream_source){.ctx = tls, .read = pnd_tls_read};
-    }
-    make_name(from);
-    if (receive->name)
-        snprintf(from->name, sizeof(from->name), "%s", receive->name);
-    stream.dump = *from;
-    err = receive_one(to, &stream);
-    if (!err)
+    make_name(&stream.dump);
+    if (to->receive->name)
+        snprintf(stream.dump.name, sizeof(stream.dump.name), "%s", to->receive->name);
+    err = pnd_stream_receive(to->ctl, &stream, &why);
+    if (err)
+        pnd_log(PND_ERR, "not-received", "why=\"%s\"", why.text);
+    else
         say_result(&stream.dump, answer);
     if (tls)
         pnd_tls_close(tls, answer, !err && stream.dump.state != PND_DUMP_INCOMPLETE);
     else if (send(fd, answer, strlen(answer), MSG_NOSIGNAL) < 0)
         pnd_log(PND_DEBUG, "no-answer", "peer=%s", from->peer);
+    return err;
+}
+
+/* @param accepted  becomes this function's
+ *   @return the exit code of the process */
+static int serve(const struct listener *to, int accepted, struct pnd_dump *from)
+{
+    PND_AUTO_CLOSE int fd = fcntl(accepted, F_DUPFD_CLOEXEC, PND_CAGE_SENDER_FD);
+    struct pnd_tls *tls = NULL;
+    int code = PND_EXIT_COULD_NOT;
+
+    close(accepted);
+    set_timeouts(fd, to->receive->idle_ms);
+    if (lock_in(to, fd, &tls) == PND_OK) {
+        if (tls && shake_hands(tls, fd, from))
+            code = PND_EXIT_NO;
+        else if (receive_one(to, fd, tls, from) == PND_OK)
+            code = PND_EXIT_OK;
+    }
     pnd_tls_destroy(tls);
-    return err ? PND_EXIT_COULD_NOT : PND_EXIT_OK;
+    return code;
 }
 
 /* ---- all of them ---- */
@@ -323,7 +353,7 @@ static void take_sender(struct listener *to, const sigset_t *unblocked)
     pid = fork();
     if (pid == 0) {
         begin_child(to, unblocked);
-        _exit(serve(to, fd, &dump));
+        _exit(serve(to, pnd_steal_fd(&fd), &dump));
     }
     if (pid > 0)
         to->senders[to->count++] = pid;

@@ -170,6 +170,47 @@ def killed():
         assert sorted(r['state'] for r in rows)[0] == 'incomplete' and len(rows) == 2, rows
 
 
+def locked_in(pid):
+    with open('/proc/%d/status' % pid, encoding='utf-8') as f:
+        said = dict(line.split(':\t', 1) for line in f if ':\t' in line)
+    return said['Seccomp'] == '2\n' and said['NoNewPrivs'] == '1\n'
+
+
+def caged():
+    """whoever reads what a sender sends is in a cage by then, and ends there as it should"""
+    with Listener() as it:
+        with it.connect() as s:
+            s.sendall(CONTENT[:100000])
+            it.wait_hidden(60000)
+            child, = children_of(it.process.pid)
+            assert locked_in(child) and not locked_in(it.process.pid)
+            s.sendall(CONTENT[100000:])
+            s.shutdown(socket.SHUT_WR)
+            assert s.recv(100) == b'dump 1\n'
+        process = it.start('receive', '--floor', '0', env={
+            'SSH_CONNECTION': '10.0.40.7 40022 10.0.40.2 22', 'SSH_ORIGINAL_COMMAND': 'cat > a/b'})
+        process.stdin.write(CONTENT[:100000])
+        process.stdin.flush()
+        it.wait_hidden(60000)
+        assert locked_in(process.pid)
+        process.communicate(CONTENT[100000:])
+        assert process.returncode == 0 and len(it.rows()) == 2
+
+
+def tls_caged():
+    """with TLS it is in the cage before the sender has said a word"""
+    with Listener(tls=CERTIFICATES) as it:
+        with it.connect():
+            it.wait_log('connected')
+            end = time.monotonic() + 30
+            while True:
+                child, = children_of(it.process.pid)
+                if locked_in(child):
+                    break
+                assert time.monotonic() < end
+                time.sleep(0.02)
+
+
 def addresses():
     """without TLS only loopback, or a private address when that is meant; what is wrong is said"""
     with Streams() as it:
@@ -537,13 +578,13 @@ def unit():
 
 if __name__ == '__main__':
     tap = Tap()
-    for test in (plain, beside_a_server, those_who_go, too_many, told_to_end, killed, addresses,
-                 told_of, unit):
+    for test in (plain, beside_a_server, those_who_go, too_many, told_to_end, killed, caged,
+                 addresses, told_of, unit):
         tap.run(test)
     try:
         make_certificates(CERTIFICATES)
-        for test in (tls, tls_tools, tls_truncated, tls_strangers, tls_hung, tls_files, settings,
-                     expiry):
+        for test in (tls, tls_caged, tls_tools, tls_truncated, tls_strangers, tls_hung, tls_files,
+                     settings, expiry):
             tap.run(test)
     finally:
         shutil.rmtree(CERTIFICATES)
