@@ -131,6 +131,12 @@ static void forget(struct pnd_ext_tx *tx)
     tx->arrived = 0;
 }
 
+/* What lies before it is told. */
+static uint64_t end_of(const struct pnd_ext_ack *ack)
+{
+    return ack->count ? ack->range[ack->count - 1].end : ack->from;
+}
+
 /* Less is there than was: bytes in ranges, or packets. The ACK is newer than the last one. */
 static bool was_restarted(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
 {
@@ -138,38 +144,33 @@ static bool was_restarted(const struct pnd_ext_tx *tx, const struct pnd_ext_ack 
 
     if (before(ack->packets, tx->heard_packets))
         return true;
-    if (ack->count == PND_EXT_RANGES_CAP)
+    if (ack->flags & PND_EXT_MORE ||
+        ack->from > ack->held) /* of some of the ranges it says nothing */
         return false;
     for (unsigned i = 0; i < ack->count; i++)
         there += ack->range[i].end - ack->range[i].start;
     return there < tx->arrived;
 }
 
-/* Behind the last of all ranges that an ACK has room for nothing is known, but that the server may
- * have had no room for it, either. When much is missing before it, so it is behind it.
- *   @return how old a piece there may become until it is taken for lost, in microseconds */
-static uint64_t unknown_us(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
+/* What an ACK says nothing of may become so old until it is taken for lost: other parts were lost
+ * on the way, or the server had no room for it. */
+static uint64_t unknown_us(const struct pnd_ext_tx *tx)
 {
-    uint64_t there = 0, span = ack->range[ack->count - 1].end - ack->held;
-
-    for (unsigned i = 0; i < ack->count; i++)
-        there += ack->range[i].end - ack->range[i].start;
-    return there < span - span / 4 ? 0 : 2 * tx->srtt_us + 4 * tx->rttvar_us;
+    return 2 * tx->srtt_us + 4 * tx->rttvar_us;
 }
 
 /* What left long before something that has arrived, and has not, is lost. */
 static void take_losses(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint64_t now_us)
 {
     struct pnd_piece *missed = NULL;
-    bool all = ack->count < PND_EXT_RANGES_CAP;
-    uint64_t known = all ? UINT64_MAX : ack->range[ack->count - 1].end;
-    uint64_t long_us = all ? 0 : unknown_us(tx, ack);
+    uint64_t known = ack->flags & PND_EXT_MORE ? end_of(ack) : UINT64_MAX;
+    uint64_t long_us = unknown_us(tx);
     struct pnd_piece *piece = pnd_window_first(&tx->window, &tx->window.flying), *next;
     bool unknown;
 
     for (; piece && !before(ack->number, piece->number + tx->reorder); piece = next) {
         next = pnd_window_after(&tx->window, piece);
-        unknown = piece->offset + piece->len > known;
+        unknown = piece->offset < ack->from || piece->offset + piece->len > known;
         if (unknown && (uint32_t)now_us - piece->mark.sent_us < long_us)
             continue;
         if (piece->tries > 1 && pnd_ext_tx_packet_of(tx, piece) > PND_EXT_DGRAM_MIN)
@@ -192,14 +193,12 @@ static void count_on(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
 /* Nothing that it says was ever sent, or it is older than another. */
 static bool is_usable(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
 {
-    uint64_t end = ack->count ? ack->range[ack->count - 1].end : ack->held;
-
     if (ack->number == 0 || before(tx->number, ack->number) ||
         before(ack->number, tx->heard_number))
         return false;
     if (ack->number == tx->heard_number && before(ack->packets, tx->heard_packets))
         return false;
-    return ack->held >= tx->held && (end <= tx->sent_end || tx->resumed);
+    return ack->held >= tx->held && (end_of(ack) <= tx->sent_end || tx->resumed);
 }
 
 static void take_ack(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint64_t now_us)
@@ -222,7 +221,7 @@ static void take_ack(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint6
                      ? (uint32_t)now_us - tx->end_us - ack->age_us
                      : 1;
     take_losses(tx, ack, now_us);
-    tx->ranges = ack->count;
+    tx->ranges = ack->count + (ack->from > ack->held ? tx->ranges : 0);
     if (rtt_us)
         pnd_ext_tx_measure(tx, rtt_us);
     pnd_pace_end(&tx->pace, rtt_us, now_us);

@@ -13,7 +13,7 @@ enum {
     TAIL_MIN_US = 10000,
     TAIL_MAX_US = 1000000,
     UNKNOWN_RTT_US = 200000,
-    HOLES_MAX = PND_EXT_RANGES_CAP,
+    HOLES_MAX = 448, /* the server keeps 512 ranges: PROTOCOL.md#kdp-12.3 */
     SMALL_BYTES = 512 * 1024,
     ACK_PARTS = 8,        /* answers to each window of what may be on its way */
     ASK_US = 250,         /* as often whoever has sent all that there is asks */
@@ -113,8 +113,8 @@ static bool within_limit(const struct pnd_ext_tx *tx, const struct pnd_piece *pi
     return piece->zero ? piece->offset < tx->limit : piece->offset + piece->len <= tx->limit;
 }
 
-/* The server keeps a bounded number of ranges, and says fewer: so many holes that there would be
- * more are not made. What is on its way will make some. */
+/* The server keeps a bounded number of ranges: so many holes that there would be more are not made.
+ * What is on its way will make some. */
 static bool may_make_holes(const struct pnd_ext_tx *tx)
 {
     uint64_t coming = (uint64_t)tx->window.flying.count * pnd_pace_loss(&tx->pace) >> 10;
@@ -145,13 +145,19 @@ static void build(struct pnd_ext_tx *tx, struct pnd_ext_packet *packet, const vo
     tx->stats.packets++;
 }
 
+/* The answer to a repetition is waited for: unless it is one of many. */
+static bool asks(const struct pnd_ext_tx *tx, const struct pnd_piece *piece)
+{
+    return piece->tries && tx->ranges < PND_EXT_RANGES_CAP;
+}
+
 /* A piece goes out, in several packets if it was cut before packets had to become smaller.
  *   @return packets, at most @p cap; 0: it needs more */
 static unsigned send_piece(struct pnd_ext_tx *tx, struct pnd_piece *piece, uint64_t now_us,
                            struct pnd_datagram *ret, unsigned cap)
 {
     struct pnd_ext_packet packet = {.op = piece->zero ? PND_EXT_ZERO : PND_EXT_DATA,
-                                    .flags = piece->tries ? PND_EXT_ACK_NOW : 0};
+                                    .flags = asks(tx, piece) ? PND_EXT_ACK_NOW : 0};
     uint32_t payload = tx->dgram - PND_EXT_HEADER_BYTES;
     uint64_t done = 0, part;
     unsigned n = 0;

@@ -136,7 +136,9 @@ static unsigned floor_of(const struct pnd_pace *pace)
 
 unsigned pnd_pace_loss(const struct pnd_pace *pace)
 {
-    return pace->loss;
+    unsigned floor = floor_of(pace);
+
+    return floor == UINT16_MAX ? 0 : floor;
 }
 
 static uint64_t send_rate(const struct pnd_pace *pace)
@@ -339,7 +341,6 @@ static bool congested(struct pnd_pace *pace)
         return queue;
     floor = floor_of(pace);
     loss = loss_since(pace, pace->sample_delivered, pace->sample_lost);
-    pace->loss = loss;
     pace->floors[pace->floor_at] = (uint16_t)loss;
     pace->floor_at = (pace->floor_at + 1) % PND_PACE_FLOORS;
     pace->sample_delivered = pace->delivered;

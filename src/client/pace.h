@@ -65,7 +65,6 @@ struct pnd_pace {
     uint64_t round_delivered, round_lost;   /* when the round began */
     uint16_t floors[PND_PACE_FLOORS];       /* lost of each 1024 bytes; UINT16_MAX: not yet */
     unsigned floor_at;
-    unsigned loss;       /* of the last sample */
     uint32_t idle_until; /* marks before it are limited */
     bool idle;
     int64_t credit; /* bytes that may leave now */
@@ -86,7 +85,7 @@ uint64_t pnd_pace_room(struct pnd_pace *pace, uint64_t now_us);
 /* When there is room again if no ACK comes. UINT64_MAX: only an ACK makes room */
 uint64_t pnd_pace_next_us(const struct pnd_pace *pace, uint64_t now_us);
 
-/* How many of 1024 bytes were lost of late. */
+/* How many of 1024 bytes the path loses anyway; 0 also as long as that is not known. */
 unsigned pnd_pace_loss(const struct pnd_pace *pace);
 
 /* What may be on its way, in bytes. */

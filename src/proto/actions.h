@@ -36,7 +36,7 @@ enum pnd_object {
 
 enum {
     PND_ACTIONS_CAP = 5,
-    PND_ACTIONS_REPLY_CAP = 1064, /* the longest reply of any protocol, in bytes */
+    PND_ACTIONS_REPLY_CAP = 4536, /* the longest reply of any protocol, in bytes */
 };
 
 struct pnd_action {

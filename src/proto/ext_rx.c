@@ -6,7 +6,10 @@
 #include "wire/divide.h"
 #include "wire/sum.h"
 
-_Static_assert((int)PND_ACTIONS_REPLY_CAP >= (int)PND_EXT_ACK_CAP, "an ACK fits the reply");
+_Static_assert((int)PND_ACTIONS_REPLY_CAP >= PND_EXT_RX_PARTS * (int)PND_EXT_ACK_CAP,
+               "an ACK of all its parts fits the reply");
+_Static_assert(PND_EXT_RX_PARTS *(int)PND_EXT_RANGES_CAP >= (int)PND_RANGES_CAP,
+               "all ranges are told");
 
 enum {
     US_PER_MS = 1000,
@@ -36,10 +39,36 @@ static void add_stop(const struct pnd_ext_rx *rx, enum pnd_kdp_error code, const
               pnd_ext_build_stop(ret->reply, sizeof(ret->reply), rx->token, (uint16_t)code, why));
 }
 
+/* What of the ranges one datagram has room for, from @p at and that of index @p next on. Where one
+ * is longer, or further away, than the packet's form can say, it takes several.
+ *   @return the index of the first that is not told to its end */
+static unsigned tell_ranges(const struct pnd_ranges *ranges, unsigned next, uint64_t at,
+                            struct pnd_ext_ack *ack)
+{
+    ack->from = at;
+    for (ack->count = 0; ack->count < PND_EXT_RANGES_CAP && next < ranges->count;) {
+        const struct pnd_span *span = &ranges->at[next];
+        struct pnd_ext_range *range = &ack->range[ack->count++];
+
+        range->start = span->start > at ? span->start : at;
+        range->end = span->end;
+        if (range->start - at > UINT32_MAX)
+            range->start = range->end = at + UINT32_MAX;
+        if (range->end - range->start > UINT32_MAX)
+            range->end = range->start + UINT32_MAX;
+        at = range->end;
+        next += at == span->end;
+    }
+    return next;
+}
+
 static void add_ack(struct pnd_ext_rx *rx, uint64_t limit, uint64_t now_us, struct pnd_actions *ret)
 {
     uint64_t age_us = rx->number ? now_us - rx->number_us : 0;
     struct pnd_ext_ack ack; /* not cleared: its ranges are a KiB */
+    uint64_t at = rx->held;
+    unsigned next = 0, parts = 0;
+    size_t len = 0;
 
     ack.flags = rx->phase == PND_RX_DONE ? PND_EXT_DONE : 0;
     ack.token = rx->token;
@@ -49,15 +78,21 @@ static void add_ack(struct pnd_ext_rx *rx, uint64_t limit, uint64_t now_us, stru
     ack.limit = limit;
     ack.packets = rx->packets;
     ack.probed = rx->probed;
+    do {
+        next = tell_ranges(&rx->ranges, next, at, &ack);
+        if (next < rx->ranges.count)
+            ack.flags |= PND_EXT_MORE;
+        else
+            ack.flags &= (uint16_t)~PND_EXT_MORE;
+        len += (size_t)pnd_ext_build_ack(ret->reply + len, sizeof(ret->reply) - len, &ack);
+        ack.probed = 0;
+        if (ack.count)
+            at = ack.range[ack.count - 1].end;
+    } while (ack.flags & PND_EXT_MORE && ++parts < PND_EXT_RX_PARTS);
+    add_reply(ret, (int)len);
+    if (len > PND_EXT_ACK_CAP)
+        ret->at[ret->count - 1].each = PND_EXT_ACK_CAP;
     rx->probed = 0;
-    ack.count = 0;
-    while (ack.count < PND_EXT_RANGES_CAP && ack.count < rx->ranges.count) {
-        const struct pnd_span *span = &rx->ranges.at[ack.count];
-
-        ack.range[ack.count].start = span->start;
-        ack.range[ack.count++].end = span->end;
-    }
-    add_reply(ret, pnd_ext_build_ack(ret->reply, sizeof(ret->reply), &ack));
     rx->answer = false;
     rx->unanswered = 0;
 }
@@ -288,12 +323,12 @@ static int too_large(struct pnd_ext_rx *rx, uint64_t now_us)
 static int on_piece(struct pnd_ext_rx *rx, const struct pnd_ext_packet *packet, uint64_t now_us,
                     struct pnd_ext_rx_news *ret)
 {
+    bool in_turn = packet->offset == rx->end; /* else it leaves a hole, fills one, or came before */
     int err;
 
     if (packet->offset + packet->len > rx->limits->dump_bytes_max)
         return too_large(rx, now_us);
-    /* It leaves a hole, fills one, or came before. */
-    if (packet->offset != rx->end || packet->flags & PND_EXT_ACK_NOW)
+    if (packet->flags & PND_EXT_ACK_NOW)
         rx->answer = true;
     /* Zeros cost nothing: they need not wait. */
     if (packet->data && rx->limit && packet->offset >= rx->limit) {
@@ -301,6 +336,10 @@ static int on_piece(struct pnd_ext_rx *rx, const struct pnd_ext_packet *packet, 
         return PND_E_FULL;
     }
     err = take_pieces(rx, packet, ret);
+    /* With so many holes that an answer is long, not each draws one. */
+    if (!in_turn &&
+        (rx->ranges.count <= PND_EXT_RANGES_CAP || rx->unanswered >= PND_EXT_RX_ANSWER_MIN))
+        rx->answer = true;
     if (err == PND_E_NOTFOUND) {
         rx->repeats++;
         return PND_OK;

@@ -9,7 +9,7 @@
 
 #include "panicd/err.h"
 
-enum { PND_RANGES_CAP = 128 };
+enum { PND_RANGES_CAP = 512 };
 
 struct pnd_span {
     uint64_t start, end; /* [start, end), never empty */

@@ -207,22 +207,20 @@ int pnd_ext_build(void *buf, size_t cap, const struct pnd_ext_packet *packet)
     return finish(&wr);
 }
 
-static int parse_ranges(struct pnd_rd *rd, struct pnd_ext_ack *out)
+static int parse_ranges(struct pnd_rd *rd, unsigned count, struct pnd_ext_ack *out)
 {
-    uint64_t last = out->held;
+    uint64_t at = out->from;
 
-    if (out->count > PND_EXT_RANGES_CAP)
+    if (count > PND_EXT_RANGES_CAP)
         return PND_E_LENGTH;
-    for (unsigned i = 0; i < out->count; i++) {
-        struct pnd_ext_range *range = &out->range[i];
+    for (; count; count--) {
+        uint64_t start = at + pnd_rd_be32(rd), end = start + pnd_rd_be32(rd);
 
-        range->start = pnd_rd_be64(rd);
-        range->end = pnd_rd_be64(rd);
-        if (!pnd_rd_ok(rd))
-            return PND_E_SHORT;
-        if (range->start <= last || range->end <= range->start)
-            return PND_E_FORMAT;
-        last = range->end;
+        if (end < at)
+            return PND_E_RANGE;
+        if (out->count == 0 || start != at)
+            out->range[out->count++].start = start;
+        out->range[out->count - 1].end = at = end;
     }
     return whole(rd);
 }
@@ -230,6 +228,7 @@ static int parse_ranges(struct pnd_rd *rd, struct pnd_ext_ack *out)
 int pnd_ext_parse_ack(const void *dgram, size_t len, struct pnd_ext_ack *ret)
 {
     struct pnd_rd rd = pnd_rd(dgram, len);
+    unsigned count;
 
     if (pnd_ext_op(dgram, len) != PND_EXT_ACK)
         return PND_E_TYPE;
@@ -242,15 +241,18 @@ int pnd_ext_parse_ack(const void *dgram, size_t len, struct pnd_ext_ack *ret)
     ret->limit = pnd_rd_be64(&rd);
     ret->packets = pnd_rd_be32(&rd);
     ret->probed = pnd_rd_be16(&rd);
-    ret->count = pnd_rd_be16(&rd);
+    count = pnd_rd_be16(&rd);
+    ret->from = pnd_rd_be64(&rd);
+    ret->count = 0;
     if (!pnd_rd_ok(&rd))
         return PND_E_SHORT;
-    return parse_ranges(&rd, ret);
+    return ret->from < ret->held ? PND_E_FORMAT : parse_ranges(&rd, count, ret);
 }
 
 int pnd_ext_build_ack(void *buf, size_t cap, const struct pnd_ext_ack *ack)
 {
     struct pnd_wr wr = pnd_wr(buf, cap);
+    uint64_t at = ack->from;
 
     pnd_wr_be16(&wr, PND_EXT_ACK);
     pnd_wr_be16(&wr, ack->flags);
@@ -262,9 +264,11 @@ int pnd_ext_build_ack(void *buf, size_t cap, const struct pnd_ext_ack *ack)
     pnd_wr_be32(&wr, ack->packets);
     pnd_wr_be16(&wr, ack->probed);
     pnd_wr_be16(&wr, ack->count);
+    pnd_wr_be64(&wr, ack->from);
     for (unsigned i = 0; i < ack->count; i++) {
-        pnd_wr_be64(&wr, ack->range[i].start);
-        pnd_wr_be64(&wr, ack->range[i].end);
+        pnd_wr_be32(&wr, (uint32_t)(ack->range[i].start - at));
+        pnd_wr_be32(&wr, (uint32_t)(ack->range[i].end - ack->range[i].start));
+        at = ack->range[i].end;
     }
     return finish(&wr);
 }

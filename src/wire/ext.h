@@ -25,9 +25,10 @@ enum {
     PND_EXT_HEADER_BYTES = 20, /* of DATA, ZERO, END, PROBE */
     PND_EXT_ZERO_BYTES = PND_EXT_HEADER_BYTES + 8,
     PND_EXT_END_BYTES = PND_EXT_HEADER_BYTES + 8,
-    PND_EXT_ACK_BYTES = 40,  /* without ranges */
-    PND_EXT_RANGES_CAP = 64, /* ranges in one ACK */
-    PND_EXT_ACK_CAP = PND_EXT_ACK_BYTES + 16 * PND_EXT_RANGES_CAP,
+    PND_EXT_ACK_BYTES = 48,  /* without ranges */
+    PND_EXT_RANGES_CAP = 57, /* ranges in one ACK: every path carries it */
+    PND_EXT_RANGE_BYTES = 8,
+    PND_EXT_ACK_CAP = PND_EXT_ACK_BYTES + PND_EXT_RANGE_BYTES * PND_EXT_RANGES_CAP,
     PND_EXT_STOP_CAP = 8 + 128,
     PND_EXT_DGRAM_MIN = 508,   /* every path carries it: PROTOCOL.md#kdp-12.7 */
     PND_EXT_DGRAM_CAP = 65507, /* bytes of UDP payload that IPv4 has room for */
@@ -49,6 +50,7 @@ enum pnd_ext_op {
 enum pnd_ext_flag {
     PND_EXT_ACK_NOW = 1, /* DATA, ZERO: answer at once */
     PND_EXT_DONE = 1,    /* ACK: the dump is whole and durable */
+    PND_EXT_MORE = 2,    /* ACK: it does not tell what arrived behind its last range */
     PND_EXT_FRESH = 1,   /* OPEN: begin at 0, whatever you have of this dump */
 };
 
@@ -92,6 +94,9 @@ struct pnd_ext_packet {
     const uint8_t *data; /* in the datagram */
 };
 
+/* Behind the one before by no more than 2^32 - 1, and not longer than that: who tells of others
+ * cuts them. Of those that touch a parser makes one; an empty one only says that nothing is there.
+ */
 struct pnd_ext_range {
     uint64_t start, end;
 };
@@ -105,8 +110,9 @@ struct pnd_ext_ack {
     uint64_t limit;   /* no DATA that begins at or behind it is taken now */
     uint32_t packets; /* DATA and ZERO that arrived, copies included, mod 2^32 */
     uint16_t probed;  /* size of the largest PROBE since the last ACK; 0: none came */
-    uint16_t count;   /* of range[]: ascending, disjoint, above held. Complete up to the end of the
-                       last one: what is not in it there, is missing */
+    uint64_t from;    /* held, or where the ACK before ended of which this is a further part */
+    uint16_t count;   /* of range[]: ascending, from `from` on. Complete up to the end of the last
+                       one: what is not in it there, is missing. Without MORE all is, also behind */
     struct pnd_ext_range range[PND_EXT_RANGES_CAP];
 };
 
@@ -124,7 +130,7 @@ unsigned pnd_ext_op(const void *dgram, size_t len);
  *   @return PND_OK; PND_E_TYPE another opcode, or an OPEN of another version; PND_E_SHORT it is
  *           not all there; PND_E_LENGTH more is there, a DATA without bytes, or a ZERO of none;
  *           PND_E_NAME the name has no NUL; PND_E_RANGE beyond 2^64 - 1;
- *           PND_E_FORMAT the ranges are not ascending and apart */
+ *           PND_E_FORMAT an ACK that begins before what it says to be held */
 int pnd_ext_parse_open(const void *dgram, size_t len, struct pnd_ext_open *ret);
 int pnd_ext_parse_opened(const void *dgram, size_t len, struct pnd_ext_opened *ret);
 int pnd_ext_parse(const void *dgram, size_t len, struct pnd_ext_packet *ret);

@@ -85,11 +85,16 @@ static void check_ack(const uint8_t *data, size_t len)
     if (pnd_ext_parse_ack(data, len, &ack) != PND_OK)
         return;
     require(ack.count <= PND_EXT_RANGES_CAP);
-    last = ack.held;
+    require(ack.from >= ack.held);
+    last = ack.from;
     for (unsigned i = 0; i < ack.count; i++) {
-        require(ack.range[i].start > last && ack.range[i].end > ack.range[i].start);
+        require((i == 0 || ack.range[i].start > last) && ack.range[i].start >= last &&
+                ack.range[i].end >= ack.range[i].start);
         last = ack.range[i].end;
     }
+    /* Those that touch have become one, which may be longer than can be said. */
+    if ((size_t)PND_EXT_ACK_BYTES + ack.count * (size_t)PND_EXT_RANGE_BYTES != len)
+        return;
     require(pnd_ext_build_ack(built, sizeof(built), &ack) == (int)len);
     require(memcmp(built, data, len) == 0);
 }

@@ -65,9 +65,13 @@ def dump_sum(content):
 class Ack:
     def __init__(self, data):
         (_, self.flags, self.token, self.number, self.age_us, self.held, self.limit, self.packets,
-         self.probed, count) = struct.unpack('>HHIIIQQIHH', data[:40])
-        assert len(data) == 40 + 16 * count, len(data)
-        self.ranges = [struct.unpack_from('>QQ', data, 40 + 16 * i) for i in range(count)]
+         self.probed, count, self.at) = struct.unpack('>HHIIIQQIHHQ', data[:48])
+        assert len(data) == 48 + 8 * count, len(data)
+        self.ranges, end = [], self.at
+        for i in range(count):
+            gap, length = struct.unpack_from('>II', data, 48 + 8 * i)
+            self.ranges.append((end + gap, end + gap + length))
+            end += gap + length
         self.done = bool(self.flags & 1)
 
 
@@ -168,7 +172,10 @@ class ExtSender:
             if op == STOP:
                 raise Refused(struct.unpack('>H', got[2:4])[0], got[8:].decode())
             if op == EXT_ACK:
-                last = Ack(got)
+                part = Ack(got)
+                if last and part.at > part.held and part.number == last.number:
+                    part.ranges = last.ranges + part.ranges
+                last = part
 
     def until(self, held, patience=10.0):
         """The first ACK that says that all before `held` is held."""

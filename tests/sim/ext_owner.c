@@ -169,16 +169,20 @@ static bool any_taken(const struct ext_owner *owner, uint64_t start, uint64_t en
     return start < end && memchr(owner->file.taken + start, 1, (size_t)(end - start));
 }
 
-static void check_ack(struct ext_owner *owner, const struct pnd_ext_rx *rx)
+/* One part of it. @p at: where the one before ended; where this one does */
+static void check_ack(struct ext_owner *owner, const struct pnd_ext_rx *rx, const uint8_t *part,
+                      size_t len, uint64_t *at)
 {
     static struct pnd_ext_ack ack;
     uint64_t last;
 
-    if (pnd_ext_parse_ack(owner->reply, owner->reply_len, &ack) != PND_OK) {
+    if (pnd_ext_parse_ack(part, len, &ack) != PND_OK) {
         break_rule(owner, "an ACK is none");
         return;
     }
-    last = ack.held;
+    last = ack.from;
+    if (ack.from != (part == owner->reply ? ack.held : *at))
+        break_rule(owner, "a part of an ACK begins where the one before did not end");
     if (ack.token != rx->token || ack.held != rx->held)
         break_rule(owner, "an ACK is of another session");
     if (!all_heard(owner, 0, ack.held))
@@ -190,6 +194,9 @@ static void check_ack(struct ext_owner *owner, const struct pnd_ext_rx *rx)
             break_rule(owner, "the ranges are not complete");
         last = ack.range[i].end;
     }
+    *at = last;
+    if (!(ack.flags & PND_EXT_MORE) && any_taken(owner, last, owner->window))
+        break_rule(owner, "an ACK does not say that more has arrived");
     if (ack.limit < ack.held)
         break_rule(owner, "the limit is before what is held");
     if (ack.flags & PND_EXT_DONE &&
@@ -201,13 +208,19 @@ static void check_ack(struct ext_owner *owner, const struct pnd_ext_rx *rx)
 static void reply(struct ext_owner *owner, const struct pnd_ext_rx *rx,
                   const struct pnd_action *action)
 {
+    size_t each = action->each ? action->each : action->len, len;
+    uint64_t at_offset = 0;
+
     memcpy(owner->reply, action->data, action->len);
     owner->reply_len = action->len;
     owner->replies++;
-    if (pnd_ext_op(owner->reply, owner->reply_len) == PND_EXT_ACK)
-        check_ack(owner, rx);
-    if (owner->send)
-        owner->send(owner->ctx, owner->reply, owner->reply_len);
+    for (size_t at = 0; at < action->len; at += each) {
+        len = each < action->len - at ? each : action->len - at;
+        if (pnd_ext_op(owner->reply + at, len) == PND_EXT_ACK)
+            check_ack(owner, rx, owner->reply + at, len, &at_offset);
+        if (owner->send)
+            owner->send(owner->ctx, owner->reply + at, len);
+    }
 }
 
 static void commit(struct ext_owner *owner, const struct pnd_ext_rx *next)

@@ -185,7 +185,7 @@ static uint64_t sender_next_ns(const struct ext_world *w)
 
 /* ---- the server */
 
-static void reply(struct ext_world *w, const void *bytes, size_t len)
+static void reply(struct ext_world *w, const uint8_t *bytes, size_t len)
 {
     w->acks++;
     pipe_send(&w->to_client, w->now_ns, 0, bytes, len, NULL, 0);
@@ -214,6 +214,7 @@ static bool run_actions(struct ext_world *w, const struct pnd_actions *actions)
 {
     for (unsigned i = 0; i < actions->count; i++) {
         const struct pnd_action *a = &actions->at[i];
+        size_t each;
 
         if (a->kind == PND_ACT_FINISH)
             w->finish_ns = w->now_ns + w->plan->durable_ns;
@@ -225,7 +226,9 @@ static bool run_actions(struct ext_world *w, const struct pnd_actions *actions)
             kill_server(w);
             return false;
         }
-        reply(w, a->data, a->len);
+        each = a->each ? a->each : a->len;
+        for (size_t at = 0; at < a->len; at += each)
+            reply(w, a->data + at, each < a->len - at ? each : a->len - at);
     }
     return true;
 }

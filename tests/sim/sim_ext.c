@@ -308,6 +308,45 @@ static void loss_slows_by_little_more_than_what_is_lost(void)
     goodput("300 us, 10 % lost", 300, 1000, 320);
 }
 
+/* 1 Gbit/s with a queue of 4 ms, of which a sender that finds out what the path carries loses much
+ * at once. What is repeated is what was lost, and some of what only seemed so. */
+static void long_path(const char *what, uint64_t rtt_us, unsigned loss_10000, uint64_t least)
+{
+    struct ext_plan plan = {
+        .seed = 3,
+        .bytes = 256 << 20,
+        .window_bytes = 64 << 20,
+        .rate = 125000000,
+        .queue = 500000,
+        .rtt_ns = rtt_us * 1000,
+        .to_server = {.loss = loss_10000},
+        .to_client = {.loss = loss_10000},
+        .room = 64 << 20,
+        .dgram_max = 1472,
+        .patience_us = 50000000,
+    };
+    uint64_t rate, gone;
+
+    CHECK(ext_world_run(&world, &plan, UINT64_C(1000) * SECOND_NS));
+    CHECK(world.done);
+    rate = ext_world_rate(&world);
+    gone = world.to_server.lost + world.to_server.overflowed;
+    printf("# %s: %llu MB/s of 125, %llu lost, %llu repeated\n", what,
+           (unsigned long long)rate / 1000000, (unsigned long long)gone,
+           (unsigned long long)world.tx.stats.retransmissions);
+    CHECK(rate >= least * 1000000);
+    CHECK(world.tx.stats.retransmissions <= gone + gone / 2 + 200);
+    ext_world_deinit(&world);
+}
+
+static void many_holes_on_a_long_path_are_told_and_filled_at_once(void)
+{
+    long_path("20 ms", 20000, 0, 108);
+    long_path("20 ms, 1 % lost", 20000, 100, 105);
+    long_path("100 ms", 100000, 0, 82);
+    long_path("100 ms, 1 % lost", 100000, 100, 76);
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3 && strcmp(argv[1], "--seeds") == 0)
@@ -327,5 +366,6 @@ int main(int argc, char **argv)
     RUN(a_server_that_is_gone_ends_the_wait);
     RUN(a_wire_of_4_Gbit_is_filled_at_the_round_trips_of_a_house);
     RUN(loss_slows_by_little_more_than_what_is_lost);
+    RUN(many_holes_on_a_long_path_are_told_and_filled_at_once);
     return tap_done();
 }

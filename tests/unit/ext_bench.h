@@ -54,6 +54,8 @@ static inline const char *bench_reply(const struct bench *bench)
 
     if (len == 0)
         return "";
+    if (pnd_ext_op(at, len) == PND_EXT_ACK && len > PND_EXT_ACK_CAP)
+        len = PND_EXT_ACK_CAP; /* the first part */
     if (pnd_ext_parse_opened(at, len, &opened) == PND_OK) {
         snprintf(text, sizeof(text), "opened %" PRIu64, opened.offset);
     } else if (pnd_ext_parse_ack(at, len, &ack) == PND_OK) {
@@ -71,14 +73,22 @@ static inline const char *bench_reply(const struct bench *bench)
     return text;
 }
 
-/* @return the last ACK, if the last call drew one; else one of zeros */
-static inline const struct pnd_ext_ack *bench_ack(const struct bench *bench)
+/* @return part @p part, from 0, of the last ACK, if the last call drew one; else one of zeros */
+static inline const struct pnd_ext_ack *bench_ack_part(const struct bench *bench, unsigned part)
 {
     static struct pnd_ext_ack ack;
+    size_t at = (size_t)part * PND_EXT_ACK_CAP, len = bench->owner.reply_len;
 
     memset(&ack, 0, sizeof(ack));
-    pnd_ext_parse_ack(bench->owner.reply, bench->owner.reply_len, &ack);
+    if (at < len)
+        pnd_ext_parse_ack(bench->owner.reply + at,
+                          len - at < PND_EXT_ACK_CAP ? len - at : PND_EXT_ACK_CAP, &ack);
     return &ack;
+}
+
+static inline const struct pnd_ext_ack *bench_ack(const struct bench *bench)
+{
+    return bench_ack_part(bench, 0);
 }
 
 /* One datagram of the turn under way. */

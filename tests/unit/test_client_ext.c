@@ -12,7 +12,7 @@
 enum {
     SERVER = 0x7f000001,
     PORT = 1069,
-    FILE_BYTES = 300000,
+    FILE_BYTES = 310000,
     WINDOW = 65536,
     QUEUE_CAP = 64,
     TOKEN = 77,

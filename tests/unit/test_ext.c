@@ -31,14 +31,16 @@ static const uint8_t probe_bytes[] = {
     0, 0x15, 0, 0, 0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 'x', 'x',
 };
 static const uint8_t ack_bytes[] = {
-    0,    0x16, 0, 1, 0xde, 0xad, 0xbe, 0xef, 0,    0, 0,    7, 0, 0, 0x12, 0x34, 0,    0,
-    0,    0,    0, 0, 0x10, 0,    0,    0,    0,    1, 0,    0, 0, 0, 0xff, 0xff, 0xff, 0xff,
-    0x22, 0xb8, 0, 2, 0,    0,    0,    0,    0,    0, 0x20, 0, 0, 0, 0,    0,    0,    0,
-    0x30, 0,    0, 0, 0,    0,    0,    0,    0x31, 0, 0,    0, 0, 1, 0,    0,    0,    0,
+    0,    0x16, 0,    3,    0xde, 0xad, 0xbe, 0xef, 0, 0, 0, 7, 0,    0,    0x12, 0x34,
+    0,    0,    0,    0,    0,    0,    0x10, 0,    0, 0, 0, 1, 0,    0,    0,    0,
+    0xff, 0xff, 0xff, 0xff, 0x22, 0xb8, 0,    2,    0, 0, 0, 0, 0,    0,    0x18, 0,
+    0,    0,    0x08, 0,    0,    0,    0x10, 0,    0, 0, 1, 0, 0xff, 0xff, 0xff, 0xff,
 };
 static const uint8_t stop_bytes[] = {
     0, 0x17, 0, 3, 0xde, 0xad, 0xbe, 0xef, 'f', 'u', 'l', 'l',
 };
+
+static struct pnd_ext_ack ack;
 
 /* A copy on the heap, so that a sanitizer sees the first byte read beyond the packet. */
 static void *exactly(const void *bytes, size_t len)
@@ -223,12 +225,11 @@ static void the_packets_of_a_dump_are_read_and_built_byte_for_byte(void)
 
 static void an_ack_is_read_and_built_byte_for_byte(void)
 {
-    static struct pnd_ext_ack ack;
     uint8_t built[sizeof(ack_bytes)];
 
-    CHECK_EQ(sizeof(ack_bytes), PND_EXT_ACK_BYTES + 2 * 16);
+    CHECK_EQ(sizeof(ack_bytes), PND_EXT_ACK_BYTES + 2 * PND_EXT_RANGE_BYTES);
     CHECK_EQ(pnd_ext_parse_ack(ack_bytes, sizeof(ack_bytes), &ack), PND_OK);
-    CHECK_EQ(ack.flags, PND_EXT_DONE);
+    CHECK_EQ(ack.flags, PND_EXT_DONE | PND_EXT_MORE);
     CHECK_EQ(ack.token, 0xdeadbeef);
     CHECK_EQ(ack.number, 7);
     CHECK_EQ(ack.age_us, 0x1234);
@@ -237,10 +238,11 @@ static void an_ack_is_read_and_built_byte_for_byte(void)
     CHECK_EQ(ack.packets, 0xffffffff);
     CHECK_EQ(ack.probed, 8888);
     CHECK_EQ(ack.count, 2);
+    CHECK_EQ(ack.from, 0x1800);
     CHECK_EQ(ack.range[0].start, 0x2000);
     CHECK_EQ(ack.range[0].end, 0x3000);
     CHECK_EQ(ack.range[1].start, 0x3100);
-    CHECK_EQ(ack.range[1].end, 0x100000000);
+    CHECK_EQ(ack.range[1].end, 0x1000030ff);
     CHECK_EQ(pnd_ext_build_ack(built, sizeof(built), &ack), sizeof(built));
     CHECK_MEM(built, ack_bytes, sizeof(ack_bytes));
 }
@@ -302,7 +304,6 @@ static void every_truncation_of_every_packet_is_refused_and_so_is_one_byte_more(
 
 static void every_opcode_is_read_by_its_own_parser_alone(void)
 {
-    static struct pnd_ext_ack ack;
     struct pnd_ext_open open;
     struct pnd_ext_opened opened;
     struct pnd_ext_packet packet;
@@ -397,58 +398,73 @@ static void a_piece_that_reaches_beyond_the_last_offset_is_refused(void)
     CHECK_EQ(parse_any(PND_EXT_END, bytes, PND_EXT_END_BYTES), PND_OK);
 }
 
-static int parse_ranges(unsigned count, const struct pnd_ext_range *ranges, uint64_t held)
+static int parse_ranges(unsigned count, const struct pnd_ext_range *ranges, uint64_t from)
 {
-    static struct pnd_ext_ack ack;
     static uint8_t bytes[PND_EXT_ACK_CAP];
     int len;
 
     ack.count = (uint16_t)count;
-    ack.held = held;
+    ack.held = 10;
+    ack.from = from;
     memcpy(ack.range, ranges, count * sizeof(*ranges));
     len = pnd_ext_build_ack(bytes, sizeof(bytes), &ack);
-    return len < 0 ? len : parse_any(PND_EXT_ACK, bytes, (size_t)len);
+    return len < 0 ? len : pnd_ext_parse_ack(bytes, (size_t)len, &ack);
 }
 
-static void ranges_that_are_not_ascending_and_apart_are_refused(void)
+static void what_reaches_beyond_the_last_offset_or_lies_before_what_is_held_is_refused(void)
 {
     static const struct {
+        uint64_t from;
         struct pnd_ext_range range[2];
         int want;
     } rows[] = {
-        {{{11, 12}, {13, 14}}, PND_OK},
-        {{{10, 12}, {13, 14}}, PND_E_FORMAT}, /* would be held */
-        {{{9, 12}, {13, 14}}, PND_E_FORMAT},
-        {{{11, 11}, {13, 14}}, PND_E_FORMAT}, /* empty */
-        {{{12, 11}, {13, 14}}, PND_E_FORMAT},
-        {{{11, 13}, {13, 14}}, PND_E_FORMAT}, /* one, not two */
-        {{{11, 15}, {13, 14}}, PND_E_FORMAT},
-        {{{21, 22}, {13, 14}}, PND_E_FORMAT},
-        {{{11, 12}, {13, UINT64_MAX}}, PND_OK},
+        {10, {{11, 12}, {13, 14}}, PND_OK},
+        {10, {{10, 12}, {13, 14}}, PND_OK},
+        {9, {{11, 12}, {13, 14}}, PND_E_FORMAT},
+        {UINT64_MAX - 9, {{UINT64_MAX - 8, UINT64_MAX - 7}, {UINT64_MAX - 1, UINT64_MAX}}, PND_OK},
+        {UINT64_MAX - 9, {{UINT64_MAX - 8, UINT64_MAX - 7}, {UINT64_MAX, 0}}, PND_E_RANGE},
+        {UINT64_MAX - 9, {{1, 2}, {3, 4}}, PND_E_RANGE},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        CHECK_EQ(parse_ranges(2, rows[i].range, 10), rows[i].want);
+        CHECK_EQ(parse_ranges(2, rows[i].range, rows[i].from), rows[i].want);
 }
 
-static void an_ack_has_64_ranges_and_no_more(void)
+static void ranges_that_touch_are_one_however_long(void)
+{
+    const uint64_t most = UINT32_MAX;
+    const struct pnd_ext_range touching[] = {
+        {20, 20 + most}, {20 + most, 20 + 2 * most}, {21 + 2 * most, 22 + 2 * most}};
+    const struct pnd_ext_range far[] = {{10 + most, 10 + most}, {10 + 2 * most, 11 + 2 * most}};
+
+    CHECK_EQ(parse_ranges(3, touching, 10), PND_OK);
+    CHECK_EQ(ack.count, 2);
+    CHECK_EQ(ack.range[0].start, 20);
+    CHECK_EQ(ack.range[0].end, 20 + 2 * most);
+    CHECK_EQ(ack.range[1].start, 21 + 2 * most);
+    CHECK_EQ(parse_ranges(2, far, 10), PND_OK);
+    CHECK_EQ(ack.count, 2);
+    CHECK_EQ(ack.range[0].end - ack.range[0].start, 0);
+    CHECK_EQ(ack.range[1].start, 10 + 2 * most);
+    CHECK_EQ(ack.range[1].end, 11 + 2 * most);
+}
+
+static void an_ack_has_57_ranges_and_no_more_and_every_path_carries_it(void)
 {
     struct pnd_ext_range ranges[PND_EXT_RANGES_CAP];
-    static struct pnd_ext_ack ack;
     static uint8_t bytes[PND_EXT_ACK_CAP + 16];
 
     for (unsigned i = 0; i < PND_EXT_RANGES_CAP; i++) {
-        ranges[i] = (struct pnd_ext_range){2 * i + 1, 2 * i + 2};
-        CHECK_EQ(parse_ranges(i + 1, ranges, 0), PND_OK);
+        ranges[i] = (struct pnd_ext_range){2 * i + 11, 2 * i + 12};
+        CHECK_EQ(parse_ranges(i + 1, ranges, 10), PND_OK);
+        CHECK_EQ(ack.count, i + 1);
     }
-    ack.count = PND_EXT_RANGES_CAP;
-    memcpy(ack.range, ranges, sizeof(ranges));
     CHECK_EQ(pnd_ext_build_ack(bytes, sizeof(bytes), &ack), PND_EXT_ACK_CAP);
-    CHECK_EQ(PND_EXT_ACK_CAP, 1064);
+    CHECK(PND_EXT_ACK_CAP <= PND_EXT_DGRAM_MIN);
     CHECK_EQ(pnd_ext_build_ack(bytes, PND_EXT_ACK_CAP - 1, &ack), PND_E_FULL);
     for (size_t len = 0; len < PND_EXT_ACK_CAP; len++)
         CHECK_EQ(parse_any(PND_EXT_ACK, bytes, len), len < 2 ? PND_E_TYPE : PND_E_SHORT);
-    for (unsigned count = 65; count < 0x10000; count += 97) {
+    for (unsigned count = PND_EXT_RANGES_CAP + 1; count < 0x10000; count += 97) {
         bytes[38] = (uint8_t)(count >> 8);
         bytes[39] = (uint8_t)count;
         CHECK_EQ(parse_any(PND_EXT_ACK, bytes, sizeof(bytes)), PND_E_LENGTH);
@@ -469,7 +485,8 @@ int main(void)
     RUN(no_packet_of_the_extension_is_one_of_apples);
     RUN(an_open_of_another_version_is_refused_and_a_long_name_is_not_built);
     RUN(a_piece_that_reaches_beyond_the_last_offset_is_refused);
-    RUN(ranges_that_are_not_ascending_and_apart_are_refused);
-    RUN(an_ack_has_64_ranges_and_no_more);
+    RUN(what_reaches_beyond_the_last_offset_or_lies_before_what_is_held_is_refused);
+    RUN(ranges_that_touch_are_one_however_long);
+    RUN(an_ack_has_57_ranges_and_no_more_and_every_path_carries_it);
     return tap_done();
 }

@@ -166,10 +166,10 @@ static void a_run_of_zeros_over_any_number_of_holes_fills_them_all(void)
     bench_close(&bench);
 }
 
-static void the_129th_range_is_not_taken_and_what_joins_one_is(void)
+static void the_513th_range_is_not_taken_and_what_joins_one_is(void)
 {
+    const uint64_t last = 10 * PND_RANGES_CAP, far = 2 * last;
     struct bench bench;
-    const struct pnd_ext_ack *ack;
 
     bench_open(&bench);
     bench_hello(&bench);
@@ -177,52 +177,102 @@ static void the_129th_range_is_not_taken_and_what_joins_one_is(void)
         bench_data(&bench, i * 10, i * 10 + 5);
         CHECK_EQ(bench.owner.err, PND_OK);
     }
-    bench_data(&bench, 2000, 2005);
+    bench_data(&bench, far, far + 5);
     CHECK_EQ(bench.owner.err, PND_E_FULL);
-    bench_zero(&bench, 2000, 2005);
+    bench_zero(&bench, far, far + 5);
     CHECK_EQ(bench.owner.err, PND_E_FULL);
     bench_data(&bench, 6, 9);
     CHECK_EQ(bench.owner.err, PND_E_FULL);
     CHECK_EQ(bench.owner.rx.ranges.count, PND_RANGES_CAP);
     CHECK_EQ(bench.owner.rx.bytes, 5 * PND_RANGES_CAP);
-    ack = bench_ack(&bench);
-    CHECK_EQ(ack->count, PND_EXT_RANGES_CAP);
-    CHECK_EQ(ack->range[0].start, 10);
-    CHECK_EQ(ack->range[63].end, 645);
-    bench_data(&bench, 1285, 1290); /* behind the last one */
+    bench_data(&bench, last + 5, last + 10); /* behind the last one */
     CHECK_EQ(bench.owner.err, PND_OK);
     /* The first gap joins, the second would be one range too many. */
-    bench_data(&bench, 1290, 1291);
-    bench_data(&bench, 2000, 2010);
+    bench_data(&bench, last + 10, last + 11);
+    bench_data(&bench, far, far + 10);
     CHECK_EQ(bench.owner.err, PND_E_FULL);
     bench_data(&bench, 0, 10);
     CHECK_EQ(bench.owner.rx.held, 15);
     CHECK_EQ(bench.owner.rx.ranges.count, PND_RANGES_CAP - 1);
-    bench_data(&bench, 2000, 2010);
+    bench_data(&bench, far, far + 10);
     CHECK_EQ(bench.owner.err, PND_OK);
-    for (uint64_t start = 0; start < 2010; start += 5)
+    for (uint64_t start = 0; start < far + 10; start += 5)
         bench_data(&bench, start, start + 5);
-    bench_end(&bench, 2010);
-    bench_check(&bench, EXT_OWNER_COMPLETE, 2010);
+    bench_end(&bench, far + 10);
+    bench_check(&bench, EXT_OWNER_COMPLETE, far + 10);
+    bench_close(&bench);
+}
+
+static void an_answer_has_as_many_parts_as_its_ranges_need(void)
+{
+    struct bench bench;
+    unsigned told = 0, part;
+
+    bench_open(&bench);
+    bench_hello(&bench);
+    for (uint64_t i = 1; i <= PND_RANGES_CAP; i++) {
+        bench_zero(&bench, i * 10, i * 10 + 5);
+        if (i == PND_EXT_RANGES_CAP) /* from here on not each draws one */
+            CHECK_EQ(bench.owner.reply_len, PND_EXT_ACK_CAP);
+        if (i > PND_EXT_RANGES_CAP)
+            CHECK_EQ(bench.owner.reply_len, 0);
+    }
+    bench_packet(&bench, PND_EXT_ZERO, 10, 5, 0, PND_EXT_ACK_NOW); /* a copy that asks */
+    bench_turn(&bench);
+    for (part = 0; part < PND_EXT_RX_PARTS; part++) {
+        const struct pnd_ext_ack *ack = bench_ack_part(&bench, part);
+
+        CHECK_EQ(ack->from, told ? 10 * told + 5 : 0);
+        CHECK_EQ(ack->flags, told + ack->count < PND_RANGES_CAP ? PND_EXT_MORE : 0);
+        for (unsigned i = 0; i < ack->count; i++, told++) {
+            CHECK_EQ(ack->range[i].start, 10 * (told + 1));
+            CHECK_EQ(ack->range[i].end, 10 * (told + 1) + 5);
+        }
+    }
+    CHECK_EQ(told, PND_RANGES_CAP);
+    bench_close(&bench);
+}
+
+static void a_range_that_is_longer_or_further_away_than_an_ack_can_say_takes_several(void)
+{
+    const uint64_t far = UINT64_C(3) << 32, end = far + (UINT64_C(5) << 32);
+    struct bench bench;
+    const struct pnd_ext_ack *ack;
+
+    bench_open(&bench);
+    bench_hello(&bench);
+    bench_zero(&bench, far, end);
+    ack = bench_ack(&bench);
+    CHECK_EQ(ack->flags, 0);
+    CHECK_EQ(ack->count, 4); /* three that are empty */
+    CHECK_EQ(ack->range[ack->count - 1].start, far);
+    CHECK_EQ(ack->range[ack->count - 1].end, end);
+    bench_zero(&bench, 0, far);
+    CHECK_EQ(bench.owner.rx.held, end);
+    bench_zero(&bench, UINT64_C(1) << 42, (UINT64_C(1) << 42) + 1); /* further than all parts say */
+    CHECK_EQ(bench.owner.reply_len, PND_EXT_RX_PARTS * PND_EXT_ACK_CAP);
+    ack = bench_ack_part(&bench, PND_EXT_RX_PARTS - 1);
+    CHECK_EQ(ack->flags, PND_EXT_MORE);
+    CHECK_EQ(ack->range[ack->count - 1].start, ack->range[ack->count - 1].end);
     bench_close(&bench);
 }
 
 static void a_packet_whose_second_new_part_has_no_range_left_counts_with_its_first(void)
 {
+    const uint64_t last = 10 * (PND_RANGES_CAP - 1), far = 2 * last;
     struct bench bench;
 
     bench_open(&bench);
     bench_hello(&bench);
     for (uint64_t i = 1; i < PND_RANGES_CAP; i++)
         bench_data(&bench, i * 10, i * 10 + 5);
-    bench_data(&bench, 3000, 3010);
+    bench_data(&bench, far, far + 10);
     CHECK_EQ(bench.owner.rx.ranges.count, PND_RANGES_CAP);
-    /* [1280, 1275 + ...): touches the range before it, then reaches beyond the last */
-    bench_data(&bench, 1275, 1280);
+    bench_data(&bench, last + 5, last + 10); /* touches the range before it */
     CHECK_EQ(bench.owner.err, PND_OK);
-    bench_data(&bench, 2990, 3020);
+    bench_data(&bench, far - 10, far + 20); /* reaches beyond the last */
     CHECK_EQ(bench.owner.err, PND_OK);
-    CHECK_EQ(bench.owner.rx.end, 3020);
+    CHECK_EQ(bench.owner.rx.end, far + 20);
     CHECK_EQ(bench.owner.rx.ranges.count, PND_RANGES_CAP);
     bench_close(&bench);
 }
@@ -236,7 +286,9 @@ static void runs_of_zeros_reach_to_the_end_of_all_offsets(void)
     bench.owner.limits.dump_bytes_max = UINT64_MAX;
     bench.owner.room = UINT64_MAX;
     bench_hello(&bench);
-    CHECK_STR(bench_zero(&bench, 1000, far), "ack 0 1000-9223372036854775808");
+    /* so much of it one part of an ACK says */
+    CHECK_STR(bench_zero(&bench, 1000, far), "ack 0 1000-244813136815");
+    CHECK_EQ(bench.owner.rx.ranges.at[0].end, far);
     bench_data(&bench, far, far + 1000);
     bench_data(&bench, 0, 1000);
     CHECK(bench.owner.rx.held == far + 1000);
@@ -403,7 +455,9 @@ int main(void)
     RUN(pieces_in_any_order_any_cut_and_any_number_of_copies_make_the_same_dump);
     RUN(a_packet_over_several_holes_fills_two_of_them_and_its_copy_the_others);
     RUN(a_run_of_zeros_over_any_number_of_holes_fills_them_all);
-    RUN(the_129th_range_is_not_taken_and_what_joins_one_is);
+    RUN(the_513th_range_is_not_taken_and_what_joins_one_is);
+    RUN(an_answer_has_as_many_parts_as_its_ranges_need);
+    RUN(a_range_that_is_longer_or_further_away_than_an_ack_can_say_takes_several);
     RUN(a_packet_whose_second_new_part_has_no_range_left_counts_with_its_first);
     RUN(runs_of_zeros_reach_to_the_end_of_all_offsets);
     RUN(a_dump_that_ends_in_zeros_and_one_of_nothing_have_their_length);
