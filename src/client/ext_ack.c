@@ -48,20 +48,28 @@ static void came_late(struct pnd_ext_tx *tx, uint32_t by)
         tx->reorder = by;
 }
 
-static void arrived(struct pnd_ext_tx *tx, struct pnd_piece *piece, const struct pnd_ext_ack *ack,
-                    uint64_t now_us, uint64_t *rtt_us)
+/* Of what left at @p sent_us, and was the last to arrive; the ACK came just now. */
+static uint64_t rtt_of(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint32_t sent_us)
 {
+    uint32_t passed_us = (uint32_t)tx->quiet_us - sent_us;
+
+    return passed_us > ack->age_us ? passed_us - ack->age_us : 1;
+}
+
+static void arrived(struct pnd_ext_tx *tx, struct pnd_piece *piece, const struct pnd_ext_ack *ack)
+{
+    bool early;
+
     if (piece->state == PND_PIECE_FLYING) {
         pnd_window_remove(&tx->window, &tx->window.flying, piece);
-        pnd_pace_arrived(&tx->pace, piece->wire, &piece->mark);
-        /* the repetition cannot have arrived yet, so it was superfluous */
-        if (piece->tries > 1 && !piece->guessed && before(ack->number, piece->number))
+        /* the repetition cannot have arrived yet, so it was superfluous, and its mark tells nothing
+         */
+        early = before(ack->number, piece->number);
+        pnd_pace_arrived(&tx->pace, piece->wire, early ? NULL : &piece->mark);
+        if (early && piece->tries > 1 && !piece->guessed)
             came_late(tx, 2 * tx->reorder);
-        if (piece->number == ack->number) {
-            uint32_t passed_us = (uint32_t)now_us - piece->mark.sent_us;
-
-            *rtt_us = passed_us > ack->age_us ? passed_us - ack->age_us : 1;
-        }
+        if (piece->number == ack->number)
+            tx->sample_us = rtt_of(tx, ack, piece->mark.sent_us);
     } else {
         pnd_window_remove(&tx->window, &tx->window.lost, piece);
         pnd_pace_late(&tx->pace, piece->wire);
@@ -76,12 +84,11 @@ static void arrived(struct pnd_ext_tx *tx, struct pnd_piece *piece, const struct
         tx->stats.sent_bytes += piece->len;
     if (pnd_ext_tx_packet_of(tx, piece) >= tx->miss_size)
         tx->misses = 0;
-    tx->progress_us = now_us;
+    tx->progress_us = tx->quiet_us;
 }
 
 /* Everything before held: also what a restarted server has forgotten can be in there. */
-static void take_held(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint64_t now_us,
-                      uint64_t *rtt_us)
+static void take_held(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
 {
     uint32_t sent = tx->window.count - tx->window.unsent - tx->window.open;
 
@@ -91,7 +98,7 @@ static void take_held(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint
         if (piece->offset + piece->len > ack->held)
             break;
         if (piece->state != PND_PIECE_ARRIVED)
-            arrived(tx, piece, ack, now_us, rtt_us);
+            arrived(tx, piece, ack);
         tx->arrived -= piece->len;
     }
     pnd_window_release(&tx->window, ack->held);
@@ -99,7 +106,7 @@ static void take_held(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint
 }
 
 static void take_range(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack,
-                       const struct pnd_ext_range *range, uint64_t now_us, uint64_t *rtt_us)
+                       const struct pnd_ext_range *range)
 {
     uint32_t sent = tx->window.count - tx->window.unsent - tx->window.open;
     uint32_t i = pnd_window_find(&tx->window, range->start);
@@ -110,7 +117,7 @@ static void take_range(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack,
         if (piece->offset + piece->len > range->end)
             return;
         if (piece->offset >= range->start && piece->state != PND_PIECE_ARRIVED)
-            arrived(tx, piece, ack, now_us, rtt_us);
+            arrived(tx, piece, ack);
     }
 }
 
@@ -140,31 +147,25 @@ static uint64_t end_of(const struct pnd_ext_ack *ack)
 /* Less is there than was: bytes in ranges, or packets. The ACK is newer than the last one. */
 static bool was_restarted(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack)
 {
-    uint64_t there = ack->held - tx->held;
+    uint64_t there = ack->from - tx->held; /* what another part tells of may be there */
 
     if (before(ack->packets, tx->heard_packets))
         return true;
-    if (ack->flags & PND_EXT_MORE ||
-        ack->from > ack->held) /* of some of the ranges it says nothing */
+    if (ack->flags & PND_EXT_MORE)
         return false;
     for (unsigned i = 0; i < ack->count; i++)
         there += ack->range[i].end - ack->range[i].start;
     return there < tx->arrived;
 }
 
-/* What an ACK says nothing of may become so old until it is taken for lost: other parts were lost
- * on the way, or the server had no room for it. */
-static uint64_t unknown_us(const struct pnd_ext_tx *tx)
-{
-    return 2 * tx->srtt_us + 4 * tx->rttvar_us;
-}
-
-/* What left long before something that has arrived, and has not, is lost. */
+/* What left long before something that has arrived, and has not, is lost. What the ACK says nothing
+ * of may become as old as an answer is waited for: another part was lost on its way, or the server
+ * had no room for the piece. */
 static void take_losses(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint64_t now_us)
 {
     struct pnd_piece *missed = NULL;
     uint64_t known = ack->flags & PND_EXT_MORE ? end_of(ack) : UINT64_MAX;
-    uint64_t long_us = unknown_us(tx);
+    uint64_t long_us = pnd_ext_tx_patient_us(tx);
     struct pnd_piece *piece = pnd_window_first(&tx->window, &tx->window.flying), *next;
     bool unknown;
 
@@ -204,27 +205,25 @@ static bool is_usable(const struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack
 static void take_ack(struct pnd_ext_tx *tx, const struct pnd_ext_ack *ack, uint64_t now_us)
 {
     bool newer = ack->number != tx->heard_number;
-    uint64_t rtt_us = 0;
 
     if (newer && was_restarted(tx, ack))
         forget(tx);
+    tx->sample_us = 0;
     tx->heard_number = ack->number;
     tx->heard_packets = ack->packets;
     tx->limit = ack->limit;
     tx->silent = 0;
     tx->quiet_us = now_us;
-    take_held(tx, ack, now_us, &rtt_us);
+    take_held(tx, ack);
     for (unsigned i = 0; i < ack->count; i++)
-        take_range(tx, ack, &ack->range[i], now_us, &rtt_us);
+        take_range(tx, ack, &ack->range[i]);
     if (newer && ack->number == tx->end_number)
-        rtt_us = (uint32_t)now_us - tx->end_us > ack->age_us
-                     ? (uint32_t)now_us - tx->end_us - ack->age_us
-                     : 1;
+        tx->sample_us = rtt_of(tx, ack, tx->end_us);
     take_losses(tx, ack, now_us);
     tx->ranges = ack->count + (ack->from > ack->held ? tx->ranges : 0);
-    if (rtt_us)
-        pnd_ext_tx_measure(tx, rtt_us);
-    pnd_pace_end(&tx->pace, rtt_us, now_us);
+    if (tx->sample_us)
+        pnd_ext_tx_measure(tx, tx->sample_us);
+    pnd_pace_end(&tx->pace, tx->sample_us, now_us);
     pnd_ext_tx_probed(tx, ack->probed, now_us);
     pnd_ext_tx_shrink(tx, now_us);
     /* A server that takes nothing now, or makes the dump durable, is not silent. */

@@ -70,6 +70,7 @@ struct pnd_ext_tx {
     uint64_t arrived; /* bytes of the dump that arrived behind held */
     uint64_t offset;  /* where it began */
     uint64_t srtt_us, rttvar_us;
+    uint64_t sample_us; /* the round trip that this ACK measures; 0: none */
     bool measured, resumed;
     unsigned silent;      /* tail timeouts in a row without an ACK */
     uint64_t quiet_us;    /* when an ACK, or the last packet */

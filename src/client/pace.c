@@ -6,7 +6,9 @@
 #include "wire/divide.h"
 
 enum {
-    START_PACKETS = 64,
+    START_PACKETS = 64, /* in the first round trip */
+    START_LONG = 256, /* where that takes so long: the others would take a second to become many */
+    LONG_RTT_US = 50000,
     CAP_PACKETS = 4,   /* never less may be on its way */
     CAP_RTT_US = 1000, /* nor less than this takes: both ends sleep and wake in such times */
     GAIN_ONE = 256,
@@ -56,6 +58,7 @@ static uint64_t scale(uint64_t value, unsigned gain)
 void pnd_pace_init(struct pnd_pace *pace, uint32_t packet, uint64_t rtt_us, uint64_t now_us)
 {
     uint64_t rest;
+    unsigned packets;
 
     *pace = (struct pnd_pace){
         .packet = packet,
@@ -70,8 +73,9 @@ void pnd_pace_init(struct pnd_pace *pace, uint32_t packet, uint64_t rtt_us, uint
         .first_us = (uint32_t)now_us,
         .delivered_us = (uint32_t)now_us,
     };
+    packets = rtt_us >= LONG_RTT_US ? START_LONG : START_PACKETS;
     pace->rate =
-        pnd_divide((uint64_t)START_PACKETS * packet << 20, max64(pace->rtt_us, CAP_RTT_US), &rest);
+        pnd_divide((uint64_t)packets * packet << 20, max64(pace->rtt_us, CAP_RTT_US), &rest);
     for (unsigned i = 0; i < PND_PACE_FLOORS; i++)
         pace->floors[i] = UINT16_MAX;
 }
@@ -143,7 +147,7 @@ unsigned pnd_pace_loss(const struct pnd_pace *pace)
 
 static uint64_t send_rate(const struct pnd_pace *pace)
 {
-    unsigned floor = floor_of(pace), gain = GAIN_ONE;
+    unsigned gain = GAIN_ONE;
 
     if (pace->mode == PND_PACE_START)
         gain = GAIN_START;
@@ -154,8 +158,7 @@ static uint64_t send_rate(const struct pnd_pace *pace)
     else if (pace->mode == PND_PACE_CRUISE && pace->phase < 2)
         gain = pace->phase == 0 ? GAIN_ONE + 64 : GAIN_ONE - 64;
     /* so much of it will be lost, and what arrives was measured */
-    if (floor != UINT16_MAX)
-        gain += gain * (floor < FLOOR_CAP ? floor : FLOOR_CAP) >> 10;
+    gain += gain * (unsigned)min64(pnd_pace_loss(pace), FLOOR_CAP) >> 10;
     return max64(scale(pace->rate, gain), pace->packet);
 }
 
@@ -227,6 +230,8 @@ void pnd_pace_arrived(struct pnd_pace *pace, uint32_t bytes, const struct pnd_pa
 {
     pace->flying -= bytes;
     pace->delivered += bytes;
+    if (!mark)
+        return;
     if (!pace->fresh || !before(mark->sent_us, pace->best.sent_us))
         pace->best = *mark;
     pace->fresh = true;
@@ -329,6 +334,12 @@ static void grow(struct pnd_pace *pace)
     pace->step = max64(pace->step, pace->packet);
 }
 
+/* Is it more than the path loses anyway? As long as that is not known, only much is. */
+static bool is_too_much(unsigned loss, unsigned floor)
+{
+    return loss > 2 * floor + LOSS_SURE || loss > LOSS_MOST;
+}
+
 /* Is this round, or what has come since the last sample, one of congestion? */
 static bool congested(struct pnd_pace *pace)
 {
@@ -345,9 +356,7 @@ static bool congested(struct pnd_pace *pace)
     pace->floor_at = (pace->floor_at + 1) % PND_PACE_FLOORS;
     pace->sample_delivered = pace->delivered;
     pace->sample_lost = pace->lost;
-    if (floor == UINT16_MAX)
-        return queue;
-    return queue || loss > 2 * floor + LOSS_SURE || loss > LOSS_MOST;
+    return queue || is_too_much(loss, floor);
 }
 
 /* One packet for each round trip, or what CUBIC (RFC 9438) grows by on the way back to where it was
@@ -509,11 +518,9 @@ static void advance(struct pnd_pace *pace, uint64_t now_us)
 static void check_overflow(struct pnd_pace *pace, uint64_t now_us)
 {
     uint64_t gone = pace->lost - min64(pace->round_lost, pace->lost);
-    unsigned floor = floor_of(pace);
 
     if (pace->mode == PND_PACE_START && gone > (uint64_t)OVERFLOW_PACKETS * pace->packet &&
-        loss_since(pace, pace->round_delivered, pace->round_lost) >
-            (floor == UINT16_MAX ? LOSS_MOST : 2 * floor + LOSS_SURE))
+        is_too_much(loss_since(pace, pace->round_delivered, pace->round_lost), floor_of(pace)))
         enter(pace, PND_PACE_DRAIN, now_us);
 }
 

@@ -97,7 +97,8 @@ void pnd_pace_sent(struct pnd_pace *pace, uint32_t bytes, uint64_t now_us,
 /* There is room, but nothing to send. */
 void pnd_pace_idle(struct pnd_pace *pace);
 
-/* What one ACK says: each packet once, then the end of it. _late: one arrived that had been counted
+/* What one ACK says: each packet once, then the end of it. @p mark NULL: when the packet left that
+ * has arrived is not known. _late: one arrived that had been counted
  * as lost. @p rtt_us 0: it measures nothing. */
 void pnd_pace_arrived(struct pnd_pace *pace, uint32_t bytes, const struct pnd_pace_mark *mark);
 void pnd_pace_late(struct pnd_pace *pace, uint32_t bytes);
