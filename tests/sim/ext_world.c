@@ -109,6 +109,7 @@ static void send_greeting(struct ext_world *w)
         pipe_send(&w->to_server, w->now_ns, 0, packet, len, NULL, 0);
     if (w->greet.phase == PND_GREET_TIMEOUT || w->greet.phase == PND_GREET_PLAIN) {
         w->failed = true;
+        w->fell_back = w->greet.phase == PND_GREET_PLAIN;
         w->err = PND_E_TIMEOUT;
     }
 }
@@ -254,7 +255,7 @@ static void server_open(struct ext_world *w, const void *dgram, size_t len)
 static void server_take(struct ext_world *w, const struct pipe_packet *packet)
 {
     struct pnd_ext_rx_news news;
-    struct pnd_kdp_packet wrq;
+    struct pnd_kdp_packet wrq = {0};
     uint8_t grant[PND_EXT_GRANT_BYTES];
     unsigned op = pnd_ext_op(packet->bytes, packet->len);
 
@@ -272,6 +273,8 @@ static void server_take(struct ext_world *w, const struct pipe_packet *packet)
                wrq.features & PND_EXT_FEATURE) {
         pnd_ext_build_grant(grant, sizeof(grant), PND_KDP_FEATURES, w->cookie);
         reply(w, grant, sizeof(grant));
+    } else if (op == 0 && wrq.op == PND_KDP_WRQ) {
+        reply(w, grant, (size_t)pnd_kdp_build_ack(grant, sizeof(grant), 0, PND_KDP_FEATURES));
     }
 }
 

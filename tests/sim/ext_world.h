@@ -41,6 +41,7 @@ struct ext_world {
     struct pnd_greet greet;
     struct pnd_ext_tx tx;
     bool opened, failed, done;
+    bool fell_back; /* failed: to Apple's protocol, which would go on there */
     int err;
     uint64_t fed;     /* bytes of the dump that the session was given */
     uint64_t free_ns; /* when its processor has sent what it was given */

@@ -13,7 +13,7 @@ static unsigned seeds = 400;
 static struct ext_world world;
 
 struct tally {
-    unsigned complete, failed, wrong, endless, restarts;
+    unsigned complete, fell_back, failed, wrong, endless, restarts;
     uint64_t packets, repeats;
 };
 
@@ -23,6 +23,8 @@ static void run_one(const struct ext_plan *plan, struct tally *t)
 
     if (!ext_world_run(w, plan, UINT64_C(2000) * SECOND_NS))
         t->endless++;
+    else if (w->fell_back)
+        t->fell_back++;
     else if (!w->done)
         t->failed++;
     else if (!w->finished || w->file_end != plan->bytes ||
@@ -49,7 +51,8 @@ static struct ext_plan any_plan(uint64_t seed)
         .sparse = rng_chance(&rng, 500),
         .stored = true,
         .rate = rates[rng_below(&rng, 4)],
-        .queue = 8000 + rng_below(&rng, 200000),
+        /* room for two of the largest: else the PROBE behind one is dropped, again and again */
+        .queue = 20000 + rng_below(&rng, 200000),
         .rtt_ns = 20000 + rng_below(&rng, rng_chance(&rng, 300) ? 50000000 : 1000000),
         .dgram_max = 508 + rng_below(&rng, 8500),
         .durable_ns = rng_below(&rng, 30000000),
@@ -145,7 +148,9 @@ static void a_server_that_is_killed_at_any_packet_goes_on(void)
 {
     struct tally t = run_kind("server killed", server_dies);
 
-    CHECK_EQ(t.complete, seeds);
+    /* Whose OPENs were in vain, two rows of them, goes on without the extension. */
+    CHECK_EQ(t.complete + t.fell_back, seeds);
+    CHECK(t.fell_back <= 1 + seeds / 1000);
     CHECK(t.restarts > 0);
 }
 
@@ -260,7 +265,8 @@ static void gone(struct ext_plan *plan, struct rng *rng)
 {
     plan->mtu_at = 1 + rng_below(rng, 100000);
     plan->mtu = 1; /* nothing arrives from then on */
-    plan->bytes += 300000;
+    /* More than any window holds, else all may be there when what is held says so. */
+    plan->bytes += 2000000;
     plan->patience_us = 3000000;
 }
 
