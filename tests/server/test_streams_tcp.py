@@ -467,6 +467,9 @@ def settings():
         refuse('can be reached from anywhere', '[stream]\nplain = yes\n')
         _, err = it.run('receive', '--config', etc + '/none.conf', code=2)
         assert 'No such file' in err, err
+        with open(os.path.join(os.path.dirname(__file__), '../../data/panicd.conf'),
+                  encoding='utf-8') as f:   # every section that panicd has
+            refuse('use the certificate', f.read(), '--tls-certificate', '/nowhere')
         # What is panicd's is none of this program's business, and the other way round.
         text = ('[receive]\nslots = 16\n[policy]\nallow = 10.0.0.0/8\nfloor = 0\n'
                 'dump-bytes = 1000\n[time]\nidle = 90s\n[stream]\nlisten = 127.0.0.1:%d\n'
