@@ -44,7 +44,9 @@ struct pnd_hook {
     bool stopping;
     uint64_t held; /* queued, and not to be made yet; 0: none */
 
-    struct run runs[PND_HOOK_RUNNING_MAX]; /* the thread's own */
+    /* The thread's own. */
+    struct run runs[PND_HOOK_RUNNING_MAX];
+    bool stuck; /* a call that was made cannot be removed: the next would be the same one */
 };
 
 /* ---- what it prints ---- */
@@ -96,9 +98,16 @@ static void hear(struct run *run)
 /* The call has been made. */
 static void drop(struct pnd_hook *hook, uint64_t id, ino_t file)
 {
+    struct pnd_why why;
+    int err;
+
     pthread_mutex_lock(&hook->lock);
-    pnd_hook_call_drop(hook->spool, id, file);
+    err = pnd_hook_call_drop(hook->spool, id, file, &why);
     pthread_mutex_unlock(&hook->lock);
+    if (!err)
+        return;
+    hook->stuck = true;
+    pnd_log(PND_ERR, "hook-stuck", "id=%" PRIu64 " why=\"%s\"", id, why.text);
 }
 
 static void begin(struct pnd_hook *hook, struct run *run, uint64_t id)
@@ -217,7 +226,8 @@ static unsigned begin_what_waits(struct pnd_hook *hook)
     for (unsigned i = 0; i < PND_HOOK_RUNNING_MAX; i++) {
         uint64_t id;
 
-        while (!hook->runs[i].id && pnd_hook_call_next(hook->spool, is_running, hook, &id))
+        while (!hook->runs[i].id && !hook->stuck &&
+               pnd_hook_call_next(hook->spool, is_running, hook, &id))
             begin(hook, &hook->runs[i], id);
         running += hook->runs[i].id != 0;
     }

@@ -5,7 +5,8 @@
  * directory, with an empty environment. It runs as the server's user in a process group of its own,
  * without descriptors but its standard files: what it prints is logged. A call that is queued lies
  * in .panicd/hook-ID until it has ended: a server that starts finds it, so it is made at least
- * once. One thread looks after all of them. */
+ * once. When that file cannot be removed, this server makes no other call: it would be the same one
+ * without end. One thread looks after all of them. */
 #ifndef PND_PANICD_HOOK_H
 #define PND_PANICD_HOOK_H
 

@@ -113,15 +113,27 @@ int pnd_hook_call_read(const struct pnd_spool *spool, uint64_t id, struct pnd_ho
     return PND_OK;
 }
 
-void pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file)
+int pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file, struct pnd_why *why)
 {
     char name[NAME_CAP];
     struct stat st;
 
     name_of(id, name);
-    if (!file ||
-        (fstatat(spool->state_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == file))
-        unlinkat(spool->state_fd, name, 0);
+    if (file && (fstatat(spool->state_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != file))
+        return PND_OK;
+    if (unlinkat(spool->state_fd, name, 0) == 0 || errno == ENOENT)
+        return PND_OK;
+    return pnd_why(why, PND_E_SYS, errno, "remove .panicd/%s", name);
+}
+
+/* @return false: it is no call's, or not called so by this */
+static bool read_name(const char *file, uint64_t *ret)
+{
+    char name[NAME_CAP];
+
+    return strncmp(file, prefix, strlen(prefix)) == 0 &&
+           pnd_text_parse_uint(file + strlen(prefix), ret) == PND_OK &&
+           strcmp(file, name_of(*ret, name)) == 0;
 }
 
 bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),
@@ -137,9 +149,7 @@ bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id,
         return false;
     }
     for (unsigned i = 0; i < PND_HOOK_FILES_MAX && (entry = readdir(dir)); i++) {
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0 &&
-            pnd_text_parse_uint(entry->d_name + strlen(prefix), &id) == PND_OK && id < lowest &&
-            !busy(id, ctx))
+        if (read_name(entry->d_name, &id) && id < lowest && !busy(id, ctx))
             lowest = id;
     }
     closedir(dir);
@@ -160,7 +170,8 @@ void pnd_hook_forget(const struct pnd_spool *spool)
 
     for (unsigned i = 0; i < PND_HOOK_FILES_MAX && pnd_hook_call_next(spool, is_idle, NULL, &id);
          i++)
-        pnd_hook_call_drop(spool, id, 0);
+        if (pnd_hook_call_drop(spool, id, 0, NULL))
+            return;
 }
 
 /* ---- as a process ---- */

@@ -18,8 +18,8 @@ int pnd_hook_call_write(const struct pnd_spool *spool, const struct pnd_hook_cal
 int pnd_hook_call_read(const struct pnd_spool *spool, uint64_t id, struct pnd_hook_call *ret,
                        ino_t *ret_file, struct pnd_why *why);
 
-/* If it is still @p file; 0: whichever it is. */
-void pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file);
+/* If it is still @p file; 0: whichever it is. @return PND_OK; PND_E_SYS it is still there */
+int pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file, struct pnd_why *why);
 
 /* The lowest id of those that wait and are not @p busy. @return false: none */
 bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),

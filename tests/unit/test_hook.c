@@ -447,6 +447,54 @@ static void what_has_no_end_of_line_is_cut(void)
     teardown();
 }
 
+static unsigned times(const char *text, const char *words)
+{
+    unsigned count = 0;
+
+    for (const char *at = text; (at = strstr(at, words)); at++)
+        count++;
+    return count;
+}
+
+static void let_it_run(void)
+{
+    start(PATIENCE_MS);
+    sleep_ms(500);
+    stop();
+}
+
+/* The directory stands for a file system that is read-only by now. */
+static void a_call_that_cannot_be_removed_is_not_made_without_end(void)
+{
+    struct pnd_hook_call call = a_call(6);
+    const char *log;
+
+    begin_with("#!/bin/sh\necho x >>out\n");
+    CHECK_EQ(mkdir(tmp_file(".panicd/hook-5"), 0700), 0);
+    CHECK_EQ(pnd_hook_call_write(&spool, &call, &why), PND_OK);
+    log = log_of(let_it_run);
+    CHECK_EQ(times(log, "hook-failed id=5"), 1);
+    CHECK_EQ(times(log, "hook-stuck id=5"), 1);
+    CHECK(waits(6)); /* for a server that can remove it */
+    pnd_hook_forget(&spool);
+    CHECK_EQ(rmdir(tmp_file(".panicd/hook-5")), 0);
+    log_of(let_it_run);
+    CHECK_STR(text_of("out"), "x\n");
+    teardown();
+}
+
+static void a_file_that_is_not_called_as_calls_are_is_left_alone(void)
+{
+    const char *log;
+
+    begin_with("#!/bin/sh\necho x >>out\n");
+    tmp_write(".panicd/hook-007", "", 0);
+    log = log_of(let_it_run);
+    CHECK_EQ(times(log, "hook-"), 0);
+    CHECK(tmp_exists(".panicd/hook-007") && !tmp_exists("out"));
+    teardown();
+}
+
 int main(void)
 {
     pnd_log_init(PND_INFO);
@@ -467,5 +515,7 @@ int main(void)
     RUN(a_call_that_is_cut_or_damaged_is_no_call);
     RUN(what_it_prints_is_logged_escaped_and_bounded);
     RUN(what_has_no_end_of_line_is_cut);
+    RUN(a_call_that_cannot_be_removed_is_not_made_without_end);
+    RUN(a_file_that_is_not_called_as_calls_are_is_left_alone);
     return tap_done();
 }
