@@ -103,10 +103,31 @@ bool pnd_savecore_is_beside(const char *file)
     return starts_with(file, "bounds.") && file[strlen("bounds.")];
 }
 
+/* Has the file the name that its sender gave, perhaps with a number, as pnd_spool_pick() has it? */
+static bool is_senders(const struct pnd_dump *dump)
+{
+    size_t stem_len = strlen(dump->name), len = strlen(dump->file), name_len = stem_len, was;
+
+    drop_suffix(dump->file, &len, incomplete_suffix);
+    drop_suffix(dump->name, &stem_len, ".gz");
+    if (stem_len < name_len) {
+        was = len;
+        drop_suffix(dump->file, &len, ".gz");
+        if (len == was)
+            return false;
+    }
+    if (len < stem_len || memcmp(dump->file, dump->name, stem_len) != 0)
+        return false;
+    if (len == stem_len)
+        return true;
+    return dump->file[stem_len] == '.' &&
+           strspn(dump->file + stem_len + 1, "0123456789") >= len - stem_len - 1;
+}
+
 /* A dump that has its name from here, and not from a sender who calls it so. */
 static bool is_placed(const struct pnd_dump *dump, struct place *ret)
 {
-    return (!stem_of(dump->name) || strchr(dump->name, '/')) && parse_core(dump->file, ret);
+    return parse_core(dump->file, ret) && !is_senders(dump);
 }
 
 /* ---- N ---- */

@@ -330,6 +330,34 @@ static void it_is_taken_up_where_it_was_killed(void)
     }
 }
 
+/* The server was killed before the row was put, or the dump was taken up again. */
+static void it_keeps_its_number_whatever_its_sender_calls_it(void)
+{
+    static const struct {
+        const char *name, *file, *placed;
+    } cases[] = {
+        {"vmcore.gz", "vmcore.gz", "vmcore.crash-1.0"},
+        {"vmcore.gz", "vmcore.1.gz", "vmcore.crash-1.0"},
+        {"vmcore.crash-1.7", "vmcore.crash-1.7", "vmcore.crash-1.0"},
+        {"vmcore.a b", "unnamed-10.0.40.7-x", "vmcore.crash-1.0"},
+        {"var/vmcore.0", "unnamed-10.0.40.7-x", "vmcore.crash-1.0"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        setup();
+        make_header(PND_KDH_KERNEL, PND_KDH_PLAIN, 0);
+        a_file(1, cases[i].file, PND_DUMP_COMPLETE);
+        snprintf(dump.name, sizeof(dump.name), "%s", cases[i].name);
+        for (unsigned again = 0; again < 3; again++) {
+            CHECK_EQ(place(), PND_OK);
+            CHECK_STR(dump.file, cases[i].placed);
+            CHECK_STR(content("bounds.crash-1"), "1\n");
+        }
+        CHECK_EQ(files(), 5);
+        teardown();
+    }
+}
+
 static void a_sender_cannot_take_another_dumps_place(void)
 {
     setup();
@@ -469,6 +497,7 @@ int main(void)
     RUN(bounds_that_say_nothing_are_begun_anew);
     RUN(no_number_leaves_the_dump_as_it_is);
     RUN(it_is_taken_up_where_it_was_killed);
+    RUN(it_keeps_its_number_whatever_its_sender_calls_it);
     RUN(a_sender_cannot_take_another_dumps_place);
     RUN(links_and_directories_in_the_way_stay);
     RUN(what_came_with_it_goes_along_and_never_over_anothers);
