@@ -196,10 +196,11 @@ size_t pnd_savecore_info(const struct pnd_savecore_beside *beside, const struct 
 {
     struct page page = {.at = ret};
     const char *outcome = pnd_savecore_outcome(dump);
-    char safe[sizeof(dump->reason) * 4];
+    char safe[sizeof(dump->reason) * 4], peer[sizeof(dump->peer) * 4];
     struct pnd_kdh kdh;
 
-    add(&page, "Dump from %s [%s]\n", host, dump->peer);
+    add(&page, "Dump from %s [%s]\n", host,
+        pnd_text_escape(peer, sizeof(peer), dump->peer, strlen(dump->peer)));
     if (read_header(beside, &kdh))
         add_header(&page, &kdh);
     else

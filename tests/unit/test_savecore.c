@@ -161,6 +161,7 @@ static void each_kind_of_dump_has_its_name(void)
 static void without_a_header_its_address_and_its_facts_do(void)
 {
     struct pnd_facts facts = {0};
+    char text[PND_SAVECORE_INFO_CAP];
 
     setup();
     beside = (struct pnd_savecore_beside){.facts = &facts};
@@ -189,6 +190,9 @@ static void without_a_header_its_address_and_its_facts_do(void)
     pnd_facts_set(&facts, PND_FACT_HOST, "17.example", 10);
     pnd_savecore_host(&beside, &dump, names.host);
     CHECK_STR(names.host, "unknown");
+    snprintf(dump.peer, sizeof(dump.peer), "n]\n  Hostname: other"); /* a certificate's name */
+    pnd_savecore_info(&beside, &dump, "h", text);
+    CHECK(strncmp(text, "Dump from h [n]\\x0a  Hostname: other]\n", 37) == 0);
     pnd_facts_deinit(&facts);
     teardown();
 }
