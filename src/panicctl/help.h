@@ -216,8 +216,8 @@
 #define PND_HELP_SETUP                                                                             \
     "Prints what to type on the machine that may panic, step by step: what to check\n"             \
     "after each, how to undo it, and why. It does nothing itself.\n\n"                             \
-    "  --for SYSTEM       macos, freebsd, linux; tftp: whatever sends so, boot loaders,\n"         \
-    "                     routers, small systems\n"                                                \
+    "  --for SYSTEM       macos, freebsd, linux; tftp: whatever sends so, boot\n"                  \
+    "                     loaders, routers, small systems\n"                                       \
     "  --server IP        who receives: an address of this machine; --port N\n"                    \
     "  --interface NAME   what the other machine sends with, a wired interface there;\n"           \
     "                     linux: only when it is not the one of the route\n"                       \

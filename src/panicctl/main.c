@@ -47,7 +47,7 @@ static const struct pnd_verb verbs[] = {
      "take a dump out of a disk that a machine wrote it to", PND_HELP_EXTRACT, pnd_verb_extract},
     {"import", "FILE...|- [--name NAME] [--move] [--keep-form]",
      "take a dump from elsewhere into the list", PND_HELP_IMPORT, pnd_verb_import},
-    {"receive", "[--name NAME] [--listen ADDRESS:PORT ... | --config FILE]",
+    {"receive", "[-n NAME] [--listen IP:PORT | --config FILE]",
      "take dumps by SSH, a pipe or TCP, and do nothing else", PND_HELP_RECEIVE, pnd_verb_receive},
     {"groups", "[GROUP]", "the same panic, over machines and time", PND_HELP_GROUPS,
      pnd_verb_groups},

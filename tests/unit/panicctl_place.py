@@ -24,7 +24,8 @@ import time
 
 PANICCTL = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.environ["PND_PANICCTL"])
 VERBS = ["status", "list", "info", "log", "map", "debug", "watch", "verify", "export", "pack",
-         "extract", "import", "rm", "groups", "note", "vacuum", "bootargs", "setup", "doctor"]
+         "extract", "import", "receive", "rm", "groups", "note", "vacuum", "bootargs", "setup",
+         "doctor"]
 TESTS = []
 
 
