@@ -106,7 +106,8 @@ void pnd_tftp_rx_finished(struct pnd_tftp_rx *rx, bool durable, uint64_t now_ms,
 
 /* The journal's form of everything but the name: exactly PND_TFTP_RX_SAVED_BYTES, the same on
  * every machine; its first byte is never that of another protocol's. Times are not kept: a loaded
- * session starts its waits anew at @p now_ms, and says its last ACK when nothing comes.
+ * session starts its waits anew at @p now_ms, says its last ACK when nothing comes, and answers the
+ * first copy that does.
  *   @return PND_OK; PND_E_SHORT, PND_E_FORMAT the bytes are no saved session */
 void pnd_tftp_rx_save(const struct pnd_tftp_rx *rx, uint8_t ret[PND_TFTP_RX_SAVED_BYTES]);
 int pnd_tftp_rx_load(struct pnd_tftp_rx *rx, const struct pnd_rx_limits *limits,

@@ -45,6 +45,16 @@ static uint16_t number_of(uint64_t blocks, enum pnd_tftp_roll roll)
     return (uint16_t)(rest + 1);
 }
 
+/* Nothing was said for so long before @p now_ms that the first copy is one to be answered. */
+static uint64_t said_ms(const struct pnd_rx_limits *limits, uint64_t now_ms)
+{
+    uint64_t ago_ms = PND_TFTP_RX_DRAWN_MS;
+
+    if (ago_ms < limits->repeat_ms)
+        ago_ms = limits->repeat_ms;
+    return now_ms > ago_ms ? now_ms - ago_ms : 0;
+}
+
 /* What can be is in a saved session: whoever damaged it gets no session that breaks its own rules.
  */
 static bool makes_sense(const struct pnd_tftp_rx *rx)
@@ -106,7 +116,8 @@ int pnd_tftp_rx_load(struct pnd_tftp_rx *rx, const struct pnd_rx_limits *limits,
     for (size_t i = 0; i < PND_RX_NAME_CAP - 1 && name[i]; i++)
         out.name[i] = name[i];
     out.left = out.window;
-    out.last_ms = out.answered_ms = now_ms;
+    out.last_ms = now_ms;
+    out.answered_ms = said_ms(limits, now_ms);
     *rx = out;
     return PND_OK;
 }
