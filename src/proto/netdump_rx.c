@@ -313,8 +313,7 @@ static void conclude(struct pnd_netdump_rx *rx, uint32_t seqno, uint64_t now_ms,
     const char *why;
 
     settle(rx, now_ms);
-    if (seqno) /* a client for tests says 0 */
-        rx->lost += seqno - rx->burst.base;
+    rx->lost += seqno - rx->burst.base;
     why = what_is_missing(rx);
     if (why) {
         fail(rx, now_ms, why, ret);
@@ -336,7 +335,7 @@ static bool is_in_order(const struct pnd_netdump_rx *rx, uint32_t seqno)
 {
     uint32_t next = rx->burst.base + pnd_netdump_burst_count(&rx->burst);
 
-    return seqno == 0 || seqno - next < PND_NETDUMP_REACH;
+    return seqno - next < PND_NETDUMP_REACH;
 }
 
 static void on_finished(struct pnd_netdump_rx *rx, const struct pnd_netdump_packet *packet,
