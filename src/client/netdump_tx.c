@@ -34,13 +34,15 @@ static void launch(struct pnd_netdump_tx *tx, enum pnd_netdump_type type, const 
     tx->bytes = bytes;
     tx->len = len;
     tx->offset = offset;
-    tx->count = len ? ((uint32_t)len + tx->unit - 1) / tx->unit : 1;
-    tx->due = first(tx->count);
     tx->sent = tx->again = tx->acked = 0;
     tx->phase = PND_NETDUMP_TX_WAIT;
-    if (tx->count > PND_NETDUMP_TX_PACKETS)
+    if (len > PND_NETDUMP_TX_PACKETS * (size_t)tx->unit) {
         fail(tx, PND_E_ARG);
-    else if (tx->base > UINT32_MAX - tx->count)
+        return;
+    }
+    tx->count = len ? ((uint32_t)len + tx->unit - 1) / tx->unit : 1;
+    tx->due = first(tx->count);
+    if (tx->base > UINT32_MAX - tx->count)
         fail(tx, PND_E_RANGE);
 }
 

@@ -214,6 +214,11 @@ static void a_key_is_cut_into_packets_of_its_own(void)
     pnd_netdump_tx_object(&tx, PND_NETDUMP_EKCD_KEY, data, 32 * 1448 + 1);
     CHECK_EQ(tx.phase, PND_NETDUMP_TX_FAILED);
     CHECK_EQ(tx.err, PND_E_ARG);
+    open_session(1448);
+    pnd_netdump_tx_object(&tx, PND_NETDUMP_EKCD_KEY, data, SIZE_MAX); /* no number wraps */
+    CHECK_EQ(tx.phase, PND_NETDUMP_TX_FAILED);
+    CHECK_EQ(tx.err, PND_E_ARG);
+    CHECK_EQ(out(9 * MS), 0);
 }
 
 static void only_what_is_not_acknowledged_is_repeated(void)
