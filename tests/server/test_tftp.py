@@ -132,7 +132,7 @@ def real_clients_and_a_killed_server():
                 out, _ = client.communicate(timeout=60)
                 assert client.returncode == 0, (what, out)
                 row, kept = panicd.one()
-                assert row['state'] == 'complete' and 'resumed' in panicd.log(), (what, row)
+                assert row['state'] == 'complete' and ' resumed id=' in panicd.log(), (what, row)
                 with open(f.name, 'rb') as want:
                     assert want.read() == kept, what
             finally:
