@@ -139,15 +139,17 @@ def tftp_waits():
     """a client of TFTP hears the ACK of its last window when the disk has caught up, and no older"""
     with SlowDisk() as panicd:
         client = Put(panicd.tftp_port, rto=1.5)
-        client.open('core-tftp', blksize=65464, windowsize=16)
+        client.open('core-tftp', blksize=65464, windowsize=8)
         end = None
 
         def read(at, length):
             some = FIRST[at // 7919 % MIB:][:length]
             return some if end is None or at + length <= end else some[:max(end - at, 0)]
-        held, moved = 0, True
-        while moved:
+        held, silent = 0, False
+        while not silent:  # an ACK of what is held already asks for what was lost
+            began = time.monotonic()
             held, last, moved = client.go(read, held, None)
+            silent = not moved and time.monotonic() - began >= client.rto
             assert held * client.size < 400 * MIB
         assert held * client.size > 32 * MIB, held
         assert client.go(read, held, None)[2] is False  # it repeats, and hears no more than before
