@@ -17,6 +17,8 @@
 #include "store/beside.h"
 #include "store/spool_name.h"
 
+enum { SENDERS_NAME_MAX = 200 }; /* bytes of a name that a file can have from its sender */
+
 static const char temporary[] = ".savecore-new"; /* becomes what is to be replaced in one step */
 static const char incomplete_suffix[] = ".incomplete";
 static const char *const stems[] = {"vmcore_encrypted.", "textdump.tar.", "vmcore."};
@@ -103,25 +105,41 @@ bool pnd_savecore_is_beside(const char *file)
     return starts_with(file, "bounds.") && file[strlen("bounds.")];
 }
 
-/* Has the file the name that its sender gave, perhaps with a number, as pnd_spool_pick() has it? */
+/* How much of a name an import keeps. */
+static size_t name_len(const char *name)
+{
+    size_t len = strnlen(name, SENDERS_NAME_MAX), was;
+
+    do {
+        was = len;
+        drop_suffix(name, &len, incomplete_suffix);
+        drop_suffix(name, &len, ".part");
+    } while (len < was);
+    return len;
+}
+
+/* Has the file the name that its sender gave, perhaps with a number, as pnd_spool_pick() has it,
+ * and with '_' for what is not safe, as an import has it? */
 static bool is_senders(const struct pnd_dump *dump)
 {
-    size_t stem_len = strlen(dump->name), len = strlen(dump->file), name_len = stem_len, was;
+    size_t whole = name_len(dump->name), stem_len = whole, len = strlen(dump->file), was;
 
     drop_suffix(dump->file, &len, incomplete_suffix);
     drop_suffix(dump->name, &stem_len, ".gz");
-    if (stem_len < name_len) {
+    if (stem_len < whole) {
         was = len;
         drop_suffix(dump->file, &len, ".gz");
         if (len == was)
             return false;
     }
-    if (len < stem_len || memcmp(dump->file, dump->name, stem_len) != 0)
+    if (len < stem_len)
         return false;
-    if (len == stem_len)
-        return true;
-    return dump->file[stem_len] == '.' &&
-           strspn(dump->file + stem_len + 1, "0123456789") >= len - stem_len - 1;
+    for (size_t i = 0; i < stem_len; i++)
+        if (dump->file[i] != dump->name[i] && dump->file[i] != '_')
+            return false;
+    return len == stem_len ||
+           (dump->file[stem_len] == '.' &&
+            strspn(dump->file + stem_len + 1, "0123456789") >= len - stem_len - 1);
 }
 
 /* A dump that has its name from here, and not from a sender who calls it so. */

@@ -379,6 +379,41 @@ static void a_sender_cannot_take_another_dumps_place(void)
     teardown();
 }
 
+#define PARTS ".incomplete.part.part.part.part.part.part.part" /* 46 bytes */
+
+/* Nor by a name that is made safe first. */
+static void nor_can_a_stream(void)
+{
+    static const struct {
+        const char *name, *file;
+    } cases[] = {
+        {"vmcore.crash 1.7", "vmcore.crash_1.7"},
+        {"vmcore.crash/1.7", "vmcore.crash_1.7"},
+        {"vmcore.crash/1.gz", "vmcore.crash_1.7.gz"},
+        {"vmcore.crash_1.7.part", "vmcore.crash_1.7"},
+        {"vmcore.crash/1.7.incomplete.part", "vmcore.crash_1.7.incomplete"},
+        {"vmcore.crash/1.7" PARTS PARTS PARTS PARTS "x", "vmcore.crash_1.7"}, /* cut at 200 */
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        setup();
+        make_header(PND_KDH_KERNEL, PND_KDH_PLAIN, sizeof(key));
+        beside.key = key;
+        beside.key_len = sizeof(key);
+        tmp_write("vmcore_encrypted.crash_1.7", "theirs", 6);
+        tmp_write("info.crash_1.7", "theirs", 6);
+        tmp_write("key.crash_1.7", "theirs", 6);
+        a_file(2, cases[i].file,
+               strstr(cases[i].file, "incomplete") ? PND_DUMP_INCOMPLETE : PND_DUMP_COMPLETE);
+        snprintf(dump.name, sizeof(dump.name), "%s", cases[i].name);
+        CHECK_EQ(place(), PND_OK);
+        CHECK(strncmp(dump.file, "vmcore_encrypted.crash-1.0", 26) == 0);
+        CHECK_STR(content("info.crash_1.7"), "theirs");
+        CHECK_STR(content("key.crash_1.7"), "theirs");
+        teardown();
+    }
+}
+
 static void links_and_directories_in_the_way_stay(void)
 {
     setup();
@@ -503,6 +538,7 @@ int main(void)
     RUN(it_is_taken_up_where_it_was_killed);
     RUN(it_keeps_its_number_whatever_its_sender_calls_it);
     RUN(a_sender_cannot_take_another_dumps_place);
+    RUN(nor_can_a_stream);
     RUN(links_and_directories_in_the_way_stay);
     RUN(what_came_with_it_goes_along_and_never_over_anothers);
     RUN(a_dump_that_is_gone_and_a_key_that_is_too_long_are_told);
