@@ -104,6 +104,22 @@ static bool load_burst(struct pnd_netdump_burst *burst)
            burst->top_offset <= UINT64_MAX - burst->top_len;
 }
 
+/* One past the highest byte that has arrived of the send; a packet of no bytes brought none. */
+static uint64_t end_of(const struct pnd_netdump_burst *burst)
+{
+    unsigned count = pnd_netdump_burst_count(burst);
+    uint64_t start, end, highest = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (!(burst->received >> i & 1))
+            continue;
+        pnd_netdump_burst_span(burst, i, &start, &end);
+        if (end > start)
+            highest = end;
+    }
+    return highest;
+}
+
 int pnd_netdump_rx_load(struct pnd_netdump_rx *rx, const struct pnd_rx_limits *limits,
                         const uint8_t *saved, size_t len, const char *path, uint64_t now_ms)
 {
@@ -137,9 +153,8 @@ int pnd_netdump_rx_load(struct pnd_netdump_rx *rx, const struct pnd_rx_limits *l
     out.has_header = flags & SAVED_HEADER;
     out.blurred = flags & SAVED_BLURRED;
     out.path_refused = flags & SAVED_PATH_REFUSED;
-    if (burst->received && burst->type == PND_NETDUMP_VMCORE &&
-        burst->top_offset + burst->top_len > out.end)
-        out.end = burst->top_offset + burst->top_len;
+    if (burst->type == PND_NETDUMP_VMCORE && end_of(burst) > out.end)
+        out.end = end_of(burst);
     for (size_t i = 0; i < PND_NETDUMP_RX_PATH_CAP - 1 && path[i]; i++)
         out.path[i] = path[i];
     out.last_ms = now_ms;

@@ -133,6 +133,25 @@ static void what_was_finishing_is_finished_and_its_end_said_again(void)
     bench_close(&bench);
 }
 
+/* Else the file would be shorter than what is said to be in it. */
+static void where_a_packet_of_no_bytes_lies_the_dump_does_not_end(void)
+{
+    bench_open(&bench);
+    bench_herald(&bench);
+    CHECK_EQ(bench_whole(&bench, 2, 0, 4096), 5);
+    bench_data(&bench, 8, 4096 + 3 * BENCH_UNIT, 0);
+    bench_restart(&bench);
+    CHECK_EQ(bench.owner.rx.end, 4096);
+    bench_data(&bench, 6, 4096 + BENCH_UNIT, BENCH_UNIT);
+    bench_restart(&bench);
+    CHECK_EQ(bench.owner.rx.end, 4096 + 2 * BENCH_UNIT);
+    bench_data(&bench, 5, 4096, BENCH_UNIT);
+    bench_data(&bench, 7, 4096 + 2 * BENCH_UNIT, BENCH_UNIT);
+    CHECK_STR(bench_end(&bench, 9), "9");
+    bench_check(&bench, NETDUMP_COMPLETE, 4096 + 3 * BENCH_UNIT);
+    bench_close(&bench);
+}
+
 static void any_bytes_that_are_no_session_are_refused(void)
 {
     uint8_t saved[PND_NETDUMP_RX_SAVED_BYTES], bad[PND_NETDUMP_RX_SAVED_BYTES + 1] = {0};
@@ -180,6 +199,7 @@ int main(void)
     RUN(of_three_ranges_all_are_kept_of_more_the_holes_are_blurred);
     RUN(what_is_lost_is_remembered);
     RUN(what_was_finishing_is_finished_and_its_end_said_again);
+    RUN(where_a_packet_of_no_bytes_lies_the_dump_does_not_end);
     RUN(any_bytes_that_are_no_session_are_refused);
     return tap_done();
 }
