@@ -7,6 +7,7 @@
 
 #include "host/text.h"
 #include "store/beside.h"
+#include "store/paths.h"
 #include "store/savecore.h"
 
 /* The file first: a row without its file goes away by itself, a file without its row comes
@@ -25,6 +26,8 @@ int pnd_remove_dump(struct pnd_ctl *ctl, const struct pnd_dump *dump, struct pnd
     err = pnd_beside_remove(&ctl->spool, dump->file, why);
     if (!err)
         err = pnd_savecore_remove(&ctl->spool, dump->file, why);
+    if (!err)
+        err = pnd_paths_remove(&ctl->spool, dump->file, why);
     if (err)
         return err;
     err = pnd_catalog_remove(ctl->catalog, dump->id, why);

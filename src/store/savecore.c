@@ -142,6 +142,12 @@ static bool is_senders(const struct pnd_dump *dump)
             strspn(dump->file + stem_len + 1, "0123456789") >= len - stem_len - 1);
 }
 
+bool pnd_savecore_reserves(const char *file)
+{
+    return stem_of(file) || starts_with(file, "info.") || starts_with(file, "key.") ||
+           starts_with(file, "bounds.");
+}
+
 /* A dump that has its name from here, and not from a sender who calls it so. */
 static bool is_placed(const struct pnd_dump *dump, struct place *ret)
 {

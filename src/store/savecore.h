@@ -50,6 +50,9 @@ const char *pnd_savecore_outcome(const struct pnd_dump *dump);
  * dump is called like that. */
 bool pnd_savecore_is_beside(const char *file);
 
+/* Could @p file be the name of one of all these, with some HOST and N? */
+bool pnd_savecore_reserves(const char *file);
+
 /* The dump, which has its verdict, gets its names. What was begun by a process that was killed is
  * taken up, with the same N. Done by one thread at a time; durable on return.
  *   @param dump  in: its row; out: file is the new name, also after an error if it has it by then

@@ -5,6 +5,7 @@
  *   NAME             whole, as far as the sender said (EOF came and is durable)
  *   NAME.incomplete  ended before that
  *   NAME.kdh, .key   what came with it (store/beside.h), whatever form NAME has
+ *   PATH/NAME        a link to it, if its sender named a directory (store/paths.h)
  *   .panicd/         lock, journal, catalog.db, control (socket)
  * Directories are 0700, files 0600. Names are resolved beneath the directory only
  * (openat2 RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS where the kernel has it, O_NOFOLLOW always).

@@ -33,7 +33,7 @@ static bool ends_in(const char *text, size_t len, const char *suffix)
     return len >= suffix_len && memcmp(text + len - suffix_len, suffix, suffix_len) == 0;
 }
 
-static bool char_safe(char c)
+bool pnd_spool_char_safe(char c)
 {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
            (c != '\0' && strchr("._+,:@=-", c));
@@ -46,7 +46,7 @@ bool pnd_spool_name_safe(const char *name)
     if (len == 0 || len > SAFE_BYTES_MAX || name[0] == '.' || name[0] == '-')
         return false;
     for (size_t i = 0; i < len; i++)
-        if (!char_safe(name[i]))
+        if (!pnd_spool_char_safe(name[i]))
             return false;
     return !ends_in(name, len, part_suffix) && !ends_in(name, len, incomplete_suffix) &&
            !pnd_beside_is(name);
@@ -113,7 +113,7 @@ void pnd_spool_make_name(const char *prefix, const char *label, int64_t now_s,
     size_t len = strnlen(label, LABEL_BYTES_MAX);
 
     for (size_t i = 0; i < len; i++)
-        safe[i] = char_safe(label[i]) ? label[i] : '_';
+        safe[i] = pnd_spool_char_safe(label[i]) ? label[i] : '_';
     safe[len] = '\0';
     if (gmtime_r(&when, &tm))
         strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm);

@@ -14,6 +14,9 @@
 int pnd_spool_rename(const struct pnd_spool *spool, char name[PND_SPOOL_NAME_CAP], const char *from,
                      const char *to, struct pnd_why *why);
 
+/* One of the bytes that pnd_spool_name_safe() lets through? */
+bool pnd_spool_char_safe(char c);
+
 /* One name within a directory, never over a file that is there. @return 0; -1 and errno */
 int pnd_spool_rename_noreplace(int dir_fd, const char *from, const char *to);
 
