@@ -39,6 +39,7 @@ struct pnd_config {
     uint64_t ports[PND_SERVICES]; /* 0: nobody listens for it; PND_CONFIG_PORT_UNSAID */
     uint64_t slots;               /* transfers remembered, ended ones and openings included */
     enum pnd_config_names names;
+    bool paths;       /* what a herald calls its directory becomes one */
     char hook[4096];  /* an absolute path; "": none */
     uint64_t hook_ms; /* that one call may take; [time], but at start only */
     /* [policy] and [time]: taken again on SIGHUP */

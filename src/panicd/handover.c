@@ -10,7 +10,9 @@
 
 #include "host/log.h"
 #include "image/kdh.h"
+#include "panicd/protocol.h"
 #include "store/beside.h"
+#include "store/paths.h"
 #include "store/savecore.h"
 
 /* The directory of dumps is where it will run, so that a relative path would mean something else
@@ -42,7 +44,7 @@ int pnd_handover_configure(const char *option, struct pnd_config *config, struct
 int pnd_handover_open(const struct pnd_config *config, const struct pnd_spool *spool,
                       struct pnd_handover *ret, struct pnd_why *why)
 {
-    struct pnd_handover handover = {.names = config->names};
+    struct pnd_handover handover = {.names = config->names, .paths = config->paths};
 
     if (!config->hook[0]) {
         pnd_hook_forget(spool);
@@ -107,7 +109,8 @@ static void read_beside(const struct pnd_spool *spool, const char *file, struct 
         ret->key = received->key;
 }
 
-static void hand_over(const struct pnd_handover *handover, const struct pnd_spool *spool,
+/* @return false: a person has removed it meanwhile */
+static bool hand_over(const struct pnd_handover *handover, const struct pnd_spool *spool,
                       const struct pnd_savecore_beside *beside, struct pnd_dump *dump)
 {
     struct pnd_savecore_names names = {0};
@@ -116,30 +119,75 @@ static void hand_over(const struct pnd_handover *handover, const struct pnd_spoo
 
     if (err)
         pnd_log(PND_ERR, "names-failed", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
-    if (err == PND_E_NOTFOUND) /* removed by a person meanwhile */
-        return;
+    if (err == PND_E_NOTFOUND)
+        return false;
     if (!names.host[0])
         pnd_savecore_host(beside, dump, names.host);
     if (handover->hook)
         call_hook(handover, dump, &names);
+    return true;
+}
+
+/* @return as hand_over() */
+static bool give_names(const struct pnd_handover *handover, const struct pnd_spool *spool,
+                       const struct pnd_facts *facts, struct pnd_dump *dump)
+{
+    struct pnd_savecore_beside beside = {.facts = facts};
+    struct received *received = malloc(sizeof(*received));
+    bool there;
+
+    if (!received) { /* its names need its header */
+        pnd_log(PND_ERR, "names-failed", "id=%" PRIu64 " why=\"no memory\"", dump->id);
+        return true;
+    }
+    read_beside(spool, dump->file, received, &beside);
+    there = hand_over(handover, spool, &beside, dump);
+    free(received);
+    return there;
+}
+
+/* The path of the herald, which stands in the dump's name before the one that it got here; that is
+ * missing when there was no room for it. @return PND_OK; PND_E_NAME */
+static int path_of(const struct pnd_dump *dump, char ret[PND_PATHS_PATH_CAP], struct pnd_why *why)
+{
+    const char *slash = strrchr(dump->name, '/');
+    const char *file = slash ? slash + 1 : dump->name, *prefix = pnd_protocol_netdump.prefix;
+    char path[sizeof(dump->name)];
+
+    if (strncmp(file, prefix, strlen(prefix)) != 0)
+        return pnd_why(why, PND_E_NAME, 0, "its path has more than %d bytes",
+                       PND_PATHS_PATH_CAP - 1);
+    snprintf(path, sizeof(path), "%.*s", (int)(slash ? slash + 1 - dump->name : 0), dump->name);
+    return pnd_paths_clean(path, ret, why);
+}
+
+/* Into its directory. A number can have been a removed dump's: what that one had goes. */
+static void give_directory(const struct pnd_handover *handover, const struct pnd_spool *spool,
+                           const struct pnd_dump *dump)
+{
+    char path[PND_PATHS_PATH_CAP] = "";
+    struct pnd_why why = {0};
+    int err = PND_OK;
+
+    if (!dump->protocol[0]) /* nothing is known of it but its file */
+        return;
+    if (handover->paths && strcmp(dump->protocol, pnd_protocol_netdump.name) == 0)
+        err = path_of(dump, path, &why);
+    if (err || !path[0])
+        (void)pnd_paths_remove(spool, dump->file, NULL);
+    else
+        err = pnd_paths_place(spool, dump->file, path, &why);
+    if (err && err != PND_E_NOTFOUND)
+        pnd_log(PND_WARNING, "path-refused", "id=%" PRIu64 " why=\"%s\"", dump->id, why.text);
 }
 
 void pnd_handover_judged(const struct pnd_handover *handover, const struct pnd_spool *spool,
                          const struct pnd_facts *facts, struct pnd_dump *dump)
 {
-    struct pnd_savecore_beside beside = {.facts = facts};
-    struct received *received;
-
-    if (!handover || !concerns(handover, dump))
+    if (!handover)
         return;
-    received = malloc(sizeof(*received));
-    if (!received) { /* its names need its header */
-        pnd_log(PND_ERR, "names-failed", "id=%" PRIu64 " why=\"no memory\"", dump->id);
-        return;
-    }
-    read_beside(spool, dump->file, received, &beside);
-    hand_over(handover, spool, &beside, dump);
-    free(received);
+    if (!concerns(handover, dump) || give_names(handover, spool, facts, dump))
+        give_directory(handover, spool, dump);
 }
 
 void pnd_handover_concluded(const struct pnd_handover *handover)

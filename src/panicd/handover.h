@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * A dump that has its verdict, handed over to a site that had FreeBSD's netdumpd: under its names,
- * and to its script. PROTOCOL.md#netdump-11. */
+ * in the directories that its clients name, and to its script. PROTOCOL.md#netdump-4, #netdump-11.
+ */
 #ifndef PND_PANICD_HANDOVER_H
 #define PND_PANICD_HANDOVER_H
 
@@ -12,6 +13,7 @@
 
 struct pnd_handover {
     enum pnd_config_names names;
+    bool paths; /* dumps of netdump lie in the directories that their heralds name, too */
     struct pnd_hook *hook; /* NULL: there is none */
 };
 
@@ -25,8 +27,8 @@ int pnd_handover_open(const struct pnd_config *config, const struct pnd_spool *s
                       struct pnd_handover *ret, struct pnd_why *why);
 void pnd_handover_close(struct pnd_handover *handover);
 
-/* The dump gets its names, and the call is queued. What cannot be done is logged: the dump is kept
- * in any case. Checker's thread.
+/* The dump gets its names and its directory, and the call is queued. What cannot be done is logged:
+ * the dump is kept in any case. Checker's thread.
  *   @param dump  with its verdict; out: file, if it has another name now */
 void pnd_handover_judged(const struct pnd_handover *handover, const struct pnd_spool *spool,
                          const struct pnd_facts *facts, struct pnd_dump *dump);

@@ -27,6 +27,7 @@
 #include "panicd/server.h"
 #include "panicd/service.h"
 #include "store/beside.h"
+#include "store/paths.h"
 
 enum {
     EXIT_CANNOT = 2,
@@ -245,6 +246,7 @@ static int open_catalog(struct pnd_server *server, struct pnd_why *why)
         return err;
     pnd_import_sweep(&server->spool);
     pnd_beside_sweep(&server->spool);
+    pnd_paths_sweep(&server->spool);
     if (changed)
         pnd_log(PND_NOTICE, "reconciled", "rows=%u catalog=%s", changed,
                 fresh ? "rebuilt" : "kept");

@@ -300,7 +300,7 @@ def netdump_that_ends_early():
 class Apple:
     """A dump of Apple's protocol, and what there is to be of it."""
     host, file, content = '127.0.0.1', 'vmcore.127.0.0.1.0', CORE
-    more = []
+    more, config = [], ''
 
     def __init__(self, panicd):
         self.sender = Sender(panicd.port, rto=0.03, patience=40)
@@ -313,15 +313,16 @@ class Apple:
 
 
 class FreeBSD:
-    """An encrypted dump of netdump's."""
+    """An encrypted dump of netdump's, with a directory in its herald."""
     host, file, content = 'crashy', 'vmcore_encrypted.crashy.0', NETDUMP
-    more = ['key.crashy.0', file + '.kdh', file + '.key']
+    more = ['key.crashy.0', file + '.kdh', file + '.key', 'made']
+    config = '[receive]\nnetdump-paths = yes\n'
 
     def __init__(self, panicd):
         self.client = Client(panicd.netdump_port, rto=0.1, rounds=300)
 
     def send(self):
-        self.client.herald()
+        self.client.herald('made/here')
         self.client.object(KEY, NETDUMP_KEY)
         self.client.core(NETDUMP)
         self.client.object(KDH, freebsd(keysize=BLOCK))
@@ -342,6 +343,10 @@ def check(site, what):
     if what.more:
         assert panicd.read(what.more[0]) == panicd.read(what.more[2]) == NETDUMP_KEY
         assert os.stat(site.path(what.more[2])).st_nlink == 1
+        assert os.listdir(site.path('made')) == ['here']
+        assert os.listdir(site.path('made/here')) == [what.file]
+        assert panicd.read('made/here/' + what.file) == NETDUMP
+        assert os.listdir(site.path('.panicd/paths')) == [what.file]
     assert panicd.read('info.%s.0' % host).endswith(b'\nDump complete\n')
     assert os.readlink(site.path('vmcore.%s.last' % host)) == what.file
     calls = site.calls(1, timeout=5)
@@ -352,7 +357,7 @@ def check(site, what):
 
 def run(kind, env):
     """-> how often it was killed"""
-    site = Site()
+    site = Site(config=kind.config)
     panicd = site.panicd
     what = kind(panicd)
     kills = 0
@@ -412,7 +417,7 @@ def every_cut_of_apples():
 
 
 def every_cut_of_netdumps():
-    """so has a dump of netdump, with the key and the header that came with it"""
+    """so has a dump of netdump, with the key and header that came with it, in its directory, too"""
     every_cut(FreeBSD)
 
 
