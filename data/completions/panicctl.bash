@@ -99,7 +99,7 @@ _panicctl() {
         ;;
     doctor) words+=" --as-client --port" ;;
     extract) words+=" --output --list --force --private-key --passphrase-file" ;;
-    pack) words+=" --output --log-only --note --force" ;;
+    pack) words+=" --output --log-only --key --note --force" ;;
     import) words+=" --name --move --keep-form" ;;
     receive)
         words+=" --name --keep-form --dump-bytes --floor --listen --config --plain --tls-certificate --tls-key"

@@ -87,6 +87,7 @@ complete -c panicctl -n '__fish_seen_subcommand_from extract' -s l -l list -d 'O
 complete -c panicctl -n '__fish_seen_subcommand_from extract' -s f -l force -d 'Replace files'
 complete -c panicctl -n '__fish_seen_subcommand_from pack' -s o -l output -r -F -d 'Where to'
 complete -c panicctl -n '__fish_seen_subcommand_from pack' -s l -l log-only -d 'No memory'
+complete -c panicctl -n '__fish_seen_subcommand_from pack' -s k -l key -d 'Also its key'
 complete -c panicctl -n '__fish_seen_subcommand_from pack' -s n -l note -x -d 'Into note.txt'
 complete -c panicctl -n '__fish_seen_subcommand_from pack' -s f -l force -d 'Replace the zip'
 complete -c panicctl -n '__fish_seen_subcommand_from import' -s n -l name -x -d 'What it is called'

@@ -119,6 +119,7 @@
     "  -o, --output X.zip   where to (a directory: into it; \"-\": standard output);\n"            \
     "                       default: dump-ID.zip in the current directory\n"                       \
     "  -l, --log-only       without dump and registers: when memory is private\n"                  \
+    "  -k, --key            FreeBSD's key of it, too, which is encrypted\n"                        \
     "  -n, --note TEXT      into note.txt\n"                                                       \
     "  -f, --force          replace X.zip if it is there\n"                                        \
     "  --json               one object: id, output, bytes, as_received, log_only,\n"               \

@@ -250,6 +250,8 @@ static int write_members(struct pnd_ctl *ctl, struct request *request, struct pn
     if (!err && !request->pack.log_only)
         err = put_dump(ctl, request, zip, why);
     if (!err)
+        err = pnd_pack_put_beside(zip, &request->pack, why);
+    if (!err)
         err = put_manifest(request, zip, why);
     return err ? err : pnd_zip_end(zip, &request->zip_bytes, why);
 }
@@ -322,12 +324,14 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
     struct pnd_why why = {0};
     struct stat st;
 
-    if (find_dump(ctl, what, request, &why) || open_output(request, &why))
+    if (find_dump(ctl, what, request, &why))
+        return pnd_ctl_fail("%s", why.text);
+    pnd_pack_member_name(pack->dump.file, pack->member);
+    if ((!pack->log_only && pnd_pack_find_beside(ctl, pack, &why)) || open_output(request, &why))
         return pnd_ctl_fail("%s", why.text);
     if (fstat(request->subject.fd, &st) != 0)
         return pnd_ctl_fail("look at %s: %s", what, strerror(errno));
     request->bytes = pack->dump.bytes = (uint64_t)st.st_size;
-    pnd_pack_member_name(pack->dump.file, pack->member);
     if (pnd_pack_find_facts(ctl, &request->subject, pack, &why))
         pnd_ctl_warn("what the dump says is not known: %s", why.text);
     if (!pack->log_only) {
@@ -346,21 +350,21 @@ static int prepare(struct pnd_ctl *ctl, const char *what, struct request *reques
 
 int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
 {
-    static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                            {"log-only", no_argument, NULL, 'l'},
-                                            {"note", required_argument, NULL, 'n'},
-                                            {"force", no_argument, NULL, 'f'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
+    static const struct option options[] = {
+        {"output", required_argument, NULL, 'o'}, {"log-only", no_argument, NULL, 'l'},
+        {"key", no_argument, NULL, 'k'},          {"note", required_argument, NULL, 'n'},
+        {"force", no_argument, NULL, 'f'},        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},         {0}};
     struct request request = {.subject = {.fd = -1}, .dir_fd = -1, .stage = {.fd = -1}};
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "o:ln:fjh", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "o:lkn:fjh", options, NULL)) != -1) {
         if (option == 'o')
             request.output = optarg;
         else if (option == 'l')
             request.pack.log_only = true;
+        else if (option == 'k')
+            request.pack.with_key = true;
         else if (option == 'n')
             request.pack.note = optarg;
         else if (option == 'f')
@@ -370,6 +374,8 @@ int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
     }
     if (argc - optind != 1)
         return pnd_ctl_misused(argv[0], "pack takes one ID or FILE");
+    if (request.pack.with_key && request.pack.log_only)
+        return pnd_ctl_misused(argv[0], "--key goes with the dump, which --log-only leaves out");
 
     code = prepare(ctl, argv[optind], &request);
     if (code < 0)
@@ -377,6 +383,7 @@ int pnd_verb_pack(struct pnd_ctl *ctl, int argc, char **argv)
     if (!request.piped)
         pnd_stage_close(&request.stage);
     pnd_facts_deinit(&request.pack.facts);
+    pnd_pack_forget_beside(&request.pack);
     pnd_guard_close(&request.dir_fd);
     pnd_subject_deinit(&request.subject);
     return code;

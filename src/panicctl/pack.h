@@ -7,6 +7,7 @@
 #include "facts/facts.h"
 #include "panicctl/subject.h"
 #include "panicctl/zip.h"
+#include "store/beside.h"
 
 enum { PND_PACK_README_CAP = 16384 };
 
@@ -18,6 +19,15 @@ enum { PND_PACK_README_CAP = 16384 };
 #define PND_PACK_FACTS    "facts.json"
 #define PND_PACK_LOG      "panic.log"
 
+/* What came with a dump: as in store/beside.h, and info.HOST.N of store/savecore.h. */
+enum { PND_PACK_INFO = PND_BESIDE_COUNT, PND_PACK_BESIDES };
+
+struct pnd_pack_beside {
+    char member[PND_ZIP_NAME_CAP];
+    uint8_t *data; /* NULL: it is not packed */
+    size_t len;
+};
+
 struct pnd_pack {
     bool row;             /* a dump of the list; else a file */
     struct pnd_dump dump; /* of a file: file, name, bytes, format, and times of it */
@@ -25,7 +35,9 @@ struct pnd_pack {
     bool has_facts;
     const char *note; /* NULL: none */
     bool log_only;
+    bool with_key;                 /* its key is packed, too */
     char member[PND_ZIP_NAME_CAP]; /* the dump's name in the zip */
+    struct pnd_pack_beside beside[PND_PACK_BESIDES];
 };
 
 /* The name of @p file in a zip: of letters, digits and ._+,@=- only, and none of the above. */
@@ -44,5 +56,12 @@ bool pnd_pack_is_packed(const void *head, size_t len);
  * has read yet, is read for that, in the caged child. @return PND_OK; as pnd_subject_facts() */
 int pnd_pack_find_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject,
                         struct pnd_pack *pack, struct pnd_why *why);
+
+/* Reads what came with a dump of the list; the key only if it is asked for. To be forgotten in any
+ * case. @param pack  in: row, dump, member, with_key. @return PND_OK; PND_E_NOTFOUND there is no
+ * key, and it was asked for; PND_E_SYS */
+int pnd_pack_find_beside(const struct pnd_ctl *ctl, struct pnd_pack *pack, struct pnd_why *why);
+int pnd_pack_put_beside(struct pnd_zip *zip, const struct pnd_pack *pack, struct pnd_why *why);
+void pnd_pack_forget_beside(struct pnd_pack *pack);
 
 #endif

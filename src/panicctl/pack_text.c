@@ -146,12 +146,26 @@ static void say_facts(struct text *text, const struct pnd_pack *pack)
     say_fact(text, pack, "panic", PND_FACT_PANIC);
 }
 
+static void say_beside(struct text *text, const struct pnd_pack *pack)
+{
+    static const char *const words[PND_PACK_BESIDES] = {
+        [PND_BESIDE_HEADER] = "FreeBSD's header of the dump, as it was received",
+        [PND_BESIDE_KEY] = "the key of the dump, encrypted for who has the private key",
+        [PND_PACK_INFO] = "what the header says, as text",
+    };
+
+    for (unsigned i = 0; i < PND_PACK_BESIDES; i++)
+        if (pack->beside[i].data)
+            say(text, "  %s\n      %s\n", pack->beside[i].member, words[i]);
+}
+
 static void say_files(struct text *text, const struct pnd_pack *pack)
 {
     say(text, "\nThe files\n");
     if (!pack->log_only)
         say(text, "  %s\n      the dump, byte for byte as it %s\n", pack->member,
             pack->row ? "is in the list" : "was found");
+    say_beside(text, pack);
     if (pack->facts.log)
         say(text,
             "  " PND_PACK_LOG "\n      what the kernel said: the panic log, or the end of its "

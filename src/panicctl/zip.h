@@ -13,7 +13,7 @@
 #include "host/why.h"
 
 enum {
-    PND_ZIP_MEMBERS_MAX = 8,
+    PND_ZIP_MEMBERS_MAX = 10,
     PND_ZIP_NAME_CAP = 256,
 };
 

@@ -142,6 +142,16 @@ static bool is_senders(const struct pnd_dump *dump)
             strspn(dump->file + stem_len + 1, "0123456789") >= len - stem_len - 1);
 }
 
+bool pnd_savecore_info_name(const char *file, char ret[PND_SPOOL_NAME_CAP])
+{
+    struct place place;
+
+    if (!parse_core(file, &place))
+        return false;
+    snprintf(ret, PND_SPOOL_NAME_CAP, "info.%s.%u", place.host, place.index);
+    return true;
+}
+
 bool pnd_savecore_reserves(const char *file)
 {
     return stem_of(file) || starts_with(file, "info.") || starts_with(file, "key.") ||

@@ -50,6 +50,9 @@ const char *pnd_savecore_outcome(const struct pnd_dump *dump);
  * dump is called like that. */
 bool pnd_savecore_is_beside(const char *file);
 
+/* info.HOST.N of a dump that is called as above. @return false: it is not called so */
+bool pnd_savecore_info_name(const char *file, char ret[PND_SPOOL_NAME_CAP]);
+
 /* Could @p file be the name of one of all these, with some HOST and N? */
 bool pnd_savecore_reserves(const char *file);
 

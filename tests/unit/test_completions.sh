@@ -54,7 +54,7 @@ offers "panicctl: the options of extract" "--force --help --json --list --output
     _panicctl panicctl extract --
 offers "panicctl: a disk to extract from" "$dumps/core-a $dumps/core-b" \
     _panicctl panicctl extract "$dumps/co"
-offers "panicctl: the options of pack" "--force --help --json --log-only --note --output" \
+offers "panicctl: the options of pack" "--force --help --json --key --log-only --note --output" \
     _panicctl panicctl pack --
 offers "panicctl: the options of import" "--help --json --keep-form --move --name" _panicctl panicctl import --
 offers "panicctl: the options of receive" "--clients --config --dump-bytes --floor --help --idle --json --keep-form --listen --name --plain --senders --tls-certificate --tls-key" \

@@ -315,6 +315,66 @@ def a_bar_is_drawn_on_a_terminal_only(place):
     assert place.err == ""
 
 
+@test
+def what_came_with_a_dump_goes_along_and_its_key_only_when_asked(place):
+    place.put("vmcore_encrypted.crash-1.3.zst", b"core" * 1000)
+    place.put("vmcore_encrypted.crash-1.3.zst.kdh", b"H" * 512)
+    place.put("vmcore_encrypted.crash-1.3.zst.key", b"K" * 528)
+    place.put("key.crash-1.3", b"K" * 528)
+    place.put("info.crash-1.3", b"Dump from crash-1\n")
+    place.put("info.crash-1.4", b"another's")
+    place.settle()
+    path = os.path.join(place.root, "dump-1.zip")
+    place.run("pack", "1")
+    got = members(path)
+    without = ["README.txt", "transfer.json", "vmcore_encrypted.crash-1.3.zst",
+               "vmcore_encrypted.crash-1.3.zst.kdh", "info.crash-1.3", "MANIFEST.txt"]
+    assert [n for n in got if n != "facts.json"] == without, list(got)
+    assert got["vmcore_encrypted.crash-1.3.zst.kdh"] == b"H" * 512
+    assert got["info.crash-1.3"] == b"Dump from crash-1\n"
+    readme = got["README.txt"].decode()
+    assert ".kdh\n" in readme and "info.crash-1.3\n" in readme and ".key" not in readme, readme
+    check_manifest(place, path)
+    place.run("pack", "1", "--key", "-f")
+    got = members(path)
+    assert [n for n in got if n not in without + ["facts.json"]] == [
+        "vmcore_encrypted.crash-1.3.zst.key"], list(got)
+    assert got["vmcore_encrypted.crash-1.3.zst.key"] == b"K" * 528
+    assert ".key\n" in got["README.txt"].decode()
+    check_manifest(place, path)
+    know(place, 1)
+    place.run("pack", "1", "--log-only", "-f")
+    assert not [n for n in members(path) if "crash-1" in n]
+
+
+@test
+def a_key_that_is_not_there_or_goes_with_nothing_is_refused(place):
+    place.put("core-x", elf_core(200000))
+    place.put("core-y", elf_core(200000))
+    os.mkdir(place.path("core-y.kdh"))
+    place.settle()
+    place.run("pack", "core-x", "--key", code=2)
+    assert "no key came with this dump" in place.err, place.err
+    place.run("pack", place.path("core-x"), "--key", code=2)
+    assert "not for a file" in place.err, place.err
+    place.run("pack", "core-x", "--key", "--log-only", code=2)
+    assert "--key goes with the dump" in place.err, place.err
+    place.run("pack", "core-y", code=2)          # what is there cannot be read
+    assert "beside the dump" in place.err, place.err
+    assert leftovers(place) == [], leftovers(place)
+
+
+@test
+def the_header_of_a_dump_with_the_longest_name_has_one_of_its_own(place):
+    name = "c" * 251
+    place.put(name, elf_core(200000))
+    place.put(name + ".kdh", b"H" * 512)
+    place.settle()
+    place.run("pack", "1")
+    got = members(os.path.join(place.root, "dump-1.zip"))
+    assert [n for n in got if got[n] == b"H" * 512][0].endswith(".kdh") and len(got) >= 5, list(got)
+
+
 def memory_of(process):
     peak = 0
     while process.poll() is None:
