@@ -82,7 +82,7 @@ static void parse_options(struct pnd_rd *rd, struct pnd_tftp_options *out)
         size_t name_len = 0, text_len = 0;
         const char *name = pnd_rd_cstr(rd, &name_len);
         const char *text = pnd_rd_cstr(rd, &text_len);
-        uint64_t value;
+        uint64_t value = 0;
 
         if (!pnd_rd_ok(rd))
             return;
