@@ -20,11 +20,17 @@ PANICDUMP = os.environ.get('PND_PANICDUMP', os.path.join(BUILD, 'src/panicdump/p
 RRQ, WRQ, DATA, ACK, ERROR, SEEK, EOF = range(1, 8)
 
 
+GIVEN = set()
+
+
 def free_port():
     """Below the ports that the kernel gives to senders: one of theirs could be ours when the
-    server that is to be restarted is down."""
+    server that is to be restarted is down. None twice: its server may not listen yet, or be down."""
     while True:
         port = random.randrange(10000, 32000)
+        if port in GIVEN:
+            continue
+        GIVEN.add(port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             try:
                 s.bind(('127.0.0.1', port))
