@@ -87,7 +87,7 @@ static void say_verdict(int result, uint64_t at, const struct pnd_why *why)
  * needs is made before the cage closes. @return NULL: there is no such key */
 static struct pnd_decrypt *hear_key(const struct pnd_unpack_job *job)
 {
-    uint8_t message[KEY_LEN + 1];
+    uint8_t message[KEY_LEN + 1] = {0};
     struct pnd_rd rd = pnd_rd(message, KEY_LEN);
     struct pnd_decrypt *decrypt = NULL;
     struct pnd_decrypt_key key;
