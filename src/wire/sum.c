@@ -111,18 +111,17 @@ __attribute__((target("avx2"))) static uint64_t sum_wide(uint64_t offset, const 
 {
     return sum_bytes(offset, buf, len, VECTORS);
 }
+#endif
 
 /* Without AVX2 it is an old processor, where words are half as fast as its short vectors and fast
  * enough, or one made by software, where they are four times as fast. */
 uint64_t pnd_sum(uint64_t offset, const void *buf, size_t len)
 {
+#ifdef PND_SUM_CHOICE
     if (PND_SUM_WIDE)
         return sum_wide(offset, buf, len);
     return sum_bytes(offset, buf, len, WORD_BY_WORD);
-}
 #else
-uint64_t pnd_sum(uint64_t offset, const void *buf, size_t len)
-{
     return sum_bytes(offset, buf, len, VECTORS);
-}
 #endif
+}
