@@ -108,6 +108,21 @@ def handed_over(panicd, log):
     return sock, start
 
 
+def killed_at(panicd, start, client, size):
+    """Kills and starts the server when the dump has @p size bytes; its client stands still as long,
+    so that it cannot be done before."""
+    part = os.path.join(panicd.directory, 'core.part')
+    deadline = time.monotonic() + 30
+    while not (os.path.exists(part) and os.path.getsize(part) >= size):
+        assert client.poll() is None and time.monotonic() < deadline, client.poll()
+        time.sleep(0.001)
+    client.send_signal(signal.SIGSTOP)
+    panicd.kill()
+    assert os.path.exists(part), 'it was done before it was stopped'
+    start()
+    client.send_signal(signal.SIGCONT)
+
+
 def real_clients_and_a_killed_server():
     """they lose nothing to a server that is killed in the middle, while somebody keeps its socket"""
     tried = 0
@@ -117,7 +132,7 @@ def real_clients_and_a_killed_server():
         tried += 1
         panicd = TftpServer()
         with tempfile.NamedTemporaryFile() as f, open(panicd.log_path, 'ab') as log:
-            f.write(os.urandom(24 * MIB))
+            f.write(os.urandom((96 if 'windows' in what else 24) * MIB))
             f.flush()
             sock, start = handed_over(panicd, log)
             try:
@@ -125,10 +140,8 @@ def real_clients_and_a_killed_server():
                 assert sorted(at['protocol'] for at in listening) == ['kdp', 'tftp'], listening
                 client = subprocess.Popen(words(CLIENTS[what], panicd.tftp_port, f.name, 'core'),
                                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-                for _ in range(2):
-                    time.sleep(0.1)
-                    panicd.kill()
-                    start()
+                for size in (MIB // 4, 2 * MIB):
+                    killed_at(panicd, start, client, size)
                 out, _ = client.communicate(timeout=60)
                 assert client.returncode == 0, (what, out)
                 row, kept = panicd.one()
