@@ -21,9 +21,10 @@ allowed() { # layer -> the layers it may include
     inspect) echo "include wire image host facts inspect" ;;
     sender) echo "include wire proto bootargs client host sender" ;;
     store) echo "include wire image host facts store" ;;
+    view) echo "include wire image host facts inspect store view" ;;
     capture) echo "include wire proto bootargs client image codec host sender capture" ;;
     arm) echo "include wire bootargs client image host sender capture arm" ;;
-    *) echo "include wire proto bootargs client image codec host facts sender inspect store capture arm $1" ;;
+    *) echo "include wire proto bootargs client image codec host facts sender inspect store view capture arm $1" ;;
     esac
 }
 

@@ -18,7 +18,7 @@
 #include "panicctl/debug.h"
 #include "panicctl/doctor.h"
 #include "panicctl/print.h"
-#include "panicctl/socket.h"
+#include "view/socket.h"
 #include "store/journal.h"
 
 #define GIB (UINT64_C(1) << 30)

@@ -17,7 +17,7 @@
 #include "host/guard.h"
 #include "panicctl/doctor.h"
 #include "panicctl/print.h"
-#include "panicctl/socket.h"
+#include "view/socket.h"
 #include "wire/kdp.h"
 #include "wire/tftp.h"
 

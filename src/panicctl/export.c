@@ -13,7 +13,7 @@
 #include "host/guard.h"
 #include "host/text.h"
 #include "panicctl/copy.h"
-#include "panicctl/encrypted.h"
+#include "view/encrypted.h"
 #include "panicctl/print.h"
 #include "panicctl/private_key.h"
 #include "panicctl/subject.h"
@@ -131,7 +131,7 @@ static int open_key(struct pnd_ctl *ctl, const char *what, struct export *export
     bool known;
     int err = PND_OK;
 
-    pnd_encrypted_find(ctl, &export->subject, &encrypted);
+    pnd_subject_encrypted(ctl, &export->subject, &encrypted);
     if (encrypted.how == PND_ENCRYPTED_DEVICE)
         return pnd_ctl_fail("%s is a copy of a dump device; type: panicctl extract FILE "
                             "--private-key %s",

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "host/io.h"
-#include "panicctl/encrypted.h"
+#include "view/encrypted.h"
 #include "panicctl/extract.h"
 #include "panicctl/print.h"
 

@@ -27,24 +27,6 @@ struct column {
     int flags;
 };
 
-static json_t *json_time(int64_t ms)
-{
-    char text[PND_TEXT_TIME_CAP];
-
-    return ms ? json_string(pnd_text_time_utc(text, sizeof(text), ms)) : json_null();
-}
-
-json_t *pnd_group_json(const struct pnd_group *group)
-{
-    return json_pack("{s:s, s:o, s:I, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "group",
-                     group->signature.id, "title", pnd_print_json_text(group->signature.title),
-                     "count", (json_int_t)group->count, "machines", (json_int_t)group->machines,
-                     "kept", (json_int_t)group->kept, "first_seen", json_time(group->first_ms),
-                     "last_seen", json_time(group->last_ms), "first_id",
-                     (json_int_t)group->first_id, "last_id", (json_int_t)group->last_id, "note",
-                     group->note[0] ? pnd_print_json_text(group->note) : json_null());
-}
-
 /* ---- tables ---- */
 
 static struct libscols_table *new_table(const struct column *columns, size_t count)
@@ -181,8 +163,8 @@ static bool add_sighting(const struct pnd_sighting *sighting, void *ctx)
     if (!listing->table) {
         json_array_append_new(listing->json,
                               json_pack("{s:I, s:o, s:o, s:o, s:b}", "id", (json_int_t)sighting->id,
-                                        "seen_at", json_time(sighting->seen_ms), "machine",
-                                        pnd_print_json_text(sighting->machine), "kernel",
+                                        "seen_at", pnd_print_json_time(sighting->seen_ms),
+                                        "machine", pnd_print_json_text(sighting->machine), "kernel",
                                         pnd_print_json_text(sighting->kernel), "kept",
                                         (int)sighting->kept));
         return true;

@@ -11,8 +11,4 @@
 
 enum { PND_GROUP_TEXT_CAP = 4 * PND_GROUP_NOTE_MAX + 4 }; /* a title or note, escaped */
 
-/* {"group","title","count","machines","kept","first_seen","last_seen","first_id","last_id",
- *  "note"}; note null for none */
-json_t *pnd_group_json(const struct pnd_group *group);
-
 #endif

@@ -190,7 +190,7 @@ static void report(struct pnd_ctl *ctl, const struct import *import, const struc
     json_t *json;
 
     if (ctl->json) {
-        json = pnd_print_json_view(ctl, &view);
+        json = pnd_view_json(&ctl->spool, ctl->catalog, &view);
         json_object_set_new(json, "source", pnd_print_json_text(source->path));
         json_object_set_new(json, "moved", json_boolean(import->move));
         json_object_set_new(json, "same_as", same ? json_integer((json_int_t)same) : json_null());

@@ -17,7 +17,7 @@
 
 #include "host/clock.h"
 #include "host/guard.h"
-#include "panicctl/socket.h"
+#include "view/socket.h"
 #include "store/import.h"
 
 enum {

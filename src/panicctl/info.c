@@ -10,77 +10,6 @@
 
 #include "panicctl/debug.h"
 #include "panicctl/groups.h"
-#include "store/beside.h"
-
-/* ---- the formats ---- */
-
-static const struct {
-    const char *format, *what;
-    bool core; /* a debugger opens it */
-} formats[] = {
-    {"elf", "an ELF core", true},
-    {"macho", "a Mach-O core", true},
-    {"kdump", "a Linux core by makedumpfile", true},
-    {"flattened", "a Linux core by makedumpfile, flattened", true},
-    {"freebsd-minidump", "a FreeBSD minidump", true},
-    {"freebsd-textdump", "a FreeBSD text dump", false},
-    {"freebsd-device", "a FreeBSD dump as it lies on a disk", false},
-    {"corefile", "the corefile of a Mac's disk", false},
-    {"panic-log", "a panic log", false},
-    {"data", "no core that is known here", false},
-    {"empty", "no bytes at all", false},
-};
-
-static const struct {
-    const char *prefix, *suffix, *alone;
-} packings[] = {
-    {"gzip", ", compressed with gzip", "compressed with gzip, and no core inside"},
-    {"zstd", ", compressed with zstd", "compressed with zstd, and no core inside"},
-    {"lz4", ", compressed with LZ4", "compressed with LZ4, and no core inside"},
-};
-
-enum { FORMAT_COUNT = sizeof(formats) / sizeof(*formats) };
-
-/* @param ret_suffix  of the packing, or "". @return the format within; NULL: only packed */
-static const char *inner_format(const char *format, const char **ret_suffix)
-{
-    *ret_suffix = "";
-    for (size_t i = 0; i < sizeof(packings) / sizeof(*packings); i++) {
-        size_t len = strlen(packings[i].prefix);
-
-        if (strncmp(format, packings[i].prefix, len) != 0 || (format[len] && format[len] != '+'))
-            continue;
-        *ret_suffix = format[len] ? packings[i].suffix : packings[i].alone;
-        return format[len] ? format + len + 1 : NULL;
-    }
-    return format;
-}
-
-const char *pnd_info_format(const char *format, char *dst, size_t cap)
-{
-    const char *suffix, *inner = inner_format(format, &suffix);
-
-    if (!inner)
-        return suffix;
-    for (int i = 0; i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i].format, inner) == 0) {
-            snprintf(dst, cap, "%s%s", formats[i].what, suffix);
-            return dst;
-        }
-    }
-    return NULL;
-}
-
-bool pnd_info_opens(const char *format)
-{
-    const char *suffix, *inner = inner_format(format, &suffix);
-
-    for (int i = 0; inner && i < FORMAT_COUNT; i++) {
-        if (strcmp(formats[i].format, inner) == 0)
-            return formats[i].core;
-    }
-    return false;
-}
 
 /* ---- the group ---- */
 
@@ -133,14 +62,6 @@ static void find_group(struct pnd_ctl *ctl, struct pnd_info *info)
 
 /* ---- JSON ---- */
 
-static json_t *command_json(const char *verb, const struct pnd_info *info, bool fits)
-{
-    char line[sizeof(info->name) + 32];
-
-    snprintf(line, sizeof(line), "panicctl %s %s", verb, info->name);
-    return fits ? json_string(line) : json_null();
-}
-
 static json_t *file_json(const struct pnd_info *info)
 {
     static const char *const verdicts[] = {"complete", "incomplete", "corrupt"};
@@ -153,37 +74,22 @@ static json_t *file_json(const struct pnd_info *info)
                      "sha256", check->sha256);
 }
 
-/* The names of what lies beside the dump. */
-static json_t *beside_json(const struct pnd_ctl *ctl, const struct pnd_dump *dump)
-{
-    json_t *list = json_array();
-    char name[PND_SPOOL_NAME_CAP];
-
-    for (unsigned i = 0; i < PND_BESIDE_COUNT; i++)
-        if (pnd_beside_there(&ctl->spool, dump->file, i))
-            json_array_append_new(list, pnd_print_json_text(pnd_beside_name(dump->file, i, name)));
-    return list;
-}
-
 static int info_json(const struct pnd_ctl *ctl, const struct pnd_info *info)
 {
     const struct pnd_subject *subject = &info->subject;
-    json_t *json = subject->row ? pnd_print_json_view(ctl, &subject->view) : file_json(info);
-    bool opens = pnd_info_opens(pnd_subject_format(subject, &info->check));
+    const struct pnd_known known = {
+        .facts = &info->facts,
+        .group = info->group.count ? &info->group : NULL,
+        .encrypted = &info->encrypted,
+        .format = pnd_subject_format(subject, &info->check),
+        .name = info->name,
+        .packs = subject->row && !subject->view.arriving,
+    };
+    json_t *json = subject->row ? pnd_known_row_json(&ctl->spool, ctl->catalog, &subject->view)
+                                : file_json(info);
 
-    if (json && subject->row)
-        json_object_update_new(json, json_pack("{s:I, s:I, s:o}", "packets",
-                                               (json_int_t)subject->view.dump.packets, "repeats",
-                                               (json_int_t)subject->view.dump.repeats, "beside",
-                                               beside_json(ctl, &subject->view.dump)));
     if (json)
-        json_object_update_new(
-            json,
-            json_pack("{s:o, s:o, s:o, s:o, s:o}", "facts", pnd_facts_to_json(&info->facts, false),
-                      "seen", info->group.count ? pnd_group_json(&info->group) : json_null(),
-                      "encrypted", pnd_encrypted_json(&info->encrypted, info->name), "open",
-                      command_json("debug", info, opens), "pack",
-                      command_json("pack", info, subject->row && !subject->view.arriving)));
+        json_object_update_new(json, pnd_known_json(&known));
     return pnd_print_json(json);
 }
 
@@ -200,7 +106,7 @@ static int gather(struct pnd_ctl *ctl, const char *what, struct pnd_info *info, 
         return err;
     pnd_subject_name(&info->subject, name, sizeof(name));
     pnd_debug_quote(info->name, sizeof(info->name), name);
-    pnd_encrypted_find(ctl, &info->subject, &info->encrypted);
+    pnd_subject_encrypted(ctl, &info->subject, &info->encrypted);
     find_group(ctl, info);
     return PND_OK;
 }

@@ -6,9 +6,10 @@
 
 #include "panicctl/print.h"
 #include "panicctl/debug.h"
-#include "panicctl/encrypted.h"
 #include "panicctl/subject.h"
 #include "store/catalog_facts.h"
+#include "view/encrypted.h"
+#include "view/known.h"
 
 enum { PND_INFO_MACHINES_MAX = 3 }; /* others of the group that are named */
 
@@ -25,11 +26,5 @@ struct pnd_info {
 
 /* @param all  nothing is left out for the sake of the screen */
 void pnd_info_page(const struct pnd_ctl *ctl, const struct pnd_info *info, bool all);
-
-/* "an ELF core, compressed with gzip": what a format is; NULL for one that is not known here. */
-const char *pnd_info_format(const char *format, char *dst, size_t cap);
-
-/* Does a debugger open it? */
-bool pnd_info_opens(const char *format);
 
 #endif

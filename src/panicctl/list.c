@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "panicctl/print.h"
-#include "panicctl/view.h"
+#include "view/view.h"
 #include "store/catalog_facts.h"
 
 enum { WAIT_TERMINAL_MS = 500 }; /* a person would rather see "being checked" than wait */
@@ -36,7 +36,7 @@ static int list_json(const struct pnd_ctl *ctl, const struct pnd_views *views)
     json_t *list = json_array();
 
     for (size_t i = 0; i < views->count; i++)
-        json_array_append_new(list, pnd_print_json_view(ctl, &views->at[i]));
+        json_array_append_new(list, pnd_view_json(&ctl->spool, ctl->catalog, &views->at[i]));
     return pnd_print_json(json_pack("{s:o}", "dumps", list));
 }
 
@@ -63,8 +63,8 @@ int pnd_verb_list(struct pnd_ctl *ctl, int argc, char **argv)
 
     err = pnd_ctl_open(ctl, false, &why);
     if (!err)
-        err =
-            pnd_views_read(ctl, ctl->terminal ? WAIT_TERMINAL_MS : PND_VIEW_WAIT_MS, &views, &why);
+        err = pnd_views_read(&ctl->spool, ctl->catalog,
+                             ctl->terminal ? WAIT_TERMINAL_MS : PND_VIEW_WAIT_MS, &views, &why);
     if (!err && group)
         err = keep_group(ctl, group, &views, &why);
     if (err) {

@@ -4,7 +4,6 @@
 #include "panicctl/print.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,68 +25,6 @@ static const struct {
 const char *pnd_print_name(char *dst, const char *src)
 {
     return pnd_text_escape(dst, PND_PRINT_NAME_CAP, src, strlen(src));
-}
-
-enum { CHARACTER_MAX = 4, ESCAPED_CAP = 4 * CHARACTER_MAX + 1 };
-
-/* How many bytes at @p text, of which @p len are left, are looked at together. */
-static size_t character_len(const char *text, size_t len)
-{
-    uint8_t first = (uint8_t)text[0];
-    size_t want = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : first >= 0xc0 ? 2 : 1, n = 1;
-
-    while (n < want && n < len && ((uint8_t)text[n] & 0xc0) == 0x80)
-        n++;
-    return n;
-}
-
-static bool is_plain(char c)
-{
-    return (uint8_t)c >= ' ' && (uint8_t)c < 0x7f;
-}
-
-const char *pnd_print_line(char *dst, size_t cap, const char *src)
-{
-    size_t left = strlen(src), at = 0, fits = 0; /* fits: where "..." still has room */
-
-    while (left > 0) {
-        size_t n = character_len(src, left), len;
-        char escaped[ESCAPED_CAP] = {src[0] == '\n' || src[0] == '\t' ? ' ' : src[0]};
-
-        if (!is_plain(escaped[0]))
-            pnd_text_escape(escaped, sizeof(escaped), src, n);
-        len = strlen(escaped);
-        if (at + len >= cap) {
-            snprintf(dst + fits, cap - fits, "...");
-            return dst;
-        }
-        memcpy(dst + at, escaped, len);
-        at += len;
-        fits = at + 3 < cap ? at : fits;
-        src += n;
-        left -= n;
-    }
-    dst[at] = '\0';
-    return dst;
-}
-
-void pnd_print_text(FILE *out, const char *text, size_t len)
-{
-    while (len > 0) {
-        char escaped[ESCAPED_CAP];
-        size_t n = 0;
-
-        while (n < len && (is_plain(text[n]) || text[n] == '\n' || text[n] == '\t'))
-            n++;
-        if (n > 0) {
-            fwrite(text, 1, n, out);
-        } else {
-            n = character_len(text, len);
-            fputs(pnd_text_escape(escaped, sizeof(escaped), text, n), out);
-        }
-        text += n;
-        len -= n;
-    }
 }
 
 const char *pnd_print_time(char dst[PND_PRINT_TIME_CAP], int64_t ms)
@@ -217,80 +154,6 @@ int pnd_print_table(const struct pnd_ctl *ctl, const struct pnd_views *views, si
 }
 
 /* ---- JSON ---- */
-
-json_t *pnd_print_json_text(const char *text)
-{
-    char *escaped;
-    json_t *json = json_string(text);
-    size_t len = strlen(text);
-
-    if (json)
-        return json;
-    escaped = malloc(4 * len + 4);
-    if (!escaped)
-        return NULL;
-    json = json_string(pnd_text_escape(escaped, 4 * len + 4, text, len));
-    free(escaped);
-    return json;
-}
-
-json_t *pnd_print_json_ranges(const struct pnd_dump_range *ranges, unsigned count)
-{
-    json_t *list = json_array();
-
-    for (unsigned i = 0; i < count; i++)
-        json_array_append_new(
-            list, json_pack("{s:I, s:o}", "start", (json_int_t)ranges[i].start, "end",
-                            ranges[i].end == UINT64_MAX ? json_null()
-                                                        : json_integer((json_int_t)ranges[i].end)));
-    return list;
-}
-
-json_t *pnd_print_json_time(int64_t ms)
-{
-    char text[PND_TEXT_TIME_CAP];
-
-    return ms ? json_string(pnd_text_time_utc(text, sizeof(text), ms)) : json_null();
-}
-
-static json_t *json_known(const char *text)
-{
-    return text[0] ? pnd_print_json_text(text) : json_null();
-}
-
-json_t *pnd_print_json_view(const struct pnd_ctl *ctl, const struct pnd_view *view)
-{
-    const struct pnd_dump *dump = &view->dump;
-    struct pnd_facts_line known;
-    char path[sizeof(ctl->spool.path) + PND_SPOOL_NAME_CAP + 1];
-    json_t *json;
-
-    snprintf(path, sizeof(path), "%s/%s", ctl->spool.path, dump->file);
-    json = json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:o, s:s?, s:I, s:o, s:i, s:o, s:o, s:o, s:s?, s:o}", "id",
-        dump->id ? json_integer((json_int_t)dump->id) : json_null(), "name",
-        pnd_print_json_text(dump->name), "file", pnd_print_json_text(dump->file), "path",
-        pnd_print_json_text(path), "state", pnd_dump_state_text(dump->state), "reason",
-        pnd_print_json_text(dump->reason), "format", dump->format[0] ? dump->format : NULL, "bytes",
-        (json_int_t)dump->bytes, "peer", pnd_print_json_text(dump->peer), "peer_port",
-        (int)dump->peer_port, "protocol", pnd_print_json_text(dump->protocol), "started_at",
-        pnd_print_json_time(dump->started_ms), "received_at",
-        pnd_print_json_time(dump->received_ms), "sha256", dump->sha256[0] ? dump->sha256 : NULL,
-        "missing", pnd_print_json_ranges(dump->missing, dump->missing_count));
-    if (json) {
-        facts_line(ctl, dump, &known);
-        json_object_update_new(json,
-                               json_pack("{s:s?, s:o, s:o, s:o}", "group",
-                                         known.signature.id[0] ? known.signature.id : NULL, "title",
-                                         json_known(known.signature.title), "os",
-                                         json_known(known.os), "kernel", json_known(known.kernel)));
-    }
-    if (json && view->arriving)
-        json_object_update_new(json, json_pack("{s:I, s:I, s:b}", "rate", (json_int_t)view->rate,
-                                               "idle_ms", (json_int_t)view->idle_ms, "resumed",
-                                               (int)view->resumed));
-    return json;
-}
 
 int pnd_print_json(json_t *json)
 {

@@ -9,7 +9,9 @@
 
 #include <jansson.h>
 
-#include "panicctl/view.h"
+#include "panicctl/panicctl.h"
+#include "view/json.h"
+#include "view/text.h"
 
 enum {
     PND_PRINT_NAME_CAP = 4 * PND_SPOOL_NAME_CAP, /* an escaped name */
@@ -18,14 +20,6 @@ enum {
 
 /* @p src escaped, in @p dst of PND_PRINT_NAME_CAP bytes; returns @p dst. */
 const char *pnd_print_name(char *dst, const char *src);
-
-/* @p src as a line that is printed without quotes: what could steer a terminal is escaped as by
- * pnd_text_escape(), newlines and tabs are blanks, quotes and backslashes stay. What does not fit
- * into @p cap bytes (at least 4, with NUL) is cut, and "..." stands for it. Returns @p dst. */
-const char *pnd_print_line(char *dst, size_t cap, const char *src);
-
-/* Text of lines: as pnd_print_line() has it, but newlines and tabs stay, and nothing is cut. */
-void pnd_print_text(FILE *out, const char *text, size_t len);
 
 /* "2026-11-22 06:30:00 UTC", in this user's time zone; "-" for 0. Returns @p dst. */
 const char *pnd_print_time(char dst[PND_PRINT_TIME_CAP], int64_t ms);
@@ -37,16 +31,6 @@ void pnd_print_state(const struct pnd_ctl *ctl, const char *word);
 /* The dumps from @p first on, as a table; on a wide terminal also their groups. @return PND_OK;
  * PND_E_SYS */
 int pnd_print_table(const struct pnd_ctl *ctl, const struct pnd_views *views, size_t first);
-
-/* The fields of "list --json". */
-json_t *pnd_print_json_view(const struct pnd_ctl *ctl, const struct pnd_view *view);
-
-/* Any string: as it is when it is UTF-8, else escaped. */
-json_t *pnd_print_json_text(const char *text);
-json_t *pnd_print_json_ranges(const struct pnd_dump_range *ranges, unsigned count);
-
-/* RFC 3339, or null for 0. */
-json_t *pnd_print_json_time(int64_t ms);
 
 /* Writes the document and drops it. @return PND_EXIT_OK; PND_EXIT_COULD_NOT (said so) */
 int pnd_print_json(json_t *json);

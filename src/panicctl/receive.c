@@ -33,7 +33,8 @@ static void report(struct pnd_ctl *ctl, const struct pnd_dump *dump)
     struct pnd_view view = {.dump = *dump};
 
     if (ctl->json) {
-        pnd_print_json(json_pack("{s:o}", "received", pnd_print_json_view(ctl, &view)));
+        pnd_print_json(
+            json_pack("{s:o}", "received", pnd_view_json(&ctl->spool, ctl->catalog, &view)));
         return;
     }
     fprintf(stderr, "panicctl: %s: dump %" PRIu64 ", %s%s%s\n", pnd_print_name(name, dump->name),

@@ -7,13 +7,13 @@
 
 #include "panicctl/print.h"
 #include "panicctl/remove.h"
-#include "panicctl/view.h"
+#include "view/view.h"
 
 static int remove_one(struct pnd_ctl *ctl, const char *sel, uint64_t *ret_id)
 {
     struct pnd_why why = {0};
     struct pnd_view view;
-    int err = pnd_view_find(ctl, sel, &view, &why);
+    int err = pnd_view_find(&ctl->spool, ctl->catalog, sel, PND_VIEW_WAIT_MS, &view, &why);
 
     if (err)
         return pnd_ctl_fail("%s", why.text);

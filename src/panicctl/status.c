@@ -9,8 +9,8 @@
 #include "host/text.h"
 #include "panicctl/listener.h"
 #include "panicctl/print.h"
-#include "panicctl/socket.h"
-#include "panicctl/view.h"
+#include "view/socket.h"
+#include "view/view.h"
 
 enum { LAST_DUMPS = 5 };
 
@@ -37,7 +37,7 @@ static int gather(struct pnd_ctl *ctl, struct status *status, struct pnd_why *wh
     pnd_ctl_close(ctl);
     err = pnd_ctl_open(ctl, false, why);
     if (!err)
-        err = pnd_views_read(ctl, 0, &status->views, why);
+        err = pnd_views_read(&ctl->spool, ctl->catalog, 0, &status->views, why);
     status->known = !err;
     if (!err)
         status->listener_count = pnd_listener_read(&ctl->spool, status->listeners);
@@ -86,9 +86,10 @@ static int status_json(const struct pnd_ctl *ctl, struct status *status)
 
     for (size_t i = 0; i < views->count; i++) {
         if (views->at[i].arriving)
-            json_array_append_new(transfers, pnd_print_json_view(ctl, &views->at[i]));
+            json_array_append_new(transfers,
+                                  pnd_view_json(&ctl->spool, ctl->catalog, &views->at[i]));
         else if (i >= first_shown(views))
-            json_array_append_new(dumps, pnd_print_json_view(ctl, &views->at[i]));
+            json_array_append_new(dumps, pnd_view_json(&ctl->spool, ctl->catalog, &views->at[i]));
     }
     json = json_pack(
         "{s:b, s:o, s:O?, s:o, s:o, s:o}", "listening", status->server != NULL, "directory",

@@ -41,7 +41,7 @@ int pnd_subject_find(struct pnd_ctl *ctl, const char *what, struct pnd_subject *
         return open_path(what, ret, why);
     err = pnd_ctl_open(ctl, false, why);
     if (!err)
-        err = pnd_view_find(ctl, what, &ret->view, why);
+        err = pnd_view_find(&ctl->spool, ctl->catalog, what, PND_VIEW_WAIT_MS, &ret->view, why);
     if (err && access(what, F_OK) == 0)
         return open_path(what, ret, &other) ? pnd_why(why, PND_E_SYS, 0, "%s", other.text) : PND_OK;
     if (err)
@@ -129,6 +129,15 @@ void pnd_subject_add_header(const struct pnd_ctl *ctl, const struct pnd_subject 
     if (subject->row && pnd_beside_read(&ctl->spool, subject->view.dump.file, PND_BESIDE_HEADER,
                                         header, sizeof(header), &len) == PND_OK)
         (void)pnd_facts_from_kdh_bytes(header, len, facts);
+}
+
+void pnd_subject_encrypted(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                           struct pnd_encrypted *ret)
+{
+    char path[sizeof(ctl->spool.path) + PND_SPOOL_NAME_CAP + 1];
+
+    pnd_subject_path(ctl, subject, path, sizeof(path));
+    pnd_encrypted_find(path, subject->fd, ret);
 }
 
 const char *pnd_subject_format(const struct pnd_subject *subject, const struct pnd_check *check)

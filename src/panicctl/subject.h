@@ -7,7 +7,9 @@
 
 #include "facts/facts.h"
 #include "inspect/check.h"
-#include "panicctl/view.h"
+#include "panicctl/panicctl.h"
+#include "view/encrypted.h"
+#include "view/view.h"
 
 struct pnd_subject {
     bool row; /* of the directory, or on its way there: view is filled in */
@@ -47,6 +49,10 @@ int pnd_subject_facts(struct pnd_ctl *ctl, const struct pnd_subject *subject, bo
 /* What the header that came with a dump of the directory says, and the dump does not. */
 void pnd_subject_add_header(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
                             struct pnd_facts *facts);
+
+/* Is it encrypted, and where is its key? */
+void pnd_subject_encrypted(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
+                           struct pnd_encrypted *ret);
 
 /* The format, as in struct pnd_check; "" when it is not known yet. */
 const char *pnd_subject_format(const struct pnd_subject *subject, const struct pnd_check *check);

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "host/text.h"
-#include "panicctl/encrypted.h"
+#include "view/encrypted.h"
 #include "panicctl/print.h"
+#include "panicctl/debug.h"
 #include "panicctl/subject.h"
 #include "store/catalog_facts.h"
 
@@ -119,7 +120,7 @@ static void find_sealed(const struct pnd_ctl *ctl, const struct pnd_subject *sub
 {
     char name[PND_DEBUG_PATH_CAP];
 
-    pnd_encrypted_find(ctl, subject, &ret->encrypted);
+    pnd_subject_encrypted(ctl, subject, &ret->encrypted);
     pnd_subject_name(subject, name, sizeof(name));
     pnd_debug_quote(ret->name, sizeof(ret->name), name);
 }

@@ -18,8 +18,8 @@
 #include "host/text.h"
 #include "panicctl/groups.h"
 #include "panicctl/print.h"
-#include "panicctl/socket.h"
-#include "panicctl/view.h"
+#include "view/socket.h"
+#include "view/view.h"
 
 enum {
     LINE_MAX_LEN = 1 << 20, /* bytes of one event */

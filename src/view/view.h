@@ -2,12 +2,13 @@
  *
  * The dumps of a directory as a person sees them: the rows of the catalog, what the server says
  * is arriving, and, without a server, the .part files that wait for one. */
-#ifndef PND_PANICCTL_VIEW_H
-#define PND_PANICCTL_VIEW_H
+#ifndef PND_VIEW_VIEW_H
+#define PND_VIEW_VIEW_H
 
 #include <jansson.h>
 
-#include "panicctl/panicctl.h"
+#include "store/catalog.h"
+#include "store/spool.h"
 
 enum {
     PND_VIEW_WAIT_MS = 5000, /* for the verdict on a dump that has just ended */
@@ -29,14 +30,18 @@ struct pnd_views {
 
 /* All of them. Rows whose check is under way are waited for, at most @p wait_ms.
  *   @return PND_OK (free with pnd_views_deinit()); PND_E_SYS */
-int pnd_views_read(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_views *ret,
-                   struct pnd_why *why);
+int pnd_views_read(const struct pnd_spool *spool, struct pnd_catalog *catalog, unsigned wait_ms,
+                   struct pnd_views *ret, struct pnd_why *why);
 void pnd_views_deinit(struct pnd_views *views);
 
 /* The one that @p sel names, as pnd_catalog_find() understands it; else among those arriving.
- * Waits as above, PND_VIEW_WAIT_MS.
+ * Waits as above.
  *   @return PND_OK; PND_E_NOTFOUND; PND_E_SYS */
-int pnd_view_find(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret, struct pnd_why *why);
+int pnd_view_find(const struct pnd_spool *spool, struct pnd_catalog *catalog, const char *sel,
+                  unsigned wait_ms, struct pnd_view *ret, struct pnd_why *why);
+
+/* Into the reason of a row whose check is to come or under way: that it is so. */
+void pnd_view_say_unchecked(struct pnd_dump *dump, bool serving);
 
 /* A transfer as the control socket describes it. What is missing or of a wrong type counts as
  * not known. */

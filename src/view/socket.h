@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The server's control socket, DIRECTORY/.panicd/control: one line in, JSON out. */
-#ifndef PND_PANICCTL_SOCKET_H
-#define PND_PANICCTL_SOCKET_H
+#ifndef PND_VIEW_SOCKET_H
+#define PND_VIEW_SOCKET_H
+
+#include <stdbool.h>
 
 #include <jansson.h>
 
@@ -17,6 +19,9 @@ enum {
 /* Connects and sends @p request and a line feed.
  *   @return a descriptor; PND_E_NOTFOUND no server is listening; PND_E_SYS it may not be asked */
 int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pnd_why *why);
+
+/* Is a server listening? */
+bool pnd_socket_there(const struct pnd_spool *spool);
 
 /* The whole answer, an object. @param ret  the caller's, json_decref()
  *   @return PND_OK; PND_E_NOTFOUND no server is listening; PND_E_FORMAT; PND_E_SYS */

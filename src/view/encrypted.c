@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * What is known of an encrypted dump without opening it; see encrypted.h. */
-#include "panicctl/encrypted.h"
+#include "view/encrypted.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,8 +12,8 @@
 
 #include "host/guard.h"
 #include "host/io.h"
+#include "host/text.h"
 #include "image/kdh.h"
-#include "panicctl/print.h"
 
 #define SAVED_AS "vmcore_encrypted"
 
@@ -85,11 +85,11 @@ static int read_blob(const char *path, struct pnd_encrypted *ret)
 
 int pnd_encrypted_read(const char *path, struct pnd_encrypted *ret, struct pnd_why *why)
 {
-    char shown[PND_PRINT_NAME_CAP];
+    char shown[PATH_CAP];
 
     if (read_blob(path, ret))
         return pnd_why(why, PND_E_SOURCE, errno, "read the key of the dump from %s",
-                       pnd_print_name(shown, path));
+                       pnd_text_escape(shown, sizeof(shown), path, strlen(path)));
     return PND_OK;
 }
 
@@ -114,20 +114,19 @@ static bool read_device(int fd, struct pnd_encrypted *ret)
     return true;
 }
 
-void pnd_encrypted_find(const struct pnd_ctl *ctl, const struct pnd_subject *subject,
-                        struct pnd_encrypted *ret)
+void pnd_encrypted_find(const char *path, int fd, struct pnd_encrypted *ret)
 {
-    char path[PATH_CAP], beside[PATH_CAP];
+    char name[PATH_CAP], beside[PATH_CAP];
 
     *ret = (struct pnd_encrypted){.how = PND_ENCRYPTED_NOT};
-    if (subject->fd >= 0 && read_device(subject->fd, ret))
+    if (fd >= 0 && read_device(fd, ret))
         return;
-    pnd_subject_path(ctl, subject, path, sizeof(path));
+    snprintf(name, sizeof(name), "%s", path);
     for (int received = 1; received >= 0; received--) {
-        if (key_path(path, received, beside) && read_blob(beside, ret) == PND_OK)
+        if (key_path(name, received, beside) && read_blob(beside, ret) == PND_OK)
             return;
     }
-    if (saved_name(path))
+    if (saved_name(name))
         ret->how = PND_ENCRYPTED_NAMED;
 }
 

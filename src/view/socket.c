@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The control socket, from the client's side; see socket.h. */
-#include "panicctl/socket.h"
+#include "view/socket.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -40,6 +40,15 @@ int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pn
     if (sendmsg(fd, &msg, MSG_NOSIGNAL) != (ssize_t)(line[0].iov_len + line[1].iov_len))
         return pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
     return pnd_steal_fd(&fd);
+}
+
+bool pnd_socket_there(const struct pnd_spool *spool)
+{
+    int fd = pnd_socket_ask(spool, "status", NULL);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
 }
 
 /* Everything until the end, in a buffer that the caller frees. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * Catalog, server and directory put together; see view.h. */
-#include "panicctl/view.h"
+#include "view/view.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 
 #include "host/clock.h"
 #include "host/guard.h"
-#include "panicctl/socket.h"
+#include "view/socket.h"
 
 static const char part_suffix[] = ".part";
 
@@ -132,13 +132,13 @@ static void nap(void)
 }
 
 /* A script that sends and then lists wants the verdict, not the moment before it. */
-static int wait_for_checks(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_why *why)
+static int wait_for_checks(struct pnd_catalog *catalog, unsigned wait_ms, struct pnd_why *why)
 {
     uint64_t until = pnd_clock_ms() + wait_ms;
 
     for (;;) {
         bool found = false;
-        int err = pnd_catalog_each(ctl->catalog, true, note_unchecked, &found, why);
+        int err = pnd_catalog_each(catalog, true, note_unchecked, &found, why);
 
         if (err || !found || pnd_clock_ms() >= until)
             return err;
@@ -146,7 +146,7 @@ static int wait_for_checks(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_why
     }
 }
 
-static void say_unchecked(struct pnd_dump *dump, bool serving)
+void pnd_view_say_unchecked(struct pnd_dump *dump, bool serving)
 {
     if (!is_unchecked(dump) || dump->reason[0])
         return;
@@ -193,13 +193,13 @@ static bool is_part(const char *file)
            strcmp(file + len - suffix, part_suffix) == 0;
 }
 
-static int add_part(struct pnd_ctl *ctl, const char *file, struct pnd_views *views)
+static int add_part(const struct pnd_spool *spool, const char *file, struct pnd_views *views)
 {
     struct pnd_view view = {.arriving = true, .dump.state = PND_DUMP_RECEIVING};
     struct pnd_dump *dump = &view.dump;
     struct stat st;
 
-    if (fstatat(ctl->spool.dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+    if (fstatat(spool->dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
         return PND_OK; /* gone meanwhile, or none of ours */
     snprintf(dump->file, sizeof(dump->file), "%s", file);
     snprintf(dump->name, sizeof(dump->name), "%.*s",
@@ -210,21 +210,21 @@ static int add_part(struct pnd_ctl *ctl, const char *file, struct pnd_views *vie
     return views_add(views, &view);
 }
 
-static int add_parts(struct pnd_ctl *ctl, struct pnd_views *views, struct pnd_why *why)
+static int add_parts(const struct pnd_spool *spool, struct pnd_views *views, struct pnd_why *why)
 {
-    int fd = openat(ctl->spool.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = PND_OK;
+    int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = PND_OK;
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     const struct dirent *entry;
 
     if (!dir) {
-        err = pnd_why(why, PND_E_SYS, errno, "read %s", ctl->spool.path);
+        err = pnd_why(why, PND_E_SYS, errno, "read %s", spool->path);
         if (fd >= 0)
             close(fd);
         return err;
     }
     while (!err && (entry = readdir(dir)) != NULL) {
         if (is_part(entry->d_name))
-            err = add_part(ctl, entry->d_name, views);
+            err = add_part(spool, entry->d_name, views);
     }
     closedir(dir);
     return err;
@@ -244,13 +244,13 @@ static int compare(const void *a, const void *b)
 
 /* What arrives. A dump that has ended early is neither among it nor in the catalog while its file
  * is made durable: that is waited for. */
-static int ask_for_transfers(struct pnd_ctl *ctl, unsigned wait_ms, json_t **ret,
+static int ask_for_transfers(const struct pnd_spool *spool, unsigned wait_ms, json_t **ret,
                              struct pnd_why *why)
 {
     uint64_t until = pnd_clock_ms() + wait_ms;
 
     for (;;) {
-        int err = pnd_socket_get(&ctl->spool, "transfers", ret, why);
+        int err = pnd_socket_get(spool, "transfers", ret, why);
 
         if (err || json_integer_value(json_object_get(*ret, "ending")) == 0 ||
             pnd_clock_ms() >= until)
@@ -261,27 +261,27 @@ static int ask_for_transfers(struct pnd_ctl *ctl, unsigned wait_ms, json_t **ret
     }
 }
 
-int pnd_views_read(struct pnd_ctl *ctl, unsigned wait_ms, struct pnd_views *ret,
-                   struct pnd_why *why)
+int pnd_views_read(const struct pnd_spool *spool, struct pnd_catalog *catalog, unsigned wait_ms,
+                   struct pnd_views *ret, struct pnd_why *why)
 {
     struct pnd_views views = {0};
     struct gather gather = {.views = &views};
     json_t *answer = NULL;
-    int err = ask_for_transfers(ctl, wait_ms, &answer, why);
+    int err = ask_for_transfers(spool, wait_ms, &answer, why);
 
     /* The server is asked first: a dump that ends in between is then in the catalog. */
     if (err && err != PND_E_NOTFOUND)
         return err;
     views.serving = !err;
-    err = wait_for_checks(ctl, views.serving ? wait_ms : 0, why);
+    err = wait_for_checks(catalog, views.serving ? wait_ms : 0, why);
     if (!err)
-        err = pnd_catalog_each(ctl->catalog, false, gather_row, &gather, why);
+        err = pnd_catalog_each(catalog, false, gather_row, &gather, why);
     for (size_t i = 0; i < views.count; i++)
-        say_unchecked(&views.at[i].dump, views.serving);
+        pnd_view_say_unchecked(&views.at[i].dump, views.serving);
     if (!err)
         err = gather.err;
     if (!err)
-        err = views.serving ? add_transfers(answer, &views) : add_parts(ctl, &views, why);
+        err = views.serving ? add_transfers(answer, &views) : add_parts(spool, &views, why);
     json_decref(answer);
     if (err) {
         pnd_views_deinit(&views);
@@ -305,60 +305,57 @@ static bool is_named(const struct pnd_view *view, const char *sel)
     return strcmp(sel, view->dump.name) == 0 || strcmp(sel, view->dump.file) == 0;
 }
 
-static int find_arriving(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret,
+static int find_arriving(const struct pnd_spool *spool, const char *sel, struct pnd_view *ret,
                          struct pnd_why *why)
 {
     struct pnd_views views = {0};
-    int err = pnd_views_read(ctl, 0, &views, why), found = PND_E_NOTFOUND;
+    json_t *answer = NULL;
+    int err = pnd_socket_get(spool, "transfers", &answer, why), found = PND_E_NOTFOUND;
 
-    if (err)
+    if (err && err != PND_E_NOTFOUND)
         return err;
-    for (size_t i = 0; i < views.count; i++) {
-        if (!views.at[i].arriving || !(strcmp(sel, "latest") == 0 || is_named(&views.at[i], sel)))
+    err = err ? add_parts(spool, &views, why) : add_transfers(answer, &views);
+    json_decref(answer);
+    if (!err && views.count)
+        qsort(views.at, views.count, sizeof(*views.at), compare);
+    for (size_t i = 0; !err && i < views.count; i++) {
+        if (!(strcmp(sel, "latest") == 0 || is_named(&views.at[i], sel)))
             continue;
         *ret = views.at[i];
         found = PND_OK;
     }
     pnd_views_deinit(&views);
-    return found;
+    return err ? err : found;
 }
 
-static bool is_serving(struct pnd_ctl *ctl)
-{
-    int fd = pnd_socket_ask(&ctl->spool, "status", NULL);
-
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
-}
-
-int pnd_view_find(struct pnd_ctl *ctl, const char *sel, struct pnd_view *ret, struct pnd_why *why)
+int pnd_view_find(const struct pnd_spool *spool, struct pnd_catalog *catalog, const char *sel,
+                  unsigned wait_ms, struct pnd_view *ret, struct pnd_why *why)
 {
     struct pnd_view view = {0};
     struct pnd_why other;
-    uint64_t until = pnd_clock_ms() + PND_VIEW_WAIT_MS;
+    uint64_t until = pnd_clock_ms() + wait_ms;
     bool serving = false;
-    int err = pnd_catalog_find(ctl->catalog, sel, &view.dump, why);
+    int err = pnd_catalog_find(catalog, sel, &view.dump, why);
 
     if (err == PND_E_NOTFOUND) {
-        int arriving = find_arriving(ctl, sel, ret, &other);
+        int arriving = find_arriving(spool, sel, ret, &other);
 
         if (arriving == PND_E_SYS && why)
             *why = other;
         return arriving == PND_E_NOTFOUND ? err : arriving;
     }
     if (!err && is_unchecked(&view.dump))
-        serving = is_serving(ctl);
+        serving = pnd_socket_there(spool);
     while (!err && serving && is_unchecked(&view.dump) && pnd_clock_ms() < until) {
         char id[24];
 
         nap();
         snprintf(id, sizeof(id), "%llu", (unsigned long long)view.dump.id);
-        err = pnd_catalog_find(ctl->catalog, id, &view.dump, why);
+        err = pnd_catalog_find(catalog, id, &view.dump, why);
     }
     if (err)
         return err;
-    say_unchecked(&view.dump, serving);
+    pnd_view_say_unchecked(&view.dump, serving);
     *ret = view;
     return PND_OK;
 }
