@@ -6,7 +6,7 @@
 
 #include <sqlite3.h>
 
-#include "store/catalog.h"
+#include "store/catalog_facts.h"
 
 struct pnd_catalog {
     sqlite3 *db;
@@ -37,6 +37,24 @@ int pnd_db_last_id(const struct pnd_catalog *catalog, uint64_t *ret, struct pnd_
 /* Opens, judges, sets aside, creates, migrates: pnd_catalog_open() without the memory. */
 int pnd_db_open(struct pnd_catalog *catalog, const struct pnd_spool *spool, bool readonly,
                 bool *ret_fresh, struct pnd_why *why);
+
+/* The groups, from the sightings that %s leaves. The facts of a dump go with it, so they tell
+ * whether it is still there. */
+#define PND_DB_GROUPS                                                                              \
+    "SELECT g.signature, (SELECT title FROM sighting WHERE signature = g.signature ORDER BY "      \
+    "seen_ms DESC, dump DESC LIMIT 1), g.count, g.machines, g.kept, g.first_ms, g.last_ms, "       \
+    "(SELECT dump FROM sighting WHERE signature = g.signature ORDER BY seen_ms, dump LIMIT 1), "   \
+    "(SELECT dump FROM sighting WHERE signature = g.signature ORDER BY seen_ms DESC, dump DESC "   \
+    "LIMIT 1) AS last_id, (SELECT text FROM note WHERE signature = g.signature) FROM "             \
+    "(SELECT signature, COUNT(*) AS count, COUNT(DISTINCT machine) AS machines, "                  \
+    "SUM(EXISTS (SELECT 1 FROM facts WHERE facts.dump = sighting.dump)) AS kept, "                 \
+    "MIN(seen_ms) AS first_ms, MAX(seen_ms) AS last_ms FROM sighting %s GROUP BY signature) g "    \
+    "ORDER BY g.last_ms, last_id"
+
+/* Each row of a PND_DB_GROUPS; nothing is held open while @p each does what it likes. */
+int pnd_db_each_group(const struct pnd_catalog *catalog, sqlite3_stmt *stmt,
+                      bool (*each)(const struct pnd_group *group, void *ctx), void *ctx,
+                      struct pnd_why *why);
 
 static inline void pnd_db_finalize(sqlite3_stmt **stmt)
 {

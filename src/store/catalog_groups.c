@@ -25,18 +25,6 @@ enum {
     PREFIX_MIN = 4, /* digits of a group's id that may stand for it */
 };
 
-/* %s: which sightings. The facts of a dump go with it, so they tell whether it is still there. */
-#define GROUPS_SQL                                                                                 \
-    "SELECT g.signature, (SELECT title FROM sighting WHERE signature = g.signature ORDER BY "      \
-    "seen_ms DESC, dump DESC LIMIT 1), g.count, g.machines, g.kept, g.first_ms, g.last_ms, "       \
-    "(SELECT dump FROM sighting WHERE signature = g.signature ORDER BY seen_ms, dump LIMIT 1), "   \
-    "(SELECT dump FROM sighting WHERE signature = g.signature ORDER BY seen_ms DESC, dump DESC "   \
-    "LIMIT 1) AS last_id, (SELECT text FROM note WHERE signature = g.signature) FROM "             \
-    "(SELECT signature, COUNT(*) AS count, COUNT(DISTINCT machine) AS machines, "                  \
-    "SUM(EXISTS (SELECT 1 FROM facts WHERE facts.dump = sighting.dump)) AS kept, "                 \
-    "MIN(seen_ms) AS first_ms, MAX(seen_ms) AS last_ms FROM sighting %s GROUP BY signature) g "    \
-    "ORDER BY g.last_ms, last_id"
-
 static uint64_t column_number(sqlite3_stmt *stmt, int column)
 {
     int64_t number = sqlite3_column_int64(stmt, column);
@@ -98,29 +86,36 @@ static void read_group_entry(sqlite3_stmt *stmt, void *entry)
     read_group(stmt, entry);
 }
 
-int pnd_catalog_groups(struct pnd_catalog *catalog,
-                       bool (*each)(const struct pnd_group *group, void *ctx), void *ctx,
-                       struct pnd_why *why)
+int pnd_db_each_group(const struct pnd_catalog *catalog, sqlite3_stmt *stmt,
+                      bool (*each)(const struct pnd_group *group, void *ctx), void *ctx,
+                      struct pnd_why *why)
 {
-    PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
-    char sql[sizeof(GROUPS_SQL)];
     void *entries = NULL;
     const struct pnd_group *groups;
     size_t count = 0;
-    int err;
+    int err =
+        read_all(catalog, stmt, sizeof(struct pnd_group), read_group_entry, &entries, &count, why);
 
-    if (catalog->schema < 2)
-        return PND_OK;
-    snprintf(sql, sizeof(sql), GROUPS_SQL, "");
-    err = pnd_db_prepare(catalog, sql, &stmt, why);
-    if (!err)
-        err = read_all(catalog, stmt, sizeof(struct pnd_group), read_group_entry, &entries, &count,
-                       why);
     groups = entries;
     for (size_t i = 0; !err && i < count && each(&groups[i], ctx); i++)
         ;
     free(entries);
     return err;
+}
+
+int pnd_catalog_groups(struct pnd_catalog *catalog,
+                       bool (*each)(const struct pnd_group *group, void *ctx), void *ctx,
+                       struct pnd_why *why)
+{
+    PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
+    char sql[sizeof(PND_DB_GROUPS)];
+    int err;
+
+    if (catalog->schema < 2)
+        return PND_OK;
+    snprintf(sql, sizeof(sql), PND_DB_GROUPS, "");
+    err = pnd_db_prepare(catalog, sql, &stmt, why);
+    return err ? err : pnd_db_each_group(catalog, stmt, each, ctx, why);
 }
 
 /* The group whose id is @p signature. @return PND_OK; PND_E_NOTFOUND (why is untouched) */
@@ -129,12 +124,12 @@ static int group_by_id(const struct pnd_catalog *catalog, const char *signature,
 {
     PND_AUTO_STMT sqlite3_stmt *stmt = NULL;
     static const char which[] = "WHERE signature = ?1";
-    char sql[sizeof(GROUPS_SQL) + sizeof(which)];
+    char sql[sizeof(PND_DB_GROUPS) + sizeof(which)];
     int err;
 
     if (catalog->schema < 2)
         return PND_E_NOTFOUND;
-    snprintf(sql, sizeof(sql), GROUPS_SQL, which);
+    snprintf(sql, sizeof(sql), PND_DB_GROUPS, which);
     err = pnd_db_prepare(catalog, sql, &stmt, why);
     if (err)
         return err;
