@@ -17,6 +17,7 @@ allowed() { # layer -> the layers it may include
     image) echo "include wire image" ;;
     codec) echo "include wire codec" ;;
     host) echo "include wire host" ;;
+    advice) echo "include wire bootargs host advice" ;;
     facts) echo "include wire host facts" ;;
     inspect) echo "include wire image host facts inspect" ;;
     sender) echo "include wire proto bootargs client host sender" ;;
@@ -24,7 +25,7 @@ allowed() { # layer -> the layers it may include
     view) echo "include wire image host facts inspect store view" ;;
     capture) echo "include wire proto bootargs client image codec host sender capture" ;;
     arm) echo "include wire bootargs client image host sender capture arm" ;;
-    *) echo "include wire proto bootargs client image codec host facts sender inspect store view capture arm $1" ;;
+    *) echo "include wire proto bootargs client image codec host advice facts sender inspect store view capture arm $1" ;;
     esac
 }
 

@@ -14,9 +14,9 @@
 
 #include "panicd/err.h"
 
-/* One character of UTF-8. @return its bytes; 0 when it is none (overlong, surrogate, cut) */
-static size_t utf8_next(const uint8_t *at, size_t left, uint32_t *ret)
+size_t pnd_text_utf8_next(const void *text, size_t left, uint32_t *ret)
 {
+    const uint8_t *at = text;
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
     size_t len;
     uint32_t code;
@@ -55,7 +55,7 @@ static size_t escape_next(const uint8_t *at, size_t left, char ret[16], size_t *
 {
     static const char hex[] = "0123456789abcdef";
     uint32_t code = 0;
-    size_t used = utf8_next(at, left, &code), len = 0;
+    size_t used = pnd_text_utf8_next(at, left, &code), len = 0;
     bool raw = used != 0 && !code_harmful(code);
 
     if (used == 0)
@@ -108,7 +108,7 @@ size_t pnd_text_clean(char *dst, const void *src, size_t len)
     uint32_t code;
 
     for (size_t i = 0; i < len; i += used) {
-        used = utf8_next(at + i, len - i, &code);
+        used = pnd_text_utf8_next(at + i, len - i, &code);
         if (used && (!code_harmful(code) || code == '\n' || code == '\t')) {
             memmove(dst + out, at + i, used);
             out += used;

@@ -14,6 +14,10 @@ enum {
     PND_TEXT_TIME_CAP = 32,  /* fits every pnd_text_time_utc() and pnd_text_duration() */
 };
 
+/* The first character of UTF-8 in @p left bytes, at least 1, of @p text.
+ *   @return its bytes, its code in @p ret; 0 it is none (overlong, surrogate, cut) */
+size_t pnd_text_utf8_next(const void *text, size_t left, uint32_t *ret);
+
 /* @p src, of any bytes, as something that can be printed between quotes on a terminal and in a
  * log: quote and backslash get a backslash; control bytes (C1 controls, line and paragraph
  * separators and the marks that change the direction of text too) and bytes that are not UTF-8

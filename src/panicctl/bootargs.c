@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-#include "host/text.h"
+#include "panicctl/print.h"
 
-enum { WORDS_MAX = 256, XNU_FIRST = 123, XNU_LAST = 65535, COLUMNS = 79 };
+enum { WORDS_MAX = 256, COLUMNS = 79 };
 
 void pnd_bootargs_wrap(const char *head, unsigned indent, const char *text)
 {
@@ -37,39 +36,37 @@ void pnd_bootargs_wrap(const char *head, unsigned indent, const char *text)
     putchar('\n');
 }
 
-int pnd_argline_xnu(struct pnd_argline *line, const char *text)
+int pnd_bootargs_print_json(struct pnd_advice *advice,
+                            void (*put)(struct pnd_advice *advice, struct pnd_json *json))
 {
-    uint64_t number;
+    char *text = malloc(PND_ADVICE_CAP);
+    struct pnd_json json;
+    int code;
 
-    if (pnd_text_parse_uint(text, &number) || number < XNU_FIRST || number > XNU_LAST)
-        return pnd_ctl_misused("bootargs",
-                               "--xnu takes the first number of a kernel's version, %d to %d: "
-                               "\"uname -a\" says xnu-11417.101.15, type --xnu 11417",
-                               XNU_FIRST, XNU_LAST);
-    line->xnu = (uint32_t)number;
-    line->xnu_given = true;
-    return -1;
-}
-
-int pnd_argline_arch(struct pnd_argline *line, const char *text)
-{
-    line->x86_64 = strcmp(text, "x86_64") == 0;
-    line->arm64 = strcmp(text, "arm64") == 0;
-    if (!line->x86_64 && !line->arm64)
-        return pnd_ctl_misused("bootargs", "--arch takes x86_64 (Intel) or arm64 (Apple silicon)");
-    return -1;
+    if (!text)
+        return pnd_ctl_fail("out of memory");
+    pnd_json_init(&json, text, PND_ADVICE_CAP);
+    put(advice, &json);
+    code = pnd_print_json(json.full ? NULL : json_loads(text, 0, NULL));
+    free(text);
+    return code;
 }
 
 static int read_option(struct pnd_ctl *ctl, struct pnd_argline *line, int option)
 {
+    const char *wrong;
+
     switch (option) {
     case 'x':
-        return pnd_argline_xnu(line, optarg);
+        wrong = pnd_argline_xnu(line, optarg);
+        break;
     case 'a':
-        return pnd_argline_arch(line, optarg);
+        wrong = pnd_argline_arch(line, optarg);
+        break;
     default:
         return pnd_ctl_common_option(ctl, "bootargs", option);
     }
+    return wrong ? pnd_ctl_misused("bootargs", "%s", wrong) : -1;
 }
 
 /* The options first, as getopt_long() wants them: everything else is a word of the line, "-v"
@@ -98,96 +95,7 @@ static int part(int argc, char **argv, char **sorted)
     return options;
 }
 
-static bool flag_named(const char *text, size_t len, uint32_t *ret)
-{
-    const struct pnd_debug_flag *flag;
-
-    for (unsigned i = 0; (flag = pnd_debug_flag(i)); i++) {
-        const char *name = flag->name, *bare = flag->name + strlen("DB_");
-
-        if ((strlen(name) == len && strncasecmp(name, text, len) == 0) ||
-            (strlen(bare) == len && strncasecmp(bare, text, len) == 0)) {
-            *ret = flag->bit;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "0x104c44", "0x400+0x44", "DB_NMI|DB_ARP", "nmi arp": a value of debug=. */
-static bool is_value(const char *text, uint32_t *ret)
-{
-    static const char separators[] = " \t|+,";
-    uint32_t sum = 0, bit;
-    bool found = false;
-
-    for (text += strspn(text, separators); *text; text += strspn(text, separators)) {
-        size_t len = strcspn(text, separators);
-        char one[64];
-        struct pnd_bootarg arg;
-
-        snprintf(one, sizeof(one), "debug=%.*s", (int)len, text);
-        if (flag_named(text, len, &bit))
-            sum |= bit;
-        else if (pnd_bootargs_find(one, "debug", &arg) == PND_OK && arg.is_number)
-            sum |= (uint32_t)arg.number;
-        else
-            return false;
-        found = true;
-        text += len;
-    }
-    *ret = sum;
-    return found;
-}
-
-/* What nvram takes and prints: the line is behind "boot-args", perhaps in quotes. */
-static const char *skip_nvram(const char *text)
-{
-    static const char name[] = "boot-args";
-    const size_t len = sizeof(name) - 1;
-
-    for (const char *at = strstr(text, name); at; at = strstr(at + len, name)) {
-        bool begins = at == text || strchr(" \t'\"", at[-1]);
-
-        if (begins && (at[len] == '=' || at[len] == '\t'))
-            return at + len + 1;
-    }
-    return text;
-}
-
-static void strip_quotes(char *text)
-{
-    size_t len = strlen(text);
-
-    while (len > 0 && strchr(" \t\r\n", text[len - 1]))
-        text[--len] = '\0';
-    if (len >= 2 && (text[0] == '"' || text[0] == '\'') && text[len - 1] == text[0]) {
-        text[len - 1] = '\0';
-        memmove(text, text + 1, len - 1);
-    }
-}
-
-static void settle(struct pnd_argline *line, const char *typed)
-{
-    const char *text = skip_nvram(typed);
-    uint32_t value;
-
-    text += strspn(text, " \t\r\n");
-    snprintf(line->text, sizeof(line->text), "%s", text);
-    strip_quotes(line->text);
-    if (is_value(line->text, &value)) {
-        line->value_only = true;
-        snprintf(line->text, sizeof(line->text), "debug=0x%x", value);
-    } else if (line->text[0] >= '0' && line->text[0] <= '9' && !strpbrk(line->text, " \t=")) {
-        line->value_only = true; /* meant as a number, but none: the traps say why */
-        memmove(line->text + strlen("debug="), line->text,
-                strnlen(line->text, sizeof(line->text) - sizeof("debug=")) + 1);
-        memcpy(line->text, "debug=", strlen("debug="));
-        line->text[sizeof(line->text) - 1] = '\0';
-    }
-}
-
-int pnd_argline_read(struct pnd_ctl *ctl, int argc, char **argv, struct pnd_argline *ret)
+int pnd_bootargs_line(struct pnd_ctl *ctl, int argc, char **argv, struct pnd_argline *ret)
 {
     static const struct option options[] = {{"xnu", required_argument, NULL, 'x'},
                                             {"arch", required_argument, NULL, 'a'},
@@ -198,7 +106,7 @@ int pnd_argline_read(struct pnd_ctl *ctl, int argc, char **argv, struct pnd_argl
     int option, code, count;
     size_t used = 0;
 
-    *ret = (struct pnd_argline){.xnu = PND_XNU_CURRENT, .x86_64 = true, .arm64 = true};
+    pnd_argline_init(ret);
     if (argc > WORDS_MAX)
         return pnd_ctl_misused("bootargs", "too many words, at most %d", WORDS_MAX - 1);
     count = part(argc, argv, sorted);
@@ -213,11 +121,12 @@ int pnd_argline_read(struct pnd_ctl *ctl, int argc, char **argv, struct pnd_argl
     for (int i = count; i < argc; i++) {
         used += (size_t)snprintf(typed + used, sizeof(typed) - used, "%s%s", used ? " " : "",
                                  sorted[i]);
-        if (used >= sizeof(typed) - sizeof("debug="))
-            return pnd_ctl_misused("bootargs", "the line is too long: at most %d bytes",
-                                   PND_ARGLINE_CAP - (int)sizeof("debug="));
+        if (used >= sizeof(typed))
+            break;
     }
-    settle(ret, typed);
+    if (pnd_argline_type(ret, typed))
+        return pnd_ctl_misused("bootargs", "the line is too long: at most %d bytes",
+                               PND_ARGLINE_TYPED_MAX);
     return -1;
 }
 

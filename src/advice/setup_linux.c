@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * panicctl setup --for linux: panicdump arm, and how to see that it works.
+ * For Linux: panicdump arm, and how to see that it works.
  * @source panicdump(8); for ways to an NMI, ipmitool(1) and virsh(1) */
 #include <stdio.h>
 #include <string.h>
 
-#include "panicctl/setup.h"
+#include "advice/setup.h"
 
 static const char *wrong_want(const struct pnd_setup_want *want)
 {

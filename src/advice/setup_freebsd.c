@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * panicctl setup --for freebsd: netdump.
+ * For FreeBSD: netdump.
  * @source the manuals netdump(4), dumpon(8), rc.conf(5), ddb(4) of FreeBSD 12 to 14 */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "panicctl/setup.h"
+#include "advice/setup.h"
 
 enum { RELEASE_FIRST = 12, RELEASE_LAST = 14, RELEASE_DDB = 13 };
 

@@ -2,10 +2,10 @@
  *
  * What a machine does with a line: pnd_decide() asked along every way that it can go, and that in
  * plain words. */
+#include "advice/play.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include "panicctl/bootargs.h"
 
 static const struct {
     const char *name, *words; /* in JSON; "the machine ..." */
@@ -144,22 +144,7 @@ void pnd_play(const struct pnd_argline *line, uint32_t xnu, enum pnd_trigger tri
     }
 }
 
-json_t *pnd_play_json(const struct pnd_play *play)
+const char *pnd_play_step_name(enum pnd_step step)
 {
-    json_t *made[PND_PLAY_NODES] = {NULL};
-
-    for (unsigned i = PND_PLAY_NODES; i-- > 0;) {
-        const struct pnd_decision *decision = &play->at[i].decision;
-        unsigned ok = 2 * i + 1, failed = 2 * i + 2;
-
-        if (!play->at[i].used)
-            continue;
-        made[i] = json_pack("{s:s, s:s, s:s?}", "step", steps[decision->step].name, "why",
-                            decision->why, "no_local_core", decision->no_local);
-        if (ok < PND_PLAY_NODES && made[ok])
-            json_object_set_new(made[i], "success", made[ok]);
-        if (failed < PND_PLAY_NODES && made[failed])
-            json_object_set_new(made[i], "failure", made[failed]);
-    }
-    return made[0];
+    return steps[step].name;
 }

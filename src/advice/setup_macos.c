@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * panicctl setup --for macos. The line of boot-args is the encoder's, what comes of it is told by
+ * For macOS. The line of boot-args is the encoder's, what comes of it is told by
  * the decision of src/bootargs, and nothing is printed that lint objects to.
  * @source PROTOCOL.md#kdp-2.1, #kdp-2.8, #kdp-3.2; for the keys of an NMI, Apple's documentation of
  *         the kernel, "Generating a Non-Maskable Interrupt" */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "panicctl/setup.h"
+#include "advice/known.h"
+#include "advice/setup.h"
+#include "advice/wish.h"
 
 enum {
     XNU_REBOOT_POST_CORE = 1456,
@@ -97,19 +98,12 @@ static const char *settle_wish(struct mac *mac)
 }
 
 /* Nothing leaves here that "bootargs lint" would object to. */
-static const char *settle_line(struct mac *mac)
+static const char *settle_line(struct mac *mac, struct pnd_lint *lint)
 {
-    struct pnd_lint *lint = calloc(1, sizeof(*lint));
-    unsigned traps;
-
-    if (!lint)
-        return "out of memory";
     pnd_wish_line(&mac->wish, mac->line, sizeof(mac->line));
     memcpy(mac->wish.line.text, mac->line, sizeof(mac->line));
     pnd_lint(&mac->wish.line, lint);
-    traps = lint->count;
-    free(lint);
-    return traps
+    return lint->count
                ? "these options make boot-args with a trap in them, which is a fault of panicctl: "
                  "look with \"panicctl bootargs encode\" and \"lint\""
                : NULL;
@@ -120,11 +114,9 @@ static const char *settle_line(struct mac *mac)
 static void tell(struct pnd_setup *ret, const struct mac *mac, enum pnd_trigger trigger)
 {
     const char *when = trigger == PND_TRIGGER_PANIC ? "panic" : "NMI";
-    struct pnd_play *play = calloc(2, sizeof(*play));
     bool both = mac->wish.line.x86_64 && mac->wish.line.arm64;
+    struct pnd_play *play = ret->play;
 
-    if (!play)
-        return;
     for (unsigned i = 0; i < 2; i++)
         pnd_play(&mac->wish.line, mac->wish.line.xnu, trigger, both ? i == 1 : mac->wish.line.arm64,
                  mac->wish.local, &play[i]);
@@ -135,7 +127,6 @@ static void tell(struct pnd_setup *ret, const struct mac *mac, enum pnd_trigger 
         pnd_setup_about(ret, "On a%s %s an Intel Mac %s; Apple silicon %s.",
                         trigger == PND_TRIGGER_PANIC ? "" : "n", when, play[0].at[0].text,
                         play[1].at[0].text);
-    free(play);
 }
 
 static void about(struct pnd_setup *ret, const struct mac *mac)
@@ -314,7 +305,7 @@ const char *pnd_setup_macos(const struct pnd_setup_want *want, struct pnd_setup 
     if (!wrong)
         wrong = settle_wish(&mac);
     if (!wrong)
-        wrong = settle_line(&mac);
+        wrong = settle_line(&mac, &ret->lint);
     if (wrong)
         return wrong;
     about(ret, &mac);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The boot-args that concern a dump, and which macOS has which xnu. @source PROTOCOL.md#kdp-3.2 */
-#include <string.h>
+#include "advice/known.h"
 
-#include "panicctl/bootargs.h"
+#include <stdio.h>
+#include <string.h>
 
 static const struct pnd_arg known[] = {
     {"debug", PND_ARG_NUMBER, 0, false, "flags: what happens on a panic, an NMI, at boot"},
@@ -101,15 +102,43 @@ const char *pnd_macos_after(uint32_t xnu)
     return releases[i < RELEASE_COUNT ? i : RELEASE_COUNT - 1].name;
 }
 
-bool pnd_argline_next(const char **at, struct pnd_argline_word *ret)
+void pnd_arg_note(const struct pnd_arg *arg, uint32_t xnu, char ret[PND_NOTE_CAP])
 {
-    const char *text = *at + strspn(*at, " \t"), *equals;
+    if (!arg)
+        snprintf(ret, PND_NOTE_CAP, "unknown here: nothing about dumps");
+    else if (xnu < arg->since)
+        snprintf(ret, PND_NOTE_CAP, "%s; not before xnu %u (macOS %s)", arg->meaning, arg->since,
+                 pnd_macos_of(arg->since));
+    else
+        snprintf(ret, PND_NOTE_CAP, "%s", arg->meaning);
+}
 
-    ret->text = text;
-    ret->len = strcspn(text, " \t");
-    equals = memchr(text, '=', ret->len);
-    ret->has_value = equals != NULL;
-    ret->name_len = equals ? (size_t)(equals - text) : ret->len;
-    *at = text + ret->len;
-    return ret->len > 0;
+static const struct pnd_debug_flag *flag_of(uint32_t bit)
+{
+    const struct pnd_debug_flag *flag;
+
+    for (unsigned i = 0; (flag = pnd_debug_flag(i)); i++) {
+        if (flag->bit == bit)
+            return flag;
+    }
+    return NULL;
+}
+
+void pnd_bit_describe(uint32_t bit, uint32_t xnu, struct pnd_bit *ret)
+{
+    const struct pnd_debug_flag *flag = flag_of(bit);
+
+    ret->bit = bit;
+    ret->flag = flag;
+    ret->works = pnd_debug_effective(bit, xnu) != 0;
+    if (!flag)
+        snprintf(ret->note, sizeof(ret->note), "unknown: no release has it");
+    else if (ret->works)
+        snprintf(ret->note, sizeof(ret->note), "%s", flag->meaning);
+    else if (flag->until && xnu > flag->until)
+        snprintf(ret->note, sizeof(ret->note), "%s; ignored since macOS %s", flag->meaning,
+                 pnd_macos_after(flag->until));
+    else
+        snprintf(ret->note, sizeof(ret->note), "%s; not before xnu %u (macOS %s)", flag->meaning,
+                 flag->since, pnd_macos_of(flag->since));
 }

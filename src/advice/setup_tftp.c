@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * panicctl setup --for tftp: what boot loaders, routers and small systems are told.
+ * For what sends by TFTP: what boot loaders, routers and small systems are told.
  * @source U-Boot's documentation of tftpput and of its environment; Cisco's troubleshooting guides,
  *         "Creating Core Dumps"; the manuals of curl(1), tftp(1) and busybox(1) */
 #include <stdio.h>
 
-#include "panicctl/setup.h"
+#include "advice/setup.h"
 #include "wire/tftp.h"
 
 enum { ALIKE_BLOCK_BYTES = 1428 }; /* fits a frame, also in a tunnel or two */
