@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// usage: bundle.mjs SOURCE BUILD STAMP DEPFILE
+// usage: bundle.mjs SOURCE BUILD STAMP DEPFILE ADVICE.WASM
 // Makes BUILD/bundle: index.html, and in assets/ what it loads, each file with its hash in its name.
 // Nothing in it comes from another host, and nothing is needed but what lies there.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join, relative, resolve } from 'node:path';
 import { install } from './npm.mjs';
 
 const [source, build] = process.argv.slice(2, 4).map((path) => resolve(path));
-const [stamp, depfile] = process.argv.slice(4);
+const [stamp, depfile, wasm] = process.argv.slice(4);
 const place = install(source, build);
 const esbuild = createRequire(join(place, 'package.json'))('esbuild');
 const out = join(build, 'bundle'), assets = join(out, 'assets');
@@ -46,7 +46,8 @@ rmSync(out, { recursive: true, force: true });
 mkdirSync(assets, { recursive: true });
 const script = await esbuild.build({
   ...options, entryPoints: [join(src, 'main.js')], format: 'esm', splitting: true, plugins: [lacking],
-  entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]',
+  entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]', assetNames: '[name]-[hash]',
+  alias: { 'advice.wasm': resolve(wasm) }, loader: { '.wasm': 'file' },
 });
 const style = await esbuild.build({
   ...options, stdin: { contents: styles(), resolveDir: src, sourcefile: 'page.css', loader: 'css' },
