@@ -2,11 +2,10 @@
  *
  * A program of the site's that is called for a dump, as FreeBSD's netdumpd calls its script
  * (PROTOCOL.md#netdump-11): reason, address, host, path of the info, path of the dump; in the
- * directory, with an empty environment. It runs as the server's user in a process group of its own,
- * without descriptors but its standard files: what it prints is logged. A call that is queued lies
- * in .panicd/hook-ID until it has ended: a server that starts finds it, so it is made at least
- * once. When that file cannot be removed, this server makes no other call: it would be the same one
- * without end. One thread looks after all of them. */
+ * directory, with an empty environment (host/run.h); what it prints is logged. A call that is
+ * queued lies in .panicd/hook-ID until it has ended: a server that starts finds it, so it is made
+ * at least once. When that file cannot be removed, this server makes no other call: it would be the
+ * same one without end. One thread looks after all of them. */
 #ifndef PND_PANICD_HOOK_H
 #define PND_PANICD_HOOK_H
 
@@ -17,11 +16,6 @@
 
 enum {
     PND_HOOK_RUNNING_MAX = 4,    /* at a time; the rest wait on the disk, the lowest id first */
-    PND_HOOK_GRACE_MS = 5000,    /* between SIGTERM and SIGKILL for one that takes too long */
-    PND_HOOK_STOP_MS = 1000,     /* the same when the server ends */
-    PND_HOOK_LINES_MAX = 100,    /* that one call may log; the rest is counted */
-    PND_HOOK_LINE_CAP = 512,     /* bytes of a line; the rest of it is the next one */
-    PND_HOOK_POLL_MS = 100,      /* how soon an end is noticed */
     PND_HOOK_FILES_MAX = 100000, /* entries of .panicd that are looked at */
 };
 

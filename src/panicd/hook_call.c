@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,52 +174,6 @@ void pnd_hook_forget(const struct pnd_spool *spool)
 
 /* ---- as a process ---- */
 
-static int add_actions(posix_spawn_file_actions_t *actions, const struct pnd_spool *spool, int out)
-{
-    int err = posix_spawn_file_actions_addfchdir_np(actions, spool->dir_fd);
-
-    if (!err)
-        err = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
-    if (!err)
-        err = posix_spawn_file_actions_adddup2(actions, out, STDERR_FILENO);
-    if (!err)
-        err = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (!err)
-        err = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
-    return err;
-}
-
-static int start(const struct pnd_spool *spool, char *const argv[], int out, pid_t *ret)
-{
-    char *env[] = {NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int err;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    err = posix_spawn_file_actions_init(&actions);
-    if (err)
-        return err;
-    err = posix_spawnattr_init(&attr);
-    if (err) {
-        posix_spawn_file_actions_destroy(&actions);
-        return err;
-    }
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                        POSIX_SPAWN_SETPGROUP);
-    err = add_actions(&actions, spool, out);
-    if (!err)
-        err = posix_spawn(ret, argv[0], &actions, &attr, argv, env);
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&actions);
-    return err;
-}
-
 static void path_of(const struct pnd_spool *spool, const char *file, char ret[PATH_CAP])
 {
     if (*file)
@@ -230,11 +182,13 @@ static void path_of(const struct pnd_spool *spool, const char *file, char ret[PA
         ret[0] = '\0';
 }
 
-int pnd_hook_call_spawn(const struct pnd_spool *spool, const char *program,
-                        const struct pnd_hook_call *call, pid_t *ret_pid, int *ret_out_fd,
-                        struct pnd_why *why)
+int pnd_hook_call_start(const struct pnd_spool *spool, const char *program,
+                        const struct pnd_hook_call *call, uint64_t patience_ms,
+                        void (*say)(const char *line, size_t len, void *ctx), void *ctx,
+                        struct pnd_run *ret, struct pnd_why *why)
 {
     char info[PATH_CAP], core[PATH_CAP];
+    char *env[] = {NULL};
     char *argv[] = {(char *)(uintptr_t)program,
                     (char *)(uintptr_t)call->reason,
                     (char *)(uintptr_t)call->address,
@@ -242,22 +196,10 @@ int pnd_hook_call_spawn(const struct pnd_spool *spool, const char *program,
                     info,
                     core,
                     NULL};
-    int pipes[2], err;
 
     if (faccessat(spool->dir_fd, call->core, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT)
         return pnd_why(why, PND_E_NOTFOUND, 0, "%s is gone", call->core);
     path_of(spool, call->info, info);
     path_of(spool, call->core, core);
-    if (pipe2(pipes, O_CLOEXEC) < 0)
-        return pnd_why(why, PND_E_SYS, errno, "pipe");
-    err = fcntl(pipes[0], F_SETFL, O_NONBLOCK) < 0 ? errno : 0;
-    if (!err)
-        err = start(spool, argv, pipes[1], ret_pid);
-    close(pipes[1]);
-    if (err) {
-        close(pipes[0]);
-        return pnd_why(why, PND_E_SYS, err, "start %s", program);
-    }
-    *ret_out_fd = pipes[0];
-    return PND_OK;
+    return pnd_run_start(argv, env, spool->dir_fd, -1, patience_ms, say, ctx, ret, why);
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "host/run.h"
 #include "panicd/hook.h"
 
 /* Durable on return. @return PND_OK; PND_E_NOSPACE; PND_E_SYS (nothing was changed) */
@@ -25,11 +26,11 @@ int pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file, s
 bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),
                         void *ctx, uint64_t *ret);
 
-/* Starts the program.
- *   @param ret_out_fd  what it prints: the caller's, not blocking
+/* Starts the program, which is told of in the terms of host/run.h.
  *   @return PND_OK; PND_E_NOTFOUND the dump is not there any more; PND_E_SYS */
-int pnd_hook_call_spawn(const struct pnd_spool *spool, const char *program,
-                        const struct pnd_hook_call *call, pid_t *ret_pid, int *ret_out_fd,
-                        struct pnd_why *why);
+int pnd_hook_call_start(const struct pnd_spool *spool, const char *program,
+                        const struct pnd_hook_call *call, uint64_t patience_ms,
+                        void (*say)(const char *line, size_t len, void *ctx), void *ctx,
+                        struct pnd_run *ret, struct pnd_why *why);
 
 #endif

@@ -431,7 +431,7 @@ static void what_it_prints_is_logged_escaped_and_bounded(void)
     log = log_of(call_once);
     for (const char *at = log; (at = strstr(at, "hook-says id=")); at++)
         lines++;
-    CHECK_EQ(lines, PND_HOOK_LINES_MAX);
+    CHECK_EQ(lines, PND_RUN_LINES_MAX);
     CHECK(strstr(log_of(call_once), "hook-says"));
     teardown();
 }
