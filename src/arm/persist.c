@@ -30,18 +30,18 @@ enum { HOOK_CAP = 4096, CONF_CAP = 2048 };
 
 static const struct pnd_conf_key keys[] = {
     {"arm", "server", PND_CONF_STRING, AT(server), 1, PND_PERSIST_WORD_CAP,
-     "addresses such as 10.0.40.2 or 10.0.40.2:1069", NULL, NULL},
-    {"arm", "interface", PND_CONF_STRING, AT(interface), 0, IFNAMSIZ, "a name such as eth0", NULL,
-     NULL},
-    {"arm", "after", PND_CONF_STRING, AT(after), 0, 16, "reboot, poweroff or shell", NULL, NULL},
-    {"arm", "filter", PND_CONF_UINT, AT(filter), 0, 31, "a number from 0 to 31", NULL, NULL},
-    {"arm", "makedumpfile", PND_CONF_BOOL, AT(makedumpfile), 0, 0, "yes or no", NULL, NULL},
-    {"arm", "on-nmi", PND_CONF_BOOL, AT(on_nmi), 0, 0, "yes or no", NULL, NULL},
-    {"arm", "force", PND_CONF_BOOL, AT(force), 0, 0, "yes or no", NULL, NULL},
+     .allowed = "addresses such as 10.0.40.2 or 10.0.40.2:1069"},
+    {"arm", "interface", PND_CONF_STRING, AT(interface), 0, IFNAMSIZ,
+     .allowed = "a name such as eth0"},
+    {"arm", "after", PND_CONF_STRING, AT(after), 0, 16, .allowed = "reboot, poweroff or shell"},
+    {"arm", "filter", PND_CONF_UINT, AT(filter), 0, 31, .allowed = "a number from 0 to 31"},
+    {"arm", "makedumpfile", PND_CONF_BOOL, AT(makedumpfile), .allowed = "yes or no"},
+    {"arm", "on-nmi", PND_CONF_BOOL, AT(on_nmi), .allowed = "yes or no"},
+    {"arm", "force", PND_CONF_BOOL, AT(force), .allowed = "yes or no"},
     {"arm", "also-local", PND_CONF_STRING, AT(also_local), 0, PND_PERSIST_WORD_CAP,
-     "a directory or a device, absolute", NULL, NULL},
+     .allowed = "a directory or a device, absolute"},
     {"arm", "append", PND_CONF_STRING, AT(append), 0, PND_PERSIST_WORD_CAP,
-     "words for the crash kernel's command line", NULL, NULL},
+     .allowed = "words for the crash kernel's command line"},
 };
 
 /* ---------------------------------------------------------------- the file */

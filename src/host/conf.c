@@ -25,6 +25,7 @@ struct reading {
     const struct pnd_conf_key *keys;
     size_t count;
     char *values; /* the copy that is filled */
+    char *place;  /* in it: the values of the [section NAME] that is read */
     char *text;   /* the file */
     size_t len, at, line;
     bool continued;                   /* the line starts with a blank */
@@ -46,13 +47,24 @@ __attribute__((format(printf, 2, 3))) static void fail(struct reading *reading, 
         pnd_why(reading->why, PND_E_FORMAT, 0, "%s:%zu: %s", reading->path, reading->line, what);
 }
 
-static bool section_known(const struct reading *reading, const char *section, size_t len)
+/* Is the key one of this section? */
+static bool belongs(const struct pnd_conf_key *key, const char *section, size_t len)
+{
+    size_t own = strlen(key->section);
+
+    if (len < own || memcmp(key->section, section, own) != 0)
+        return false;
+    return key->named ? len > own + 1 && section[own] == ' ' : len == own;
+}
+
+/* @return the first of the section's keys; NULL: there is no such section */
+static const struct pnd_conf_key *section_known(const struct reading *reading, const char *section,
+                                                size_t len)
 {
     for (size_t i = 0; i < reading->count; i++)
-        if (strlen(reading->keys[i].section) == len &&
-            memcmp(reading->keys[i].section, section, len) == 0)
-            return true;
-    return false;
+        if (belongs(&reading->keys[i], section, len))
+            return &reading->keys[i];
+    return NULL;
 }
 
 static void fail_section(struct reading *reading, const char *section, size_t len)
@@ -66,8 +78,9 @@ static void fail_section(struct reading *reading, const char *section, size_t le
         for (size_t j = 0; j < i; j++)
             first &= strcmp(reading->keys[j].section, reading->keys[i].section) != 0;
         if (first)
-            used += (size_t)snprintf(list + used, sizeof(list) - used, " [%s]",
-                                     reading->keys[i].section);
+            used +=
+                (size_t)snprintf(list + used, sizeof(list) - used, " [%s%s]",
+                                 reading->keys[i].section, reading->keys[i].named ? " NAME" : "");
     }
     fail(reading, "unknown section [%s]; allowed:%s",
          pnd_text_escape(safe, sizeof(safe), section, len), list);
@@ -77,7 +90,7 @@ static void fail_section(struct reading *reading, const char *section, size_t le
 static bool section_open(const struct reading *reading, const char *section)
 {
     for (size_t i = 0; i < reading->count; i++)
-        if (!reading->keys[i].key && strcmp(reading->keys[i].section, section) == 0)
+        if (!reading->keys[i].key && belongs(&reading->keys[i], section, strlen(section)))
             return true;
     return false;
 }
@@ -88,7 +101,7 @@ static void fail_key(struct reading *reading, const char *section, const char *k
     size_t used = 0;
 
     for (size_t i = 0; i < reading->count && used < sizeof(list); i++)
-        if (strcmp(reading->keys[i].section, section) == 0)
+        if (belongs(&reading->keys[i], section, strlen(section)))
             used += (size_t)snprintf(list + used, sizeof(list) - used, " %s", reading->keys[i].key);
     fail(reading, "[%s] has no key \"%s\"; it has:%s", section,
          pnd_text_escape(safe, sizeof(safe), key, strlen(key)), list);
@@ -134,10 +147,11 @@ static void fail_value(struct reading *reading, const struct pnd_conf_key *key, 
         [PND_CONF_DURATION] = "a duration such as 20s, 2min or 500ms",
         [PND_CONF_STRING] = "a text",
         [PND_CONF_LIST] = "a list, its items parted by blanks or commas",
+        [PND_CONF_LINES] = "a text",
     };
     char safe[80], low[32], high[32], range[80] = "";
 
-    if (key->type == PND_CONF_STRING)
+    if (key->type == PND_CONF_STRING || key->type == PND_CONF_LINES)
         snprintf(range, sizeof(range), " of %" PRIu64 " to %" PRIu64 " bytes", key->min,
                  key->max - 1);
     else if (key->max && key->type != PND_CONF_BOOL && key->type != PND_CONF_LIST)
@@ -163,6 +177,12 @@ static bool parse_bool(const char *value, bool *ret)
     return false;
 }
 
+/* Where the key's value goes. */
+static char *value_of(const struct reading *reading, const struct pnd_conf_key *key)
+{
+    return (key->named ? reading->place : reading->values) + key->offset;
+}
+
 static void take_number(struct reading *reading, const struct pnd_conf_key *key, const char *value)
 {
     uint64_t number;
@@ -177,7 +197,7 @@ static void take_number(struct reading *reading, const struct pnd_conf_key *key,
     else if (err)
         fail_value(reading, key, value, "");
     else
-        memcpy(reading->values + key->offset, &number, sizeof(number));
+        memcpy(value_of(reading, key), &number, sizeof(number));
 }
 
 static void take_list(struct reading *reading, const struct pnd_conf_key *key, const char *value)
@@ -196,9 +216,28 @@ static void take_list(struct reading *reading, const struct pnd_conf_key *key, c
         detail.text[0] = '\0';
         if (len >= sizeof(item))
             fail_value(reading, key, item, "too long");
-        else if (key->add(reading->values + key->offset, item, &detail) != PND_OK)
+        else if (key->add(value_of(reading, key), item, &detail) != PND_OK)
             fail_value(reading, key, item, detail.text);
         value += len;
+    }
+}
+
+static void take_line(struct reading *reading, const struct pnd_conf_key *key, const char *value)
+{
+    char *text = value_of(reading, key);
+    size_t len = reading->continued ? strlen(text) + 1 : 0; /* what is there, and its line feed */
+    struct pnd_why detail = {0};
+
+    if (reading->continued && strcmp(value, ".") == 0)
+        value = "";
+    if (len + strlen(value) >= key->max) {
+        fail_value(reading, key, value, "too long");
+    } else if (key->check && key->check(value, &detail)) {
+        fail_value(reading, key, value, detail.text);
+    } else {
+        if (len)
+            text[len - 1] = '\n';
+        memcpy(text + len, value, strlen(value) + 1);
     }
 }
 
@@ -209,7 +248,7 @@ static void take(struct reading *reading, const struct pnd_conf_key *key, const 
     switch (key->type) {
     case PND_CONF_BOOL:
         if (parse_bool(value, &flag))
-            memcpy(reading->values + key->offset, &flag, sizeof(flag));
+            memcpy(value_of(reading, key), &flag, sizeof(flag));
         else
             fail_value(reading, key, value, "");
         return;
@@ -224,10 +263,13 @@ static void take(struct reading *reading, const struct pnd_conf_key *key, const 
         else if (strlen(value) < key->min)
             fail_value(reading, key, value, "too short");
         else
-            memcpy(reading->values + key->offset, value, strlen(value) + 1);
+            memcpy(value_of(reading, key), value, strlen(value) + 1);
         return;
     case PND_CONF_LIST:
         take_list(reading, key, value);
+        return;
+    case PND_CONF_LINES:
+        take_line(reading, key, value);
         return;
     }
 }
@@ -241,7 +283,7 @@ static int assign(void *ctx, const char *section, const char *name, const char *
     if (reading->err)
         return 1;
     while (i < reading->count &&
-           (!reading->keys[i].key || strcmp(reading->keys[i].section, section) != 0 ||
+           (!reading->keys[i].key || !belongs(&reading->keys[i], section, strlen(section)) ||
             strcmp(reading->keys[i].key, name) != 0))
         i++;
     if (i == reading->count && section_open(reading, section))
@@ -253,16 +295,52 @@ static int assign(void *ctx, const char *section, const char *name, const char *
     else if (reading->set_at[i] && !reading->continued)
         fail(reading, "[%s] %s is already set in line %zu; remove one of them", section, name,
              reading->set_at[i]);
-    else if (reading->set_at[i] && reading->keys[i].type != PND_CONF_LIST)
+    else if (reading->set_at[i] && reading->keys[i].type != PND_CONF_LIST &&
+             reading->keys[i].type != PND_CONF_LINES)
         fail_value(reading, &reading->keys[i], value, "a second line");
     if (reading->err)
         return 1;
     if (!reading->set_at[i] && reading->keys[i].clear)
-        reading->keys[i].clear(reading->values + reading->keys[i].offset);
+        reading->keys[i].clear(value_of(reading, &reading->keys[i]));
     if (!reading->set_at[i])
         reading->set_at[i] = reading->line;
     take(reading, &reading->keys[i], value);
     return 1;
+}
+
+/* A line "[section]" or "[section NAME]": each NAME has keys of its own. */
+static void enter_section(struct reading *reading, const char *section, size_t len)
+{
+    const struct pnd_conf_key *first = section_known(reading, section, len);
+    char name[PND_CONF_NAME_CAP], safe[4 * PND_CONF_NAME_CAP];
+    struct pnd_why detail = {0};
+    size_t own;
+
+    if (!first) {
+        fail_section(reading, section, len);
+        return;
+    }
+    if (!first->named)
+        return;
+    own = strlen(first->section) + 1;
+    snprintf(name, sizeof(name), "%.*s", (int)(len - own), section + own);
+    if (len - own >= sizeof(name))
+        snprintf(detail.text, sizeof(detail.text), "at most %d bytes", PND_CONF_NAME_CAP - 1);
+    else
+        reading->place = first->named(reading->values, name, &detail);
+    if (detail.text[0])
+        fail(reading, "[%s %s]: %s", first->section,
+             pnd_text_escape(safe, sizeof(safe), name, strlen(name)), detail.text);
+    for (size_t i = 0; i < reading->count; i++)
+        if (reading->keys[i].named)
+            reading->set_at[i] = 0;
+}
+
+void *pnd_conf_any_name(void *dst, const char *name, struct pnd_why *why)
+{
+    (void)name;
+    (void)why;
+    return dst;
 }
 
 /* inih's reader, as fgets(3). Sees what the handler is not told: long lines, sections without
@@ -294,10 +372,10 @@ static char *next_line(char *dst, int cap, void *ctx)
         fail(reading, "%s", neither);
         return NULL;
     }
-    if (line[0] == '[' && !section_known(reading, line + 1, (size_t)(end - line) - 1)) {
-        fail_section(reading, line + 1, (size_t)(end - line) - 1);
+    if (line[0] == '[')
+        enter_section(reading, line + 1, (size_t)(end - line) - 1);
+    if (reading->err)
         return NULL;
-    }
     reading->continued = isspace((unsigned char)line[0]);
     memcpy(dst, line, len);
     dst[len] = '\0';

@@ -18,11 +18,14 @@ enum pnd_conf_type {
     PND_CONF_DURATION, /* uint64_t *: ms, min..max, "20s" */
     PND_CONF_STRING,   /* char[max], NUL included; at least min bytes */
     PND_CONF_LIST,     /* add(): once per item, items parted by blanks and commas */
+    PND_CONF_LINES,    /* char[max]: a text; lines that start with a blank go on with it, a line
+                        * with nothing but "." is an empty one; check(), if any, for each line */
 };
 
 enum {
     PND_CONF_KEYS_MAX = 128,         /* entries in a table */
     PND_CONF_FILE_MAX = 1024 * 1024, /* bytes in a file */
+    PND_CONF_NAME_CAP = 33,          /* of a [section NAME], with NUL; inih cuts longer ones */
 };
 
 struct pnd_conf_key {
@@ -37,7 +40,17 @@ struct pnd_conf_key {
     /* LIST: empties the member before the first item, so that a file replaces a default; may be
      * NULL */
     void (*clear)(void *value);
+    /* LINES. @return PND_OK, or an error with @p why */
+    int (*check)(const char *line, struct pnd_why *why);
+    /* Not NULL: the section is [section NAME], and may stand there for any number of names. Called
+     * once for each, for the keys of one section with the same function. @p dst is the struct.
+     *   @return where the values of this NAME lie: their offsets count from there; NULL with @p
+     * why: there may be none of this name */
+    void *(*named)(void *dst, const char *name, struct pnd_why *why);
 };
+
+/* For pnd_conf_key.named of sections that are another program's. */
+void *pnd_conf_any_name(void *dst, const char *name, struct pnd_why *why);
 
 /* Reads @p path into @p dst, a struct of @p dst_size bytes that holds the defaults. Keys that the
  * file does not have keep them. Members that are pointers are the caller's trouble: the values

@@ -345,16 +345,17 @@ static void clear_items(void *value)
     *(unsigned *)value = 0;
 }
 
+#define KEY(its_section, its_key, its_type, member)                                                \
+    .section = (its_section), .key = (its_key), .type = PND_CONF_##its_type,                       \
+    .offset = offsetof(struct settings, member)
+
 static const struct pnd_conf_key keys[] = {
-    {"one", "flag", PND_CONF_BOOL, offsetof(struct settings, flag), 0, 0, NULL, NULL, NULL},
-    {"one", "number", PND_CONF_UINT, offsetof(struct settings, number), 1, 65535, NULL, NULL, NULL},
-    {"two", "size", PND_CONF_SIZE, offsetof(struct settings, size), 65536, UINT64_C(1) << 40, NULL,
-     NULL, NULL},
-    {"two", "wait", PND_CONF_DURATION, offsetof(struct settings, wait_ms), 500, 120000, NULL, NULL,
-     NULL},
-    {"two", "text", PND_CONF_STRING, offsetof(struct settings, text), 1, 8, NULL, NULL, NULL},
-    {"two", "items", PND_CONF_LIST, offsetof(struct settings, items), 0, 0, "words", add_item,
-     clear_items},
+    {KEY("one", "flag", BOOL, flag)},
+    {KEY("one", "number", UINT, number), .min = 1, .max = 65535},
+    {KEY("two", "size", SIZE, size), .min = 65536, .max = UINT64_C(1) << 40},
+    {KEY("two", "wait", DURATION, wait_ms), .min = 500, .max = 120000},
+    {KEY("two", "text", STRING, text), .min = 1, .max = 8},
+    {KEY("two", "items", LIST, items), .allowed = "words", .add = add_item, .clear = clear_items},
 };
 
 static const struct settings defaults = {true, 5, 1 << 20, 1000, "def", 1, {"default"}};
@@ -478,11 +479,10 @@ static void a_line_too_long_for_the_parser_is_an_error_not_two_lines(void)
 static void what_is_another_programs_is_left_to_it(void)
 {
     static const struct pnd_conf_key shared[] = {
-        {"one", "number", PND_CONF_UINT, offsetof(struct settings, number), 1, 65535, NULL, NULL,
-         NULL},
+        {KEY("one", "number", UINT, number), .min = 1, .max = 65535},
         {.section = "one"},
         {.section = "theirs"},
-        {"two", "text", PND_CONF_STRING, offsetof(struct settings, text), 1, 8, NULL, NULL, NULL},
+        {KEY("two", "text", STRING, text), .min = 1, .max = 8},
     };
     static const char *const rows[][2] = {
         {"[one]\nflag = maybe\nflag = no\nnumber = 8\n[theirs]\nx = 1\n  2\n", NULL},
@@ -503,6 +503,115 @@ static void what_is_another_programs_is_left_to_it(void)
             CHECK_STR(conf_why.text, rows[i][1]);
         CHECK_EQ(settings.number, i == 0 ? 8 : 5);
     }
+}
+
+/* ---- sections of which there are many, and texts of several lines ---- */
+
+struct thing {
+    char name[PND_CONF_NAME_CAP], lines[16];
+    uint64_t number;
+};
+
+struct things {
+    struct thing at[2];
+    unsigned count;
+};
+
+static void *add_thing(void *dst, const char *name, struct pnd_why *detail)
+{
+    struct things *things = dst;
+
+    for (unsigned i = 0; i < things->count; i++)
+        if (strcmp(things->at[i].name, name) == 0)
+            return pnd_why(detail, PND_E_EXISTS, 0, "is there already") ? NULL : dst;
+    if (things->count == 2)
+        return pnd_why(detail, PND_E_FULL, 0, "more than 2") ? NULL : dst;
+    snprintf(things->at[things->count].name, PND_CONF_NAME_CAP, "%s", name);
+    return &things->at[things->count++];
+}
+
+static int check_line(const char *line, struct pnd_why *detail)
+{
+    return strchr(line, '!') ? pnd_why(detail, PND_E_FORMAT, 0, "a \"!\"") : PND_OK;
+}
+
+static const struct pnd_conf_key thing_keys[] = {
+    {.section = "other"},
+    {.section = "theirs", .named = pnd_conf_any_name},
+    {.section = "thing",
+     .key = "number",
+     .type = PND_CONF_UINT,
+     .offset = offsetof(struct thing, number),
+     .named = add_thing},
+    {.section = "thing",
+     .key = "lines",
+     .type = PND_CONF_LINES,
+     .offset = offsetof(struct thing, lines),
+     .max = sizeof(((struct thing *)0)->lines),
+     .check = check_line,
+     .named = add_thing},
+};
+
+static struct things things;
+
+static int read_things(const char *text)
+{
+    char path[] = "/tmp/pnd-test-conf-XXXXXX";
+    int fd = mkstemp(path), err;
+
+    memset(&things, 0, sizeof(things));
+    conf_why.text[0] = '\0';
+    CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    err = pnd_conf_read(path, thing_keys, 4, &things, sizeof(things), &conf_why);
+    if (err)
+        memmove(conf_why.text, conf_why.text + strlen(path),
+                strlen(conf_why.text + strlen(path)) + 1);
+    unlink(path);
+    return err;
+}
+
+static void a_section_with_a_name_has_values_of_its_own(void)
+{
+    static const char *const rows[][2] = {
+        {"[thing]\n", ":1: unknown section [thing]; allowed: [other] [theirs NAME] [thing NAME]"},
+        {"[things a]\n",
+         ":1: unknown section [things a]; allowed: [other] [theirs NAME] [thing NAME]"},
+        {"[thing a]\n[thing a]\n", ":2: [thing a]: is there already"},
+        {"[thing a]\n[thing b]\n[thing c]\n", ":3: [thing c]: more than 2"},
+        {"[thing 123456789012345678901234567890123]\n",
+         ":1: [thing 12345678901234567890123456789012]: at most 32 bytes"},
+        {"[thing a]\nx = 1\n", ":2: [thing a] has no key \"x\"; it has: number lines"},
+        {"[thing a]\nnumber = 1\nnumber = 1\n",
+         ":3: [thing a] number is already set in line 2; remove one of them"},
+    };
+
+    CHECK_EQ(read_things("[thing a]\nnumber = 1\n[other]\nx = 1\n[theirs one]\nx = 2\n"
+                         "[thing b c]\nnumber = 2\n"),
+             PND_OK);
+    CHECK_EQ(things.count, 2);
+    CHECK_STR(things.at[0].name, "a");
+    CHECK_EQ(things.at[0].number, 1);
+    CHECK_STR(things.at[1].name, "b c");
+    CHECK_EQ(things.at[1].number, 2);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CHECK_EQ(read_things(rows[i][0]), PND_E_FORMAT);
+        CHECK_STR(conf_why.text, rows[i][1]);
+        CHECK_EQ(things.count, 0);
+    }
+}
+
+static void a_text_may_have_lines_and_each_of_them_is_looked_at(void)
+{
+    CHECK_EQ(read_things("[thing a]\nlines = one\n  two\n  .\n  three\nnumber = 3\n"), PND_OK);
+    CHECK_STR(things.at[0].lines, "one\ntwo\n\nthree");
+    CHECK_EQ(things.at[0].number, 3);
+    CHECK_EQ(read_things("[thing a]\nlines = one\n  tw!\n"), PND_E_FORMAT);
+    CHECK_STR(conf_why.text,
+              ":3: [thing] lines = \"tw!\": a \"!\"; allowed: a text of 0 to 15 bytes");
+    CHECK_EQ(read_things("[thing a]\nlines = 12345678\n 1234567\n"), PND_E_FORMAT);
+    CHECK_EQ(read_things("[thing a]\nlines = 12345678\n 123456\n"), PND_OK);
+    CHECK_EQ(read_things("[thing a]\nlines = a\nlines = b\n"), PND_E_FORMAT);
 }
 
 static void a_configuration_that_is_not_there_is_told_from_one_that_cannot_be_read(void)
@@ -535,6 +644,8 @@ int main(void)
     RUN(a_wrong_configuration_is_refused_whole_and_says_where_and_what);
     RUN(a_line_too_long_for_the_parser_is_an_error_not_two_lines);
     RUN(what_is_another_programs_is_left_to_it);
+    RUN(a_section_with_a_name_has_values_of_its_own);
+    RUN(a_text_may_have_lines_and_each_of_them_is_looked_at);
     RUN(a_configuration_that_is_not_there_is_told_from_one_that_cannot_be_read);
     return tap_done();
 }
