@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * panicctl map: the picture of a dump's memory, in the terminal or as a PNG file. */
-#include "panicctl/map.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -16,6 +14,7 @@
 #include "host/progress.h"
 #include "host/text.h"
 #include "panicctl/info.h"
+#include "panicctl/map_png.h"
 
 enum {
     ROWS_MAX = 14, /* with heading and legend less than a screen */
@@ -213,8 +212,9 @@ static int run(struct pnd_ctl *ctl, const char *what, struct map *map)
         err = pnd_subject_facts(ctl, &map->subject, false, &map->facts, &map->check, &why);
     if (err)
         return pnd_ctl_fail("%s", why.text);
-    err = pnd_map_make(&map->facts, png ? PND_MAP_PNG_COLUMNS : columns,
-                       png ? PND_MAP_PNG_ROWS : ROWS_MAX, &picture);
+    err = pnd_map_make(&map->facts, (struct pnd_map_window){0, UINT64_MAX},
+                       png ? PND_MAP_PNG_COLUMNS : columns, png ? PND_MAP_PNG_ROWS : ROWS_MAX,
+                       &picture);
     if (err == PND_E_NOTFOUND)
         return no_ranges(map);
     if (err)

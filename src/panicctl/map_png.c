@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * The picture of memory as a PNG file; see map.h. */
+ * The picture of memory as a PNG file; see map_png.h. */
+#include "panicctl/map_png.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
@@ -11,9 +13,18 @@
 
 #include <png.h>
 
-#include "panicctl/map.h"
-
 enum { COLOURS = PND_MEMORY_COUNT + 2, GAP = PND_MEMORY_COUNT + 1 };
+
+/* Red, green and blue of a kind; two more: of nothing, and of the rows left out. */
+static const uint8_t colours[COLOURS][3] = {
+    [PND_MEMORY_PRESENT] = {0x2e, 0x8b, 0x57},
+    [PND_MEMORY_ZERO] = {0xc8, 0xd6, 0xcf},
+    [PND_MEMORY_EXCLUDED] = {0x46, 0x82, 0xb4},
+    [PND_MEMORY_UNREADABLE] = {0xe0, 0x9f, 0x1f},
+    [PND_MEMORY_MISSING] = {0xc0, 0x27, 0x2d},
+    [PND_MAP_NOTHING] = {0xff, 0xff, 0xff},
+    [GAP] = {0x80, 0x80, 0x80},
+};
 
 struct picture {
     const struct pnd_map *map;
@@ -66,8 +77,7 @@ static void put_head(png_structp png, png_infop info, const struct pnd_map *map)
     png_text description = {.compression = PNG_TEXT_COMPRESSION_NONE, .key = key, .text = text};
 
     for (unsigned i = 0; i < COLOURS; i++)
-        palette[i] =
-            (png_color){pnd_map_colours[i][0], pnd_map_colours[i][1], pnd_map_colours[i][2]};
+        palette[i] = (png_color){colours[i][0], colours[i][1], colours[i][2]};
     png_set_IHDR(png, info, map->columns * PND_MAP_PNG_CELL, map->row_count * PND_MAP_PNG_CELL, 8,
                  PNG_COLOR_TYPE_PALETTE, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
                  PNG_FILTER_TYPE_DEFAULT);
