@@ -12,24 +12,16 @@
 
 #include "host/text.h"
 #include "image/kdh.h"
+#include "store/reason.h"
 
-/* The reasons for which a dump ends when its sender says nothing more, or begins anew. */
-static const char *const went_away[] = {
-    "the sender fell silent",
-    "the sender gave up",
-    "the sender started another dump",
-    "the sender began this dump anew",
-    "the server ended before the dump did",
-};
-
+/* Netdumpd has one word for all dumps whose sender says nothing more, or begins anew. */
 const char *pnd_savecore_outcome(const struct pnd_dump *dump)
 {
+    enum pnd_reason reason = pnd_reason_of(dump->reason);
+
     if (dump->state != PND_DUMP_INCOMPLETE)
         return "success";
-    for (size_t i = 0; i < sizeof(went_away) / sizeof(*went_away); i++)
-        if (strcmp(dump->reason, went_away[i]) == 0)
-            return "timeout";
-    return "error";
+    return reason == PND_REASON_SENDER || reason == PND_REASON_RESTART ? "timeout" : "error";
 }
 
 static bool read_header(const struct pnd_savecore_beside *beside, struct pnd_kdh *ret)
