@@ -16,7 +16,6 @@
 #include "host/log.h"
 #include "inspect/check.h"
 #include "panicd/resting.h"
-#include "panicd/usage.h"
 #include "panicd/verdict.h"
 
 enum {
@@ -43,6 +42,7 @@ struct reading {
     char peer[PND_PEER_TEXT_CAP];  /* of one that arrives */
     char file[PND_SPOOL_NAME_CAP]; /* the same */
     struct pnd_facts facts;        /* the last it told */
+    bool told;                     /* and it was announced why the machine died */
 };
 
 struct pnd_checker {
@@ -150,7 +150,7 @@ static bool put(struct pnd_checker *checker, const struct pnd_dump *dump, bool *
 static void conclude(struct pnd_checker *checker)
 {
     struct pnd_dump *dump = &checker->batch[checker->batch_at];
-    struct pnd_checker_news news = {.verdict = true, .dump = *dump};
+    struct pnd_checker_news news = {.verdict = true, .known = checker->ended.told, .dump = *dump};
     bool gone;
 
     checker->put_ms = pnd_clock_ms() + PUT_PAUSE_MS;
@@ -285,7 +285,7 @@ static bool hear_ended(struct pnd_checker *checker)
 /* ---- dumps that arrive ---- */
 
 /* Is it known by now why the machine died? That is worth telling at once. */
-static void tell_facts(struct pnd_checker *checker, const struct reading *reading, bool knew)
+static void tell_facts(struct pnd_checker *checker, struct reading *reading, bool knew)
 {
     struct pnd_checker_news news = {.dump = {.id = reading->id}};
 
@@ -293,6 +293,7 @@ static void tell_facts(struct pnd_checker *checker, const struct reading *readin
     if (knew || !reading->facts.text[PND_FACT_PANIC])
         return;
     find_group(checker, reading->id, &news.group);
+    reading->told = true;
     announce(checker, &news);
 }
 
@@ -609,4 +610,14 @@ unsigned pnd_checker_pending(struct pnd_checker *checker)
     pending = checker->usage.unchecked;
     pthread_mutex_unlock(&checker->lock);
     return pending;
+}
+
+void pnd_checker_kept(struct pnd_checker *checker, struct pnd_usage_kept *ret)
+{
+    pthread_mutex_lock(&checker->lock);
+    *ret = (struct pnd_usage_kept){.bytes = checker->usage.total,
+                                   .dumps = checker->usage.dumps,
+                                   .incomplete = checker->usage.incomplete,
+                                   .sources = checker->usage.count};
+    pthread_mutex_unlock(&checker->lock);
 }

@@ -15,6 +15,7 @@
 #include "host/why.h"
 #include "panicd/handover.h"
 #include "panicd/peer.h"
+#include "panicd/usage.h"
 #include "store/catalog.h"
 #include "store/catalog_facts.h"
 #include "store/spool.h"
@@ -56,6 +57,7 @@ int pnd_checker_fd(const struct pnd_checker *checker);
 /* What has become known of a dump: its verdict, or, while it arrives, why its machine died. */
 struct pnd_checker_news {
     bool verdict;
+    bool known;             /* why the machine died was told while the dump arrived */
     struct pnd_dump dump;   /* without a verdict only the id is set */
     struct pnd_group group; /* signature.id "": none */
 };
@@ -71,5 +73,8 @@ void pnd_checker_usage(struct pnd_checker *checker, const struct pnd_addr *sourc
 
 /* Dumps that wait for a check, the one under way included. */
 unsigned pnd_checker_pending(struct pnd_checker *checker);
+
+/* What is kept, of the same age. */
+void pnd_checker_kept(struct pnd_checker *checker, struct pnd_usage_kept *ret);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include "host/clock.h"
 #include "host/text.h"
+#include "panicd/control_metrics.h"
 #include "panicd/server.h"
 #include "panicd/service.h"
 
@@ -272,6 +273,15 @@ static void begin_import(struct pnd_control *control, struct client *client)
         pnd_control_imported(control, client->waiting, NULL, refused);
 }
 
+static unsigned count_clients(const struct pnd_control *control)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < PND_CONTROL_CLIENTS_MAX; i++)
+        count += control->clients[i].fd >= 0;
+    return count;
+}
+
 static void answer(struct pnd_control *control, struct client *client)
 {
     struct pnd_server *server = control->server;
@@ -285,6 +295,8 @@ static void answer(struct pnd_control *control, struct client *client)
         put_json(control, client, json_status(server));
     } else if (strcmp(client->request, "transfers") == 0) {
         put_json(control, client, json_transfers(server));
+    } else if (strcmp(client->request, "metrics") == 0) {
+        put_json(control, client, pnd_control_metrics(server, count_clients(control)));
     } else if (strcmp(client->request, "watch") == 0) {
         client->closing = false;
         client->watching = true;
@@ -297,8 +309,9 @@ static void answer(struct pnd_control *control, struct client *client)
                          event_of("progress", "transfer", json_transfer(server, slot)));
         }
     } else {
-        put_json(control, client,
-                 json_pack("{s:s}", "error", "the requests are: status transfers watch import"));
+        put_json(
+            control, client,
+            json_pack("{s:s}", "error", "the requests are: status transfers metrics watch import"));
     }
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The control socket, DIRECTORY/.panicd/control: a client sends one line, "status", "transfers",
- * "watch" or "import ..." (store/import.h), and gets JSON; a watcher gets an object per line for as
- * long as it stays. Reading and writing never block the packets; a watcher that does not read is
- * dropped. */
+ * "metrics" (control_metrics.h), "watch" or "import ..." (store/import.h), and gets JSON; a watcher
+ * gets an object per line for as long as it stays. Reading and writing never block the packets; a
+ * watcher that does not read is dropped. */
 #ifndef PND_PANICD_CONTROL_H
 #define PND_PANICD_CONTROL_H
 

@@ -30,7 +30,8 @@ struct pnd_hook {
     pthread_t thread;
     pthread_mutex_t lock;
     bool stopping;
-    uint64_t held; /* queued, and not to be made yet; 0: none */
+    uint64_t held;    /* queued, and not to be made yet; 0: none */
+    unsigned waiting; /* queued or running */
 
     /* The thread's own. */
     struct call calls[PND_HOOK_RUNNING_MAX];
@@ -185,11 +186,21 @@ static void end_all(struct pnd_hook *hook)
     }
 }
 
+static void count_waiting(struct pnd_hook *hook)
+{
+    unsigned waiting = pnd_hook_call_count(hook->spool);
+
+    pthread_mutex_lock(&hook->lock);
+    hook->waiting = waiting;
+    pthread_mutex_unlock(&hook->lock);
+}
+
 static void *look_after_all(void *arg)
 {
     struct pnd_hook *hook = arg;
 
     while (!stopping(hook)) {
+        count_waiting(hook);
         wait_for_news(hook, begin_what_waits(hook) > 0);
         for (unsigned i = 0; i < PND_HOOK_RUNNING_MAX; i++)
             if (hook->calls[i].id && pnd_run_look(&hook->calls[i].run))
@@ -262,4 +273,16 @@ void pnd_hook_go(struct pnd_hook *hook)
     hook->held = 0;
     pthread_mutex_unlock(&hook->lock);
     eventfd_write(hook->wake_fd, 1);
+}
+
+unsigned pnd_hook_waiting(struct pnd_hook *hook)
+{
+    unsigned waiting;
+
+    if (!hook)
+        return 0;
+    pthread_mutex_lock(&hook->lock);
+    waiting = hook->waiting;
+    pthread_mutex_unlock(&hook->lock);
+    return waiting;
 }

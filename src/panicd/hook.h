@@ -46,6 +46,9 @@ void pnd_hook_stop(struct pnd_hook *hook);
 int pnd_hook_queue(struct pnd_hook *hook, const struct pnd_hook_call *call, struct pnd_why *why);
 void pnd_hook_go(struct pnd_hook *hook); /* NULL is fine */
 
+/* @return calls that are queued or run, as they were seen last; 0 for NULL */
+unsigned pnd_hook_waiting(struct pnd_hook *hook);
+
 /* No hook is wanted any more: what an earlier server has left is forgotten. */
 void pnd_hook_forget(const struct pnd_spool *spool);
 

@@ -134,18 +134,41 @@ static bool read_name(const char *file, uint64_t *ret)
            strcmp(file, name_of(*ret, name)) == 0;
 }
 
-bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),
-                        void *ctx, uint64_t *ret)
+/* @return NULL: it cannot be read */
+static DIR *open_state(const struct pnd_spool *spool)
 {
     int fd = openat(spool->state_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (!dir)
+        pnd_guard_close(&fd);
+    return dir;
+}
+
+unsigned pnd_hook_call_count(const struct pnd_spool *spool)
+{
+    DIR *dir = open_state(spool);
+    const struct dirent *entry;
+    unsigned count = 0;
+    uint64_t id;
+
+    if (!dir)
+        return 0;
+    for (unsigned i = 0; i < PND_HOOK_FILES_MAX && (entry = readdir(dir)); i++)
+        count += read_name(entry->d_name, &id);
+    closedir(dir);
+    return count;
+}
+
+bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),
+                        void *ctx, uint64_t *ret)
+{
+    DIR *dir = open_state(spool);
     const struct dirent *entry;
     uint64_t lowest = UINT64_MAX, id;
 
-    if (!dir) {
-        pnd_guard_close(&fd);
+    if (!dir)
         return false;
-    }
     for (unsigned i = 0; i < PND_HOOK_FILES_MAX && (entry = readdir(dir)); i++) {
         if (read_name(entry->d_name, &id) && id < lowest && !busy(id, ctx))
             lowest = id;

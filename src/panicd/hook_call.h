@@ -26,6 +26,9 @@ int pnd_hook_call_drop(const struct pnd_spool *spool, uint64_t id, ino_t file, s
 bool pnd_hook_call_next(const struct pnd_spool *spool, bool (*busy)(uint64_t id, void *ctx),
                         void *ctx, uint64_t *ret);
 
+/* @return how many there are, at most PND_HOOK_FILES_MAX */
+unsigned pnd_hook_call_count(const struct pnd_spool *spool);
+
 /* Starts the program, which is told of in the terms of host/run.h.
  *   @return PND_OK; PND_E_NOTFOUND the dump is not there any more; PND_E_SYS */
 int pnd_hook_call_start(const struct pnd_spool *spool, const char *program,

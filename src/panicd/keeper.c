@@ -39,6 +39,7 @@ struct pnd_keeper {
     pthread_cond_t wake;
     struct queue todo, done, unused;
     struct pnd_job *pool;
+    unsigned under_way; /* of them; the network thread's, as `unused` is */
     struct pnd_dump rows[ROWS_MAX], late[LATE_MAX];
     size_t late_count;
 };
@@ -463,8 +464,10 @@ struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper)
 {
     struct pnd_job *job = pop(&keeper->unused);
 
-    if (job)
+    if (job) {
         *job = (struct pnd_job){.fd = -1, .slot = UINT32_MAX};
+        keeper->under_way++;
+    }
     return job;
 }
 
@@ -501,6 +504,12 @@ struct pnd_job *pnd_keeper_done(struct pnd_keeper *keeper)
 void pnd_keeper_recycle(struct pnd_keeper *keeper, struct pnd_job *job)
 {
     push(&keeper->unused, job);
+    keeper->under_way--;
+}
+
+unsigned pnd_keeper_under_way(const struct pnd_keeper *keeper)
+{
+    return keeper->under_way;
 }
 
 struct pnd_catalog *pnd_keeper_catalog(struct pnd_keeper *keeper)

@@ -58,6 +58,7 @@ void pnd_keeper_destroy(struct pnd_keeper *keeper);
 /* @return a cleared job with fd -1, or NULL when all are under way */
 struct pnd_job *pnd_keeper_job(struct pnd_keeper *keeper);
 bool pnd_keeper_has_job(const struct pnd_keeper *keeper);
+unsigned pnd_keeper_under_way(const struct pnd_keeper *keeper); /* jobs taken, and not recycled */
 void pnd_keeper_submit(struct pnd_keeper *keeper, struct pnd_job *job);
 
 /* Runs one job here and now: only before pnd_keeper_start(). */

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "panicd/rule.h"
 #include "panicd/server.h"
 
 enum {
@@ -16,15 +17,6 @@ enum {
     PND_POLICY_LEASE_LAST = 8960,      /* the same when less room than that is left */
     PND_POLICY_CATALOG_ROOM = 2 << 20, /* stays free whatever the floor: the catalog must be able
                                         * to say that the disk is full */
-};
-
-enum pnd_rule {
-    PND_RULE_NONE,         /* nothing speaks against it */
-    PND_RULE_ALLOW,        /* the address is not in the allow-list */
-    PND_RULE_TRANSFERS,    /* as many dumps arrive already as may */
-    PND_RULE_SOURCE_BYTES, /* this address has sent as much as is kept of one */
-    PND_RULE_TOTAL_BYTES,  /* as much is kept as may be */
-    PND_RULE_FLOOR,        /* the disk would fall below its floor */
 };
 
 enum pnd_rule pnd_policy_admit(struct pnd_server *server, const struct pnd_origin *from);

@@ -145,6 +145,8 @@ static void dump_ended(struct pnd_server *server, const struct pnd_job *job)
     bool whole = job->kind == PND_JOB_FINISH && job->result == PND_OK;
 
     server->ending -= job->kind == PND_JOB_ABANDON;
+    if (whole)
+        pnd_counters_kept(&server->counters, &job->dump, pnd_clock_wall_ms());
     pnd_transfer_log(whole ? "received" : "incomplete", &job->dump);
     pnd_control_dump(server->control, whole ? "complete" : "incomplete", &job->dump);
     pnd_checker_wake(server->checker);
@@ -180,6 +182,7 @@ static void import_ended(struct pnd_server *server, const struct pnd_job *job)
                          job->result ? job->why.text : NULL);
     if (job->result)
         return;
+    server->counters.of[PND_COUNTERS_IMPORT].bytes += job->dump.bytes;
     pnd_control_dump(server->control,
                      job->dump.state == PND_DUMP_INCOMPLETE ? "incomplete" : "complete",
                      &job->dump);
@@ -279,20 +282,47 @@ static void log_group(const struct pnd_checker_news *news)
             note[0] ? " note=\"" : "", note, note[0] ? "\"" : "");
 }
 
+/* A dump that a tool brought in began when its machine died, or nobody knows when. */
+static void count_cause(struct pnd_server *server, const struct pnd_dump *dump)
+{
+    if (pnd_counters_index(dump->protocol) != PND_COUNTERS_IMPORT)
+        pnd_counters_caused(&server->counters, dump->protocol, dump->started_ms,
+                            pnd_clock_wall_ms());
+}
+
+/* The same of a dump that arrives, or has just ended. */
+static void count_cause_of(struct pnd_server *server, uint64_t id)
+{
+    static const enum pnd_class classes[] = {PND_CLASS_BUSY, PND_CLASS_RESTING};
+    struct pnd_dump dump;
+
+    for (unsigned i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+        const struct pnd_slot *slot = pnd_table_first(server->table, classes[i]);
+
+        while (slot && slot->id != id)
+            slot = pnd_table_next(server->table, slot);
+        if (!slot)
+            continue;
+        pnd_server_describe(slot, &dump);
+        count_cause(server, &dump);
+        return;
+    }
+}
+
 void pnd_server_checked(struct pnd_server *server)
 {
     struct pnd_checker_news news;
 
     while (pnd_checker_next(server->checker, &news)) {
         if (!news.verdict) {
+            count_cause_of(server, news.dump.id);
             log_group(&news);
             pnd_control_checked(server->control, &news);
             continue;
         }
-        if (news.dump.state == PND_DUMP_COMPLETE)
-            server->counters.complete++;
-        else
-            server->counters.incomplete++;
+        pnd_counters_judged(&server->counters, &news.dump);
+        if (news.group.signature.id[0] && !news.known)
+            count_cause(server, &news.dump);
         pnd_transfer_log(news.dump.state == PND_DUMP_COMPLETE ? "complete" : "not-whole",
                          &news.dump);
         log_group(&news);

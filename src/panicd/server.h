@@ -12,6 +12,7 @@
 #include "panicd/checker.h"
 #include "panicd/config.h"
 #include "panicd/cookie.h"
+#include "panicd/counters.h"
 #include "panicd/keeper.h"
 #include "panicd/net.h"
 #include "panicd/table.h"
@@ -32,10 +33,6 @@ enum {
     PND_SERVER_REFUSALS_S = 10, /* refusals logged per second; the rest is counted */
     PND_SERVER_WHY_CAP = 512,
     PND_SERVER_TICKS_MS = 64, /* dumps that arrive whose deadlines are looked at per ms */
-};
-
-struct pnd_counters {
-    uint64_t complete, incomplete, refused, bytes, garbage;
 };
 
 struct pnd_control;

@@ -34,6 +34,7 @@ static void log_refusal(struct pnd_server *server, const char *peer, enum pnd_ru
     uint64_t now_s = pnd_clock_ms() / 1000;
 
     server->counters.refused++;
+    server->counters.refused_by[rule]++;
     pnd_control_refused(server->control, peer, rule);
     if (server->refusals_s != now_s) {
         if (server->refusals_unlogged)
@@ -214,6 +215,7 @@ struct pnd_outcome pnd_transfer_write(struct pnd_server *server, struct pnd_slot
     if (err)
         return system_outcome(err);
     server->counters.bytes += len;
+    server->counters.of[next->protocol->id].bytes += len;
     slot->stall_logged = false;
     return fine;
 }
@@ -326,6 +328,7 @@ static void commit(struct pnd_server *server, struct pnd_slot *slot, const struc
 
     if (admitted)
         start_anew(server, slot);
+    pnd_counters_moved(&server->counters, &slot->session, next);
     pnd_session_copy(&slot->session, next);
     pnd_table_classify(server->table, slot, class_of(after));
     if (after == PND_RX_NEW)
@@ -381,8 +384,10 @@ void pnd_transfer_fail(struct pnd_server *server, struct pnd_slot *slot,
     struct pnd_session next;
     struct pnd_actions actions;
 
-    if (!slot->stall_logged)
+    if (!slot->stall_logged) {
+        server->counters.stalls++;
         pnd_log(PND_WARNING, "stalled", "id=%" PRIu64 " why=\"%s\"", slot->id, outcome->message);
+    }
     slot->stall_logged = true;
     pnd_session_copy(&next, &slot->session);
     next.protocol->refuse_write(&next, pnd_clock_us(), outcome->final, outcome->refusal,

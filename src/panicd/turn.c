@@ -77,6 +77,7 @@ static void commit(struct pnd_server *server)
     if (turn->moved) {
         pnd_transfer_run(server, turn->slot, &turn->next, &actions, &turn->from);
     } else { /* counters: nothing that a reply covers */
+        pnd_counters_moved(&server->counters, &turn->slot->session, &turn->next);
         pnd_session_copy(&turn->slot->session, &turn->next);
         pnd_server_mind_deadline(server, turn->slot);
     }
@@ -203,6 +204,7 @@ void pnd_turn_take(struct pnd_server *server, struct pnd_slot *slot, const struc
     if (turn->failed)
         return;
     slot->packets++;
+    server->counters.of[turn->next.protocol->id].packets++;
     turn->next.protocol->datagram(&turn->next, dgram, len, now_us, &actions);
     if (!can_wait(&actions)) {
         end_with(server, &actions);
@@ -222,11 +224,13 @@ void pnd_turn_alone(struct pnd_server *server, struct pnd_slot *slot, const stru
     next.protocol->datagram(&next, dgram, len, now_us, &actions);
     server->lockstep = true;
     slot->packets++;
+    server->counters.of[next.protocol->id].packets++;
     slot->origin.sock = from->sock;
     slot->origin.local = from->local;
     if (actions.count) {
         pnd_transfer_run(server, slot, &next, &actions, from);
     } else { /* counters, or a sender's ERROR: nothing that a reply covers */
+        pnd_counters_moved(&server->counters, &slot->session, &next);
         pnd_session_copy(&slot->session, &next);
         pnd_server_mind_deadline(server, slot);
     }

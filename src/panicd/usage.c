@@ -33,6 +33,8 @@ static bool add_dump(const struct pnd_dump *dump, void *ctx)
     struct pnd_cidr cidr;
 
     usage->total += dump->bytes;
+    usage->dumps++;
+    usage->incomplete += dump->state == PND_DUMP_INCOMPLETE;
     usage->unchecked += !dump->checked;
     if (pnd_cidr_parse(dump->peer, &cidr))
         return true;
@@ -86,6 +88,8 @@ void pnd_usage_drop(struct pnd_usage *usage, const struct pnd_dump *dump)
     struct pnd_cidr cidr;
 
     usage->total -= dump->bytes < usage->total ? dump->bytes : usage->total;
+    usage->dumps -= usage->dumps > 0;
+    usage->incomplete -= usage->incomplete > 0; /* only such a one arrives again */
     if (pnd_cidr_parse(dump->peer, &cidr))
         return;
     source = find(usage, &cidr.addr);

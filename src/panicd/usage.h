@@ -17,9 +17,15 @@ struct pnd_usage_source {
 };
 
 struct pnd_usage {
-    uint64_t total;
+    uint64_t total, dumps, incomplete;
     unsigned count, cap, unchecked;
     struct pnd_usage_source *sources; /* sorted */
+};
+
+/* The sums alone. */
+struct pnd_usage_kept {
+    uint64_t bytes, dumps, incomplete; /* incomplete: so many of the dumps */
+    unsigned sources;                  /* at most PND_USAGE_SOURCES_MAX */
 };
 
 /* @param ret  overwritten; free with pnd_usage_deinit(). @return PND_OK; errors of the catalog */
