@@ -86,6 +86,7 @@ static json_t *json_transfer(struct pnd_server *server, const struct pnd_slot *s
         json, "phase",
         json_string(pnd_session_phase(&slot->session) == PND_RX_FINISHING ? "finishing" : "live"));
     json_object_set_new(json, "end", json_integer((json_int_t)pnd_session_end(&slot->session)));
+    json_object_set_new(json, "total", json_integer((json_int_t)pnd_session_total(&slot->session)));
     json_object_set_new(json, "rate", json_integer((json_int_t)slot->rate));
     json_object_set_new(json, "idle_ms",
                         json_integer((json_int_t)(now_ms - pnd_session_last_ms(&slot->session))));

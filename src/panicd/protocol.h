@@ -102,6 +102,7 @@ struct pnd_protocol {
     enum pnd_rx_phase (*phase)(const struct pnd_session *session);
     const char *(*dump_name)(const struct pnd_session *session);
     uint64_t (*end)(const struct pnd_session *session);
+    uint64_t (*total)(const struct pnd_session *session); /* NULL: no sender of this says it */
     uint64_t (*solid)(const struct pnd_session *session);
     uint64_t (*written)(const struct pnd_session *session);
     uint64_t (*bytes)(const struct pnd_session *session);

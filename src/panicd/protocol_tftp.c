@@ -95,6 +95,11 @@ static uint64_t end(const struct pnd_session *session)
     return session->tftp.end;
 }
 
+static uint64_t total(const struct pnd_session *session)
+{
+    return session->tftp.granted.total_bytes;
+}
+
 static uint64_t repeats(const struct pnd_session *session)
 {
     return session->tftp.repeats;
@@ -131,6 +136,7 @@ const struct pnd_protocol pnd_protocol_tftp = {
     .phase = phase,
     .dump_name = dump_name,
     .end = end,
+    .total = total,
     .solid = end,
     .written = end,
     .bytes = end,

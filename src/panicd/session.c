@@ -41,6 +41,11 @@ uint64_t pnd_session_end(const struct pnd_session *session)
     return session->protocol->end(session);
 }
 
+uint64_t pnd_session_total(const struct pnd_session *session)
+{
+    return session->protocol->total ? session->protocol->total(session) : 0;
+}
+
 uint64_t pnd_session_solid(const struct pnd_session *session)
 {
     return session->protocol->solid(session);

@@ -36,7 +36,8 @@ void pnd_session_copy(struct pnd_session *ret, const struct pnd_session *session
 enum pnd_rx_phase pnd_session_phase(const struct pnd_session *session);
 const char *pnd_session_name(const struct pnd_session *session); /* as the sender gave it */
 uint64_t pnd_session_end(const struct pnd_session *session);     /* one past the highest byte */
-uint64_t pnd_session_solid(const struct pnd_session *session);   /* in the file, nothing missing */
+uint64_t pnd_session_total(const struct pnd_session *session); /* as its sender said; 0: did not */
+uint64_t pnd_session_solid(const struct pnd_session *session); /* in the file, nothing missing */
 uint64_t pnd_session_written(const struct pnd_session *session); /* the file is no shorter */
 uint64_t pnd_session_bytes(const struct pnd_session *session);   /* of DATA */
 uint64_t pnd_session_repeats(const struct pnd_session *session);

@@ -185,6 +185,18 @@ def sizes():
             assert panicd.read(rows[0]['file']) == content, (size, window)
 
 
+def total():
+    """how much is to come is known while it arrives, if its sender has said it"""
+    with TftpServer() as panicd:
+        for name, options, said in ('core-said', {'tsize': 4000}, 4000), ('core-unsaid', {}, 0):
+            client = Put(panicd.tftp_port)
+            client.open(name, blksize=1428, **options)
+            client.ask(data(1, bytes(1428)))
+            found = [t for t in panicd.ask('transfers')['transfers'] if t['name'] == name]
+            assert found[0]['total'] == said, found
+            client.close()
+
+
 def loss():
     """a tenth of all packets is lost, both ways, in every manner of sending: the file is whole"""
     with TftpServer() as panicd:
@@ -482,7 +494,7 @@ def wrong_settings():
 
 if __name__ == '__main__':
     tap = Tap()
-    for each in (real_clients, real_clients_and_a_killed_server, boot_loader, sizes, loss, copies,
+    for each in (real_clients, real_clients_and_a_killed_server, boot_loader, sizes, total, loss, copies,
                  together, large, killed, killed_at_the_end, reads, modes, strangers, policy,
                  announced, names, silent, off, wrong_settings):
         if len(sys.argv) < 2 or each.__name__ in sys.argv[1:]:
