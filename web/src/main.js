@@ -201,6 +201,12 @@ function hear() {
   live.on('server', ({ serving }) => app.announce(serving ? 'panicd is listening again.' : 'panicd has gone.'));
 }
 
+async function search() {
+  const field = () => main.querySelector('input[type=search]');
+  if (!field()) await app.go('/panics');
+  field()?.focus();
+}
+
 function build() {
   document.body.append(
     h('a', { class: 'skip', href: '#main', onclick: (event) => { event.preventDefault(); main.focus(); } }, 'To the content'),
@@ -213,7 +219,7 @@ function build() {
   document.addEventListener('click', follow);
   addEventListener('popstate', () => route('back'));
   keys({ '?': () => dialog.showModal(), n: () => app.go('/'), p: () => app.go('/panics'), s: () => app.go('/setup'),
-    t: nextTheme, '/': () => main.querySelector('input[type=search]')?.focus() ?? app.go('/panics') });
+    t: nextTheme, '/': search });
   setInterval(() => tick(main), 15000);
 }
 

@@ -33,7 +33,7 @@ class Row {
   cause(news) {
     this.group = news.group ?? this.group;
     this.transfer.title = news.title ?? this.transfer.title;
-    const seen = news.seen > 1 ? `Seen ${count(news.seen)} times on ${of(news.machines, 'machine')} before and now.` : news.seen ? 'Seen for the first time.' : '';
+    const seen = news.seen > 1 ? `Seen ${count(news.seen)} times on ${of(news.machines, 'machine')}, this time included.` : news.seen ? 'Seen for the first time.' : '';
     if (news.note || seen) replace(this.known, seen, news.note && [seen && ' ', 'Note: ', theirs(news.note)]);
     this.draw();
   }
@@ -79,7 +79,7 @@ class Row {
     if (this.endedMs) return t.state === 'incomplete' ? 'incomplete' : this.final ? 'complete' : 'being checked';
     if (t.phase === 'finishing') return 'finishing';
     if (t.idle_ms >= IDLE_SHOWN_MS) return `silent for ${Math.round(t.idle_ms / 1000)} s`;
-    return `${bytes(this.rate)}/s`;
+    return this.rate > 0 ? `${bytes(this.rate)}/s` : ''; // it is sampled each second
   }
 
   left(t) {
