@@ -84,6 +84,7 @@ if [ "${1:-}" = quick ]; then
 fi
 suites "gcc" build --suite unit --suite sim --suite cut --suite fuzz
 suites "end to end" build --suite e2e --num-processes "$(guests)"
+suites "web" build --suite web
 suites "linux" build --suite linux --num-processes "$(guests)"
 suites "panicbox" build --suite panicbox
 

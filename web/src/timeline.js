@@ -86,7 +86,7 @@ function plot(box, tip, names, points, range, app) {
     cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
     scales: { x: { time: true, range: () => range }, y: { dir: -1, range: () => [-0.5, names.length - 0.5] } },
     axes: [{ ...axis, space: 70, values: (_, splits) => splits.map(day) }, { ...axis, size: () => (small() ? LABEL_SMALL : LABEL), splits: () => names.map((_, i) => i),
-      values: (_, splits) => splits.map((i) => short(visible(names[i] || '-'), small() ? 10 : 20)) }],
+      values: (_, splits) => splits.map((i) => short(visible(names[i] || '-').replace(/\s+/g, ' '), small() ? 10 : 20)) }],
     series: [{}, { paths: () => null, points: { show: false } }],
     hooks: { draw: [drawMarks(points, paint)] },
   }, [range, [0, 0]], box);
