@@ -84,6 +84,21 @@ test('a group opens to its dumps, by keyboard, and a dump is a step further', as
   await eventually(() => page.url().endsWith(`/dumps/${dumps[0].id}`), 'the dump');
 });
 
+test('an address that names a group shows it alone, open, with its own marks', async () => {
+  const [, wanted] = (await site.api('/api/groups?days=30')).groups;
+  const page = await site.open(`/panics?group=${wanted.group}`);
+  await page.waitForSelector('.group .inner .dumps tbody tr');
+  assert.equal(await count(page, '.group'), 1);
+  assert.equal(await text(page, '.group .opener'), wanted.title);
+  await page.waitForSelector('.plot canvas');
+  const { points } = await site.api('/api/timeline?days=90');
+  assert.match(await page.locator('.plot').getAttribute('aria-label'), new RegExp(`^${points.filter(([, , , group]) => group === wanted.group).length} panics? `));
+  await page.getByRole('link', { name: 'All dumps' }).click();
+  await eventually(async () => (await text(page, '.said')) === `${wanted.kept} dumps`, 'its dumps');
+  await page.getByRole('link', { name: 'Show all' }).click();
+  await eventually(async () => /^10,0\d\d dumps/.test(await text(page, '.said')), 'all dumps');
+});
+
 test('a mark of the timeline leads to its dump, and a table says the same', async () => {
   const page = await site.open('/panics?machine=machine-001', {});
   await page.waitForSelector('.plot canvas');

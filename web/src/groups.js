@@ -71,7 +71,8 @@ export class Groups {
     this.element = h('div', null, this.list, this.more);
   }
 
-  set(groups) {
+  /** @param all open every one of them */
+  set(groups, all = false) {
     const open = new Set([...this.list.querySelectorAll('[aria-expanded=true]')].map((at) => at.getAttribute('aria-controls')));
     const shown = Math.max(STEP, this.#shown);
     const focused = this.list.contains(document.activeElement) ? document.activeElement.getAttribute('aria-controls') : null;
@@ -80,7 +81,7 @@ export class Groups {
     replace(this.list);
     this.#grow(shown);
     for (const button of this.list.querySelectorAll('.opener')) {
-      if (open.has(button.getAttribute('aria-controls'))) button.click();
+      if (all || open.has(button.getAttribute('aria-controls'))) button.click();
       if (focused && button.getAttribute('aria-controls') === focused) button.focus({ preventScroll: true });
     }
   }

@@ -48,16 +48,17 @@ class Server {
     this.drawFacts();
   }
 
-  update(server) {
+  /** @param room of the directory, when no server says it */
+  update(server, room) {
     this.server = server;
-    this.drawRoom(server?.room);
+    this.drawRoom(server?.room ?? room);
     this.drawWhere();
     this.drawFacts();
   }
 
   drawRoom(room) {
     say(this.room, room?.total ? bytes(room.free) : '–');
-    say(this.roomText, room?.total ? `of ${bytes(room.total)}${room.floor ? `; ${bytes(room.floor)} of it stay free` : ''}` : 'Known when panicd listens.');
+    say(this.roomText, room?.total ? `of ${bytes(room.total)}${room.floor ? `; ${bytes(room.floor)} of it stay free` : ''}` : 'How much is not known.');
     const used = room?.total ? 1 - room.free / room.total : 0;
     this.fill.style.transform = `scaleX(${used})`;
     this.floor.style.transform = `scaleX(${room?.total ? Math.min(1, room.floor / room.total) : 0})`;
@@ -118,7 +119,7 @@ export async function show(root, params, app) {
   }
 
   function drawAll() {
-    server.update(data.server);
+    server.update(data.server, data.room);
     transfers.reset(data.transfers);
     drawProblems();
     replace(empty, quiet(data.dumps > 0));
@@ -134,7 +135,10 @@ export async function show(root, params, app) {
         data = await app.api('/api/now');
         drawAll();
       } catch (error) {
-        if (app.connection.live) replace(problems, failure(error).children[0]);
+        if (!app.connection.live) return; // the shell says so
+        replace(problems, ...failure(error).children);
+        problems.hidden = false;
+        delete problems.dataset.shown;
       }
     }, 300);
   }

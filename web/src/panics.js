@@ -86,22 +86,26 @@ class GroupsView extends View {
     return `/api/groups?${new URLSearchParams([...filtered(query), ['days', DAYS]])}`;
   }
 
-  draw({ groups }, query) {
-    say(this.said, groups.length ? `${of(groups.length, 'group')}, the last seen first` : '');
-    if (!groups.length) return replace(this.element, nothing(filtered(query).length, 'No panic is known yet.'));
-    this.groups.set(groups);
+  /** All of them; or one alone, and open, if the address names it. */
+  draw(data, query) {
+    const only = query.get('group');
+    const groups = only ? data.groups.filter(({ group }) => group === only) : data.groups;
+    if (only) say(this.said, '');
+    else say(this.said, groups.length ? `${of(groups.length, 'group')}, the last seen first` : '');
+    if (!groups.length) return replace(this.element, nothing(only || filtered(query).length, 'No panic is known yet.'));
+    this.groups.set(groups, Boolean(only));
     if (this.element.firstChild !== this.groups.element) replace(this.element, this.groups.element);
   }
 }
 
 class DumpsView extends View {
   path(query) {
-    return `/api/dumps?${new URLSearchParams([...filtered(query), ['limit', PER_PAGE], ...(query.get('before') ? [['before', query.get('before')]] : [])])}`;
+    return `/api/dumps?${new URLSearchParams([...filtered(query), ['limit', PER_PAGE], ...(query.get('group') ? [['group', query.get('group')]] : []), ...(query.get('before') ? [['before', query.get('before')]] : [])])}`;
   }
 
   draw({ dumps, total, next }, query) {
     say(this.said, total ? of(total, 'dump') : '');
-    if (!dumps.length) return replace(this.element, nothing(filtered(query).length, 'No dump has come yet.'));
+    if (!dumps.length) return replace(this.element, nothing(query.get('group') || filtered(query).length, 'No dump has come yet.'));
     const older = next && pathOf(query, { before: String(next) }), first = query.get('before') && pathOf(query, { before: '' });
     replace(this.element, dumpTable(dumps, 'Dumps, the newest first'),
       h('nav', { class: 'pager', 'aria-label': 'Pages of dumps' },
@@ -132,6 +136,7 @@ class Timeline {
       if (number !== this.number) return;
       this.stop();
       this.named(data.machines);
+      if (query.get('group')) data.points = data.points.filter(([, , , group]) => group === query.get('group'));
       if (data.points.length) this.end = timeline(this.box, data, days, this.app);
       else replace(this.box, h('p', { class: 'none' }, 'No panic in this time.'));
     } catch (error) {
@@ -143,6 +148,12 @@ class Timeline {
     this.end?.();
     this.end = null;
   }
+}
+
+/** Says that one group alone is shown, and leads back to all. */
+function chip(query) {
+  const only = query.get('group');
+  return only && h('p', { class: 'chip' }, 'Only group ', h('code', null, only), ' ', h('a', { href: pathOf(query, { group: '', before: '' }) }, 'Show all'));
 }
 
 function tabs(view, query) {
@@ -173,7 +184,7 @@ export async function show(root, params, app) {
   replace(root, h('h1', null, 'Panics'), filter.form,
     line && h('section', { class: 'card', 'aria-labelledby': 'line-title' },
       h('div', { class: 'bar-head' }, h('h2', { id: 'line-title' }, 'When, and where'), h('label', { for: 'span', class: 'unseen' }, 'How far back'), span), line.box),
-    h('section', { 'aria-label': view === 'dumps' ? 'All dumps' : 'Groups' }, h('div', { class: 'bar-head' }, tabBox, said), list.element));
+    h('section', { 'aria-label': view === 'dumps' ? 'All dumps' : 'Groups' }, h('div', { class: 'bar-head' }, tabBox, chip(query), said), list.element));
   line?.read(query);
   await list.read(query);
 

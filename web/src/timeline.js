@@ -34,7 +34,7 @@ function ranked({ machines, points }) {
     at.count++;
     if (ms >= at.last) Object.assign(at, { last: ms, lastId: id });
   }
-  return all.sort((a, b) => b.count - a.count || b.last - a.last);
+  return all.filter((row) => row.count).sort((a, b) => b.count - a.count || b.last - a.last);
 }
 
 function table(rows, hidden) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Dumps as they arrive: one row each, of one height from its first packet to its verdict.
-import { h, replace, say, theirs } from './dom.js';
+import { h, replace, say, theirs, visible } from './dom.js';
 import { bytes, count, duration, of } from './format.js';
 import { machineOf } from './parts.js';
 
@@ -59,6 +59,7 @@ class Row {
       this.drawn = true;
       this.drawnTitle = t.title;
       this.link.href = `/dumps/${t.id}`;
+      this.link.title = t.title ? visible(t.title) : '';
       replace(this.link, theirs(t.title || 'Why is not known yet'));
       replace(this.title, this.link);
       this.title.classList.toggle('unknown', !t.title);
@@ -133,20 +134,28 @@ export class Transfers {
     const ids = new Set(transfers.map(({ id }) => id));
     for (const [id, row] of this.#rows) if (!ids.has(id) && !row.endedMs) this.#remove(id);
     for (const transfer of transfers) {
-      this.take(transfer);
+      this.#put(transfer);
       this.#rows.get(transfer.id).cause(transfer);
     }
     this.#count();
   }
 
   take(transfer) {
+    if (this.#put(transfer)) this.#count();
+  }
+
+  /** @return is it a new row? */
+  #put(transfer) {
     const row = this.#rows.get(transfer.id);
     if (row && row.endedMs) this.#remove(transfer.id); // a sender that goes on with what it left
-    else if (row) return row.update(transfer);
+    else if (row) {
+      row.update(transfer);
+      return false;
+    }
     const made = new Row(transfer);
     this.#rows.set(transfer.id, made);
     this.element.prepend(made.element);
-    this.#count();
+    return true;
   }
 
   cause(news) {
