@@ -154,7 +154,10 @@ export class Decoder {
 
   #drawUnknown(flags) {
     replace(this.unknown, flags.length > 0 && h('ul', { class: 'bits' }, flags.map(({ value }) => h('li', { class: 'idle' },
-      h('input', { type: 'checkbox', id: `bit-${value}`, checked: true, onchange: () => this.#flip(value) }),
+      h('input', { type: 'checkbox', id: `bit-${value}`, checked: true, onchange: () => { // it is gone then
+        this.#flip(value);
+        this.said.focus();
+      } }),
       h('label', { for: `bit-${value}` }, h('span', { class: 'hex' }, hex(value))), h('span', { class: 'hint' }, 'no release knows it')))));
   }
 
@@ -164,7 +167,7 @@ export class Decoder {
     this.said.classList.toggle('fine', !traps.length);
     replace(this.traps,
       traps.length > 0 && h('ul', { class: 'notices' }, traps.map(({ text, instead, fixed }) => h('li', { class: 'notice trap' },
-        h('div', null, h('p', null, theirs(sentence(text))), h('p', { class: 'do' }, 'Instead: ', theirs(instead))),
+        h('div', null, h('p', null, theirs(text), '.'), h('p', { class: 'do' }, 'Instead: ', theirs(instead))),
         fixed !== null && h('button', { type: 'button', 'aria-label': `Apply: ${instead}`, onclick: () => this.#apply(fixed) }, 'Apply')))),
       fixable.length > 1 && h('p', null, h('button', { type: 'button', onclick: () => this.#applyAll() }, `Apply all ${fixable.length}`)));
   }
@@ -190,7 +193,7 @@ export class Decoder {
     replace(this.actions, triggers.map((when) => {
       const groups = told(actions.filter((action) => action.when === when)), alone = groups.length === 1;
       return h('div', { class: 'card action' }, h('h4', null, when), groups.map(({ title, parts }) => h('div', { class: 'told' },
-        (!alone || this.xnu === EVERY) && h('p', { class: 'hint' }, title.replace(/^xnu \d+ \((.*?)\)/, '$1')),
+        (!alone || this.xnu === EVERY) && h('p', { class: 'release' }, title.replace(/^xnu \d+ \((.*?)\)/, '$1')),
         parts.map(({ head, text, steps }) => [head && h('p', { class: 'case' }, head), h('p', { class: 'does' }, `… ${text}.`),
           alone ? tree(steps) : h('details', null, h('summary', null, 'Step by step'), tree(steps))]))));
     }));

@@ -12,7 +12,7 @@ export const title = 'Set up a machine';
 let loading = null; // once for the life of the page; anew when it failed
 
 function load() {
-  loading ??= fetchAdvice(new URL(wasm, import.meta.url)).catch((error) => {
+  loading ??= fetchAdvice(wasm).catch((error) => {
     loading = null;
     throw error;
   });

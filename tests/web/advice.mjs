@@ -3,7 +3,7 @@
 //
 // What the page says of boot-args and of setting machines up is what panicctl says: the module that
 // browsers get, beside the program, line by line and release by release. No browser is needed.
-// Usage: test_advice.mjs ADVICE.WASM PANICCTL. Speaks TAP.
+// Usage: advice.mjs ADVICE.WASM PANICCTL. Speaks TAP.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
