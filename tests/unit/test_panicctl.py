@@ -93,7 +93,7 @@ def lists_all_fields_with_numbers_as_numbers(place):
         "peer": "10.0.40.7", "peer_port": 1069, "protocol": "kdp",
         "started_at": "2026-11-22T06:30:00.123Z", "received_at": "2026-11-22T06:30:02.123Z",
         "sha256": sha256(data), "missing": [], "group": None, "title": None, "os": None,
-        "kernel": None}, dump
+        "kernel": None, "host": None}, dump
     info = place.json("info", "1")
     assert info["packets"] == 12 and info["repeats"] == 3
     assert info["open"] == "panicctl debug 1" and info["pack"] == "panicctl pack 1"
