@@ -15,6 +15,7 @@
 enum {
     LL_CREATE_VERSION = 1, /* flag: ask for the ABI instead of making a ruleset */
     LL_RULE_PATH_BENEATH = 1,
+    LL_FS_EXECUTE = 1,
     LL_FS_WRITE_FILE = 1 << 1,
     LL_FS_READ_FILE = 1 << 2,
     LL_FS_READ_DIR = 1 << 3,
@@ -48,20 +49,24 @@ bool pnd_landlock_known(void)
     return syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LL_CREATE_VERSION) >= 1;
 }
 
-static int allow_beneath(int rules_fd, int dir_fd, uint64_t known, struct pnd_why *why)
+enum {
+    ALLOW_READING = LL_FS_READ_FILE | LL_FS_READ_DIR,
+    ALLOW_WRITING =
+        ALLOW_READING | LL_FS_WRITE_FILE | LL_FS_REMOVE_FILE | LL_FS_MAKE_REG | LL_FS_TRUNCATE,
+    ALLOW_RUNNING = ALLOW_READING | LL_FS_EXECUTE,
+};
+
+static int allow_beneath(int rules_fd, int dir_fd, uint64_t allowed, struct pnd_why *why)
 {
-    const struct landlock_beneath rule = {
-        .allowed = known & (LL_FS_WRITE_FILE | LL_FS_READ_FILE | LL_FS_READ_DIR |
-                            LL_FS_REMOVE_FILE | LL_FS_MAKE_REG | LL_FS_TRUNCATE),
-        .dir_fd = dir_fd,
-    };
+    const struct landlock_beneath rule = {.allowed = allowed, .dir_fd = dir_fd};
 
     if (syscall(SYS_landlock_add_rule, rules_fd, LL_RULE_PATH_BENEATH, &rule, 0) != 0)
         return pnd_why(why, PND_E_SYS, errno, "allow a directory in the Landlock ruleset");
     return PND_OK;
 }
 
-int pnd_landlock_enter(int dir_fd, struct pnd_why *why)
+/* @param allowed  beneath @p dir_fd */
+static int enter(int dir_fd, uint64_t allowed, struct pnd_why *why)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LL_CREATE_VERSION);
     struct landlock_rules rules = {.fs = LL_FS_ACCESS_ABI1};
@@ -80,9 +85,24 @@ int pnd_landlock_enter(int dir_fd, struct pnd_why *why)
     PND_AUTO_CLOSE int fd = (int)syscall(SYS_landlock_create_ruleset, &rules, len, 0);
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "make a Landlock ruleset");
-    if (dir_fd >= 0 && allow_beneath(fd, dir_fd, rules.fs, why))
+    if (dir_fd >= 0 && allow_beneath(fd, dir_fd, rules.fs & allowed, why))
         return PND_E_SYS;
     if (syscall(SYS_landlock_restrict_self, fd, 0) != 0)
         return pnd_why(why, PND_E_SYS, errno, "enter the Landlock ruleset");
     return PND_OK;
+}
+
+int pnd_landlock_enter(int dir_fd, struct pnd_why *why)
+{
+    return enter(dir_fd, ALLOW_WRITING, why);
+}
+
+int pnd_landlock_enter_reading(int dir_fd, struct pnd_why *why)
+{
+    return enter(dir_fd, ALLOW_READING, why);
+}
+
+int pnd_landlock_enter_running(int dir_fd, struct pnd_why *why)
+{
+    return enter(dir_fd, ALLOW_RUNNING, why);
 }

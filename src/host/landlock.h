@@ -16,6 +16,12 @@
  *   @return PND_OK, also when this kernel has no Landlock; PND_E_SYS */
 int pnd_landlock_enter(int dir_fd, struct pnd_why *why);
 
+/* The same, but beneath @p dir_fd files and directories can only be read. */
+int pnd_landlock_enter_reading(int dir_fd, struct pnd_why *why);
+
+/* The same, but beneath @p dir_fd programs can be started, too, in the same confinement. */
+int pnd_landlock_enter_running(int dir_fd, struct pnd_why *why);
+
 /* Does this kernel have it? */
 bool pnd_landlock_known(void);
 

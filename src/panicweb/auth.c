@@ -112,7 +112,7 @@ static bool add_person(struct pnd_auth *auth, char *line)
     if (role)
         *role++ = '\0';
     if (strlen(line) >= sizeof(person->name) || strlen(hash) >= sizeof(person->hash) ||
-        crypt_checksalt(hash) == CRYPT_SALT_INVALID || !read_role(role, false, &person->right))
+        crypt_checksalt(hash) != CRYPT_SALT_OK || !read_role(role, false, &person->right))
         return false;
     memcpy(person->name, line, strlen(line) + 1);
     memcpy(person->hash, hash, strlen(hash) + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * Who may what. A line of the password file is NAME:HASH or NAME:HASH:view, with a hash of
+ * Who may what. A line of the password file is NAME:HASH or NAME:HASH:view, with a strong hash of
  * crypt(3); one of the token file TOKEN, TOKEN:view or TOKEN:metrics. "view": may see, and not
  * download; "metrics": /metrics alone. Lines that begin with '#' are none. */
 #ifndef PND_PANICWEB_AUTH_H

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -22,10 +21,12 @@
 #include "panicweb/assets.h"
 #include "panicweb/auth.h"
 #include "panicweb/cache.h"
+#include "panicweb/cage.h"
 #include "panicweb/data.h"
 #include "panicweb/feed.h"
 #include "panicweb/guests.h"
 #include "panicweb/listen.h"
+#include "panicweb/packer.h"
 
 #ifndef PND_VERSION
 #define PND_VERSION "unknown"
@@ -262,15 +263,13 @@ static struct MHD_Daemon *serve(struct pnd_web *web, int fd, const char *certifi
 
 static void wait_for_the_end(void)
 {
-    struct signalfd_siginfo info;
     sigset_t set;
+    int sig;
 
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
-    PND_AUTO_CLOSE int fd = signalfd(-1, &set, SFD_CLOEXEC);
-    while (fd >= 0 && read(fd, &info, sizeof(info)) < 0 && errno == EINTR)
-        ;
+    sigwait(&set, &sig);
 }
 
 static void block_signals(void)
@@ -299,6 +298,7 @@ static int make_parts(struct pnd_web *web, struct pnd_why *why)
 
 static void drop_parts(struct pnd_web *web)
 {
+    pnd_packer_stop(web->packer);
     pnd_feed_destroy(web->feed);
     pnd_cache_destroy(web->cache);
     pnd_data_destroy(web->data);
@@ -313,13 +313,20 @@ static int run(const struct options *options, struct pnd_web *web, const struct 
     struct MHD_Daemon *daemon;
     struct pnd_why why = {0};
 
-    if (make_parts(web, &why))
+    if (pnd_packer_start(&web->spool, &web->packer, &why))
+        pnd_log(PND_WARNING, "web-no-zips", "why=\"%s\"", why.text);
+    if (pnd_web_cage_files(&web->spool, &why) || make_parts(web, &why))
         return fail("%s", why.text);
     daemon = serve(web, listen->fd, certificate, key);
     if (!daemon) {
         pnd_feed_stop(web->feed);
         return fail("could not start to serve%s",
                     certificate ? ": do certificate and key go together?" : "");
+    }
+    if (pnd_web_cage_calls(&why)) {
+        pnd_feed_stop(web->feed);
+        MHD_stop_daemon(daemon);
+        return fail("%s", why.text);
     }
     if (!web->local && !certificate)
         pnd_log(PND_WARNING, "web-plain",

@@ -14,6 +14,7 @@
 #include "panicweb/download.h"
 #include "panicweb/guests.h"
 #include "panicweb/http.h"
+#include "panicweb/packer.h"
 #include "panicweb/reply.h"
 
 enum need { NEED_SEE, NEED_DOWNLOAD, NEED_MEASURE };
@@ -31,10 +32,12 @@ static const struct {
     {"/setup", NULL, NEED_SEE, page},
     {"/dumps/", "", NEED_SEE, page},
     {"/dumps/", "/file", NEED_DOWNLOAD, pnd_download_file},
+    {"/dumps/", "/zip", NEED_DOWNLOAD, pnd_packer_zip},
     {"/api/now", NULL, NEED_SEE, pnd_api_now},
     {"/api/dumps", NULL, NEED_SEE, pnd_api_dumps},
     {"/api/dumps/", "", NEED_SEE, pnd_api_dump},
     {"/api/dumps/", "/log", NEED_SEE, pnd_api_log},
+    {"/api/dumps/", "/map", NEED_SEE, pnd_api_map},
     {"/api/groups", NULL, NEED_SEE, pnd_api_groups},
     {"/api/timeline", NULL, NEED_SEE, pnd_api_timeline},
     {"/api/events", NULL, NEED_SEE, pnd_api_events},

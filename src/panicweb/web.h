@@ -49,9 +49,9 @@ struct pnd_web {
     struct pnd_cache *cache;
     struct pnd_feed *feed;
     struct pnd_guests *guests;
-    struct pnd_packer *packer;
-    struct pnd_auth *auth; /* NULL: everybody who gets here may everything */
-    bool local;            /* only this machine gets here: the Host header is looked at */
+    struct pnd_packer *packer; /* NULL: no zips are made */
+    struct pnd_auth *auth;     /* NULL: everybody who gets here may everything */
+    bool local;                /* only this machine gets here: the Host header is looked at */
     unsigned name_count;
     const char *const *names; /* others that the Host header may have */
 };
@@ -74,6 +74,7 @@ enum MHD_Result pnd_api_now(struct pnd_request *request);
 enum MHD_Result pnd_api_dumps(struct pnd_request *request);
 enum MHD_Result pnd_api_dump(struct pnd_request *request);
 enum MHD_Result pnd_api_log(struct pnd_request *request);
+enum MHD_Result pnd_api_map(struct pnd_request *request);
 enum MHD_Result pnd_api_groups(struct pnd_request *request);
 enum MHD_Result pnd_api_timeline(struct pnd_request *request);
 enum MHD_Result pnd_api_events(struct pnd_request *request);
