@@ -47,6 +47,17 @@ def bearer(token):
     return {'Authorization': 'Bearer ' + token}
 
 
+def refused(*args):
+    """It does not start. @return what it said"""
+    own = Panicweb(*args, wait=False)
+    try:
+        assert own.process.wait(timeout=30) == 2, args
+        return own.said()
+    finally:
+        if own.process.poll() is None:
+            own.stop()
+
+
 def main():
     tap = Tap()
     panicd = Panicd().start()
@@ -328,12 +339,10 @@ def run_alone(tap, panicd, web):
                 with open(path, 'w') as f:
                     f.write(text)
                 option = '--token-file' if text == 'short\n' else '--password-file'
-                own = Panicweb(panicd.directory, option, path, wait=False)
-                assert own.process.wait(timeout=30) == 2 and 'line 1' in own.said(), (text, own.said())
-            own = Panicweb(panicd.directory, '--address', '0.0.0.0', wait=False)
-            assert own.process.wait(timeout=30) == 2 and '--password-file' in own.said(), own.said()
-            own = Panicweb(folder + '/nothing', wait=False)
-            assert own.process.wait(timeout=30) == 2 and 'panicd' in own.said(), own.said()
+                assert 'line 1' in refused(panicd.directory, option, path), text
+            assert '--password-file' in refused(panicd.directory, '--address', '0.0.0.0')
+            assert 'panicd' in refused(folder + '/nothing')
+            assert 'is taken' in refused(panicd.directory, '--port', str(web.port))
 
     def tls():
         """HTTPS with a certificate that is given"""
@@ -351,8 +360,7 @@ def run_alone(tap, panicd, web):
                     s.sendall(b'GET /dumps/1/file HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
                     answer = b''.join(iter(lambda: s.recv(65536), b''))
                 assert answer.startswith(b'HTTP/1.1 200') and answer.endswith(CONTENT[-64:])
-            own = Panicweb(panicd.directory, '--certificate', folder + '/key', '--key', folder + '/key', wait=False)
-            assert own.process.wait(timeout=30) == 2 and own.said(), 'a key is no certificate'
+            assert refused(panicd.directory, '--certificate', folder + '/key', '--key', folder + '/key')
         return None
 
     def streams():
