@@ -41,6 +41,7 @@ static const struct {
     {"/api/groups", NULL, NEED_SEE, pnd_api_groups},
     {"/api/timeline", NULL, NEED_SEE, pnd_api_timeline},
     {"/api/events", NULL, NEED_SEE, pnd_api_events},
+    {"/metrics", NULL, NEED_MEASURE, pnd_api_metrics},
 };
 
 enum { ROUTE_COUNT = sizeof(routes) / sizeof(*routes), ID_DIGITS_MAX = 19 };

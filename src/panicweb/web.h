@@ -78,6 +78,7 @@ enum MHD_Result pnd_api_map(struct pnd_request *request);
 enum MHD_Result pnd_api_groups(struct pnd_request *request);
 enum MHD_Result pnd_api_timeline(struct pnd_request *request);
 enum MHD_Result pnd_api_events(struct pnd_request *request);
+enum MHD_Result pnd_api_metrics(struct pnd_request *request);
 
 /* MHD_AccessHandlerCallback */
 enum MHD_Result pnd_route(void *cls, struct MHD_Connection *connection, const char *url,
