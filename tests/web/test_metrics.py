@@ -17,8 +17,9 @@ import urllib.parse
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, '../server'))
+sys.path[:0] = [os.path.join(HERE, '../server'), os.path.join(HERE, '../e2e')]
 sys.dont_write_bytecode = True
+import lab                                            # noqa: E402
 from kdp import BUILD, Panicd, Refused, Sender, Tap   # noqa: E402
 from test_groups import panic_log                     # noqa: E402
 
@@ -94,8 +95,27 @@ def value(samples, name, **labels):
     return samples[name, tuple(sorted(labels.items()))]
 
 
+def program(name):
+    """One that is installed; or out of Debian's package, which is fetched and not installed: that
+    would leave a daemon on the machine that tests."""
+    path = shutil.which(name)
+    if path:
+        return path
+
+    def pick(path):
+        return os.path.basename(path) if path in ('usr/bin/prometheus', 'usr/bin/promtool') else None
+
+    def unpack(directory):
+        lab._unpack('prometheus', pick, directory, keep=False)   # pylint: disable=protected-access
+        for file in os.listdir(directory):
+            os.chmod(os.path.join(directory, file), 0o755)
+
+    place = lab._unpacked_once('prometheus', unpack)             # pylint: disable=protected-access
+    return os.path.join(place, name)
+
+
 def promtool(*args, text=None):
-    run = subprocess.run(['promtool', *args], input=text, capture_output=True, text=True,
+    run = subprocess.run([program('promtool'), *args], input=text, capture_output=True, text=True,
                          check=False)
     assert run.returncode == 0 and not run.stderr, (args, run.returncode, run.stdout, run.stderr)
 
@@ -118,8 +138,11 @@ def some_dumps(panicd):
 
 
 def without_prometheus():
-    return None if shutil.which('promtool') and shutil.which('prometheus') else \
-        'prometheus is not installed'
+    try:
+        program('prometheus')
+        return None
+    except lab.Skip as why:
+        return str(why)
 
 
 def rules():
@@ -142,8 +165,8 @@ def rules():
 
 def scraped():
     """a live scrape is what promtool wants, and its values are those of what was sent"""
-    if not shutil.which('promtool'):
-        return 'promtool is not installed'
+    if without_prometheus():
+        return without_prometheus()
     with Panicd() as panicd, Web(panicd) as web:
         some_dumps(panicd)
         wait_for(lambda: sum(v for (name, _), v in read(web.metrics()).items()
@@ -196,7 +219,7 @@ class Prometheus:
         promtool('check', 'config', config)
         self.log = open(os.path.join(self.directory, 'log'), 'w+')
         self.process = subprocess.Popen(
-            ['prometheus', '--config.file=' + config, '--storage.tsdb.path=' + self.directory,
+            [program('prometheus'), '--config.file=' + config, '--storage.tsdb.path=' + self.directory,
              '--web.listen-address=127.0.0.1:%d' % self.port], stdout=self.log, stderr=self.log)
 
     def __enter__(self):
