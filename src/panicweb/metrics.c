@@ -250,7 +250,9 @@ static void put_histogram(FILE *out, const json_t *server, const char *key, cons
 
     family(out, name, "histogram", help);
     json_array_foreach(json_object_get(server, "protocols"), i, of)
+    {
         put_histogram_of(out, of, bounds, key, name);
+    }
 }
 
 /* ---- what has one label ---- */
