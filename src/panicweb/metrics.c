@@ -10,6 +10,7 @@
 
 enum {
     LABEL_CAP = 128,                 /* bytes of a value that are shown */
+    CLEAN_CAP = 1024,                /* and looked at */
     ESCAPED_CAP = 2 * LABEL_CAP + 1, /* each may get a backslash */
 };
 
@@ -33,10 +34,11 @@ static size_t cut_length(const char *text, size_t len)
 
 static const char *label_value(char ret[ESCAPED_CAP], const char *value)
 {
-    char clean[2 * PND_GROUP_NOTE_MAX];
+    char clean[CLEAN_CAP] = "";
     size_t len = strnlen(value, sizeof(clean)), out = 0;
 
-    len = cut_length(clean, pnd_text_clean(clean, value, len));
+    len = pnd_text_clean(clean, value, len);
+    len = cut_length(clean, len);
     for (size_t i = 0; i < len; i++) {
         if (clean[i] == '\\' || clean[i] == '"' || clean[i] == '\n')
             ret[out++] = '\\';

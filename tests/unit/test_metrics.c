@@ -283,7 +283,7 @@ static void a_long_title_is_cut_between_characters(void)
     char title[PND_SIGNATURE_TITLE] = "", want[LABELS_CAP];
 
     for (unsigned i = 0; i < 66; i++) /* of three bytes each: 128 is within one */
-        strcat(title, "漢");
+        memcpy(title + 3 * i, "漢", 3);
     memset(&groups, 0, sizeof(groups));
     add_group("abcd", title, 1);
     title[126] = '\0';
