@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
  * The answer to "metrics" on the control socket: what the server counts and holds, in JSON. Units
- * are in the names, and panicweb(8) makes Prometheus' text of it.
+ * are in the names, and panicd-metrics(7) tells what they mean.
  *
  *   {"version", "pid", "started_ms", "clients": of the control socket,
  *    "bounds_ms": {"duration": [...], "cause": [...]},

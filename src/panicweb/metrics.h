@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause
  *
- * What a server counts, as the text that Prometheus reads (version 0.0.4 of the format):
- * panicweb(8) lists the names. */
+ * What a server counts, as the text that Prometheus reads (version 0.0.4 of the format);
+ * panicd-metrics(7) lists the names. */
 #ifndef PND_PANICWEB_METRICS_H
 #define PND_PANICWEB_METRICS_H
 

@@ -354,7 +354,17 @@ def nothing_unknown():
                 assert label == 'instance' or any(label in labels[name] for name in asked), expr
 
 
-ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, prometheus]
+def nothing_untold():
+    """the manual names every metric that there is, and no other"""
+    with Panicd() as panicd, Web(panicd) as web:
+        some_dumps(panicd)
+        families = set(re.findall(r'^# TYPE (\S+)', web.metrics(), re.M))
+    with open(os.path.join(HERE, '../../man/panicd-metrics.7')) as f:
+        told = set(NAME.findall(f.read()))
+    assert told == families, told ^ families
+
+
+ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, nothing_untold, prometheus]
 
 if __name__ == '__main__':
     tap = Tap()
