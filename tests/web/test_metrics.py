@@ -34,8 +34,11 @@ NAME = re.compile(r'\bpanicd_[a-z0-9_]+')
 TITLE = 'Kernel trap, type 14=page fault in [com.apple.driver.AppleHDA]'
 
 
-def get(url, timeout=20):
-    with urllib.request.urlopen(url, timeout=timeout) as answer:
+def get(url, timeout=20, token=None):
+    request = urllib.request.Request(url)
+    if token:
+        request.add_header('Authorization', 'Bearer ' + token)
+    with urllib.request.urlopen(request, timeout=timeout) as answer:
         return answer.status, answer.headers, answer.read().decode()
 
 
@@ -55,8 +58,8 @@ def wait_for(what, why, timeout=60):
 class Web:
     """panicweb for the directory of a server."""
 
-    def __init__(self, panicd):
-        self.process = subprocess.Popen([PANICWEB, '-p', '0', panicd.directory],
+    def __init__(self, panicd, *options):
+        self.process = subprocess.Popen([PANICWEB, '-p', '0', *options, panicd.directory],
                                         stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         line = self.process.stdout.readline()
         found = re.match(r'panicweb: (http://127\.0\.0\.1:(\d+))/', line)
@@ -203,10 +206,40 @@ def without_a_server():
             wait_for(lambda: value(read(web.metrics()), 'panicd_up') == 1, 'panicd_up 1')
 
 
+class Token:
+    """A file of panicweb's tokens with one that may measure, and one of Prometheus with it alone."""
+
+    def __init__(self, directory):
+        self.text = os.urandom(20).hex()
+        self.web, self.prometheus = directory + '/web', directory + '/prometheus'
+        for path, text in (self.web, self.text + ':metrics\n'), (self.prometheus, self.text):
+            with open(path, 'w', opener=lambda p, flags: os.open(p, flags, 0o600)) as f:
+                f.write(text)
+
+
+def status_of(url, token=None):
+    try:
+        return get(url, token=token)[0]
+    except urllib.error.HTTPError as why:
+        return why.code
+
+
+def a_token():
+    """a token for metrics opens /metrics, and nothing else"""
+    with Panicd() as panicd, tempfile.TemporaryDirectory() as place:
+        token = Token(place)
+        with Web(panicd, '--token-file', token.web) as web:
+            assert status_of(web.url + '/metrics') == 401
+            assert status_of(web.url + '/metrics', token.text[:-1] + 'x') == 401
+            assert status_of(web.url + '/metrics', token.text) == 200
+            for path in '/', '/api/now', '/api/dumps', '/api/events':
+                assert status_of(web.url + path, token.text) == 403, path
+
+
 class Prometheus:
     """The real one, which asks every second."""
 
-    def __init__(self, target):
+    def __init__(self, target, token):
         self.directory = tempfile.mkdtemp(prefix='panicd-prometheus-')
         with socket.socket() as s:
             s.bind(('127.0.0.1', 0))
@@ -215,7 +248,9 @@ class Prometheus:
         with open(config, 'w') as f:
             f.write('global: {scrape_interval: 1s, evaluation_interval: 1s}\n'
                     'rule_files: [%s]\nscrape_configs:\n  - job_name: panicd\n'
-                    '    static_configs: [{targets: ["%s"]}]\n' % (os.path.abspath(RULES), target))
+                    '    authorization: {credentials_file: %s}\n'
+                    '    static_configs: [{targets: ["%s"]}]\n' % (os.path.abspath(RULES),
+                                                                   token.prometheus, target))
         promtool('check', 'config', config)
         self.log = open(os.path.join(self.directory, 'log'), 'w+')
         self.process = subprocess.Popen(
@@ -260,36 +295,42 @@ def prometheus():
     if without_prometheus():
         return without_prometheus()
     config = '[policy]\nfloor = 0\nallow = 127.0.0.1 127.0.0.3 127.0.0.4\n'
-    with Panicd(config=config) as panicd, Web(panicd) as web, \
-            Prometheus('127.0.0.1:%d' % web.port) as prom:
-        wait_for(lambda: prom.number('panicd_up') == 1, 'the first sample')
-        assert not prom.alerts(), prom.alerts()
-        some_dumps(panicd)
-        for host in ('127.0.0.3', '127.0.0.4'):
-            send(panicd, 'paniclog-a', panic_log(0x4000000), host)
-        try:
-            send(panicd, 'core-c', b'x', '127.0.0.2')
-            raise AssertionError('it was let in')
-        except Refused:
-            pass
-        wait_for(lambda: prom.number('sum(panicd_dumps_total)') == 5, 'five dumps')
-        assert prom.number('panicd_dumps_total{protocol="kdp",verdict="complete"}') == 4
-        assert prom.number('panicd_refused_total{rule="allow"}') == 1
-        assert prom.number('panicd_group_machines') == 3
-        wait_for(lambda: {('PanicdDumpArrived', 'firing'), ('PanicdDumpIncomplete', 'firing'),
-                          ('PanicdRefused', 'firing'), ('PanicdSamePanic', 'firing')}
-                 <= set(prom.alerts()), 'the alerts')
-        same = prom.alerts()['PanicdSamePanic', 'firing']['annotations']
-        assert same['summary'] == '3 machines have died of the same: ' + TITLE, same
-        wait_for(lambda: prom.number('histogram_quantile(0.9, sum by (le) (rate('
-                                     'panicd_dump_duration_seconds_bucket[1m]))) > 0'), 'a rate')
-        for expr in dashboard_queries():
-            prom.api('query', query=expr)
-        panicd.kill()
-        wait_for(lambda: prom.number('panicd_up') == 0 and ('PanicdDown', 'pending') in prom.alerts(),
-                 'PanicdDown')
-        assert prom.number('up{job="panicd"}') == 1
+    with tempfile.TemporaryDirectory() as place:
+        token = Token(place)
+        with Panicd(config=config) as panicd, Web(panicd, '--token-file', token.web) as web, \
+                Prometheus('127.0.0.1:%d' % web.port, token) as prom:
+            watch(panicd, prom)
     return None
+
+
+def watch(panicd, prom):
+    wait_for(lambda: prom.number('panicd_up') == 1, 'the first sample')
+    assert not prom.alerts(), prom.alerts()
+    some_dumps(panicd)
+    for host in ('127.0.0.3', '127.0.0.4'):
+        send(panicd, 'paniclog-a', panic_log(0x4000000), host)
+    try:
+        send(panicd, 'core-c', b'x', '127.0.0.2')
+        raise AssertionError('it was let in')
+    except Refused:
+        pass
+    wait_for(lambda: prom.number('sum(panicd_dumps_total)') == 5, 'five dumps')
+    assert prom.number('panicd_dumps_total{protocol="kdp",verdict="complete"}') == 4
+    assert prom.number('panicd_refused_total{rule="allow"}') == 1
+    assert prom.number('panicd_group_machines') == 3
+    wait_for(lambda: {('PanicdDumpArrived', 'firing'), ('PanicdDumpIncomplete', 'firing'),
+                      ('PanicdRefused', 'firing'), ('PanicdSamePanic', 'firing')}
+             <= set(prom.alerts()), 'the alerts')
+    same = prom.alerts()['PanicdSamePanic', 'firing']['annotations']
+    assert same['summary'] == '3 machines have died of the same: ' + TITLE, same
+    wait_for(lambda: prom.number('histogram_quantile(0.9, sum by (le) (rate('
+                                 'panicd_dump_duration_seconds_bucket[1m]))) > 0'), 'a rate')
+    for expr in dashboard_queries():
+        prom.api('query', query=expr)
+    panicd.kill()
+    wait_for(lambda: prom.number('panicd_up') == 0 and ('PanicdDown', 'pending') in prom.alerts(),
+             'PanicdDown')
+    assert prom.number('up{job="panicd"}') == 1
 
 
 def dashboard_queries():
@@ -364,7 +405,8 @@ def nothing_untold():
     assert told == families, told ^ families
 
 
-ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, nothing_untold, prometheus]
+ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, nothing_untold, a_token,
+       prometheus]
 
 if __name__ == '__main__':
     tap = Tap()
