@@ -9,7 +9,7 @@
 #include "panicweb/reply.h"
 #include "view/socket.h"
 
-enum { ANSWER_S = 5 }; /* who scrapes waits for ten */
+enum { ANSWER_S = 2 }; /* who scrapes waits for ten, and others for this thread */
 
 /* @return the caller's; NULL: the catalog cannot be read now, or there is none yet */
 static struct pnd_metrics_groups *read_groups(struct pnd_data *data)

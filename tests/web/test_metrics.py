@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -204,6 +205,21 @@ def without_a_server():
             assert value(samples, 'panicd_groups') == 1
             panicd.start()
             wait_for(lambda: value(read(web.metrics()), 'panicd_up') == 1, 'panicd_up 1')
+
+
+def a_server_that_hangs():
+    """a server that does not answer is one that is not there, and holds up no scrape"""
+    with Panicd() as panicd, Web(panicd) as web:
+        assert value(read(web.metrics()), 'panicd_up') == 1
+        panicd.process.send_signal(signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            samples = read(web.metrics())
+            took = time.monotonic() - begin
+        finally:
+            panicd.process.send_signal(signal.SIGCONT)
+        assert value(samples, 'panicd_up') == 0 and took < 8, took
+        wait_for(lambda: value(read(web.metrics()), 'panicd_up') == 1, 'panicd_up 1')
 
 
 class Token:
@@ -405,8 +421,8 @@ def nothing_untold():
     assert told == families, told ^ families
 
 
-ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, nothing_untold, a_token,
-       prometheus]
+ALL = [rules, dashboard, scraped, without_a_server, nothing_unknown, nothing_untold,
+       a_server_that_hangs, a_token, prometheus]
 
 if __name__ == '__main__':
     tap = Tap()
