@@ -23,9 +23,10 @@ allowed() { # layer -> the layers it may include
     sender) echo "include wire proto bootargs client host sender" ;;
     store) echo "include wire image host facts store" ;;
     view) echo "include wire image host facts inspect store view" ;;
+    message) echo "include wire image host facts store message" ;;
     capture) echo "include wire proto bootargs client image codec host sender capture" ;;
     arm) echo "include wire bootargs client image host sender capture arm" ;;
-    *) echo "include wire proto bootargs client image codec host advice facts sender inspect store view capture arm $1" ;;
+    *) echo "include wire proto bootargs client image codec host advice facts sender inspect store message view capture arm $1" ;;
     esac
 }
 

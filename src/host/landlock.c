@@ -65,8 +65,9 @@ static int allow_beneath(int rules_fd, int dir_fd, uint64_t allowed, struct pnd_
     return PND_OK;
 }
 
-/* @param allowed  beneath @p dir_fd */
-static int enter(int dir_fd, uint64_t allowed, struct pnd_why *why)
+/* @param allowed  beneath @p dir_fd   @param left  rights of LL_FS_* that nothing is said about
+ * @param tcp  may TCP be used? */
+static int enter(int dir_fd, uint64_t allowed, uint64_t left, bool tcp, struct pnd_why *why)
 {
     long abi = syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LL_CREATE_VERSION);
     struct landlock_rules rules = {.fs = LL_FS_ACCESS_ABI1};
@@ -77,7 +78,8 @@ static int enter(int dir_fd, uint64_t allowed, struct pnd_why *why)
     rules.fs |= abi >= 2 ? LL_FS_REFER : 0;
     rules.fs |= abi >= 3 ? LL_FS_TRUNCATE : 0;
     rules.fs |= abi >= 5 ? LL_FS_IOCTL_DEV : 0;
-    rules.net = abi >= 4 ? LL_NET_TCP : 0;
+    rules.fs &= ~left;
+    rules.net = abi >= 4 && !tcp ? LL_NET_TCP : 0;
     rules.scoped = abi >= 6 ? LL_SCOPED : 0;
     len = abi >= 4 ? offsetof(struct landlock_rules, scoped) : len;
     len = abi >= 6 ? sizeof(rules) : len;
@@ -94,15 +96,20 @@ static int enter(int dir_fd, uint64_t allowed, struct pnd_why *why)
 
 int pnd_landlock_enter(int dir_fd, struct pnd_why *why)
 {
-    return enter(dir_fd, ALLOW_WRITING, why);
+    return enter(dir_fd, ALLOW_WRITING, 0, false, why);
 }
 
 int pnd_landlock_enter_reading(int dir_fd, struct pnd_why *why)
 {
-    return enter(dir_fd, ALLOW_READING, why);
+    return enter(dir_fd, ALLOW_READING, 0, false, why);
 }
 
 int pnd_landlock_enter_running(int dir_fd, struct pnd_why *why)
 {
-    return enter(dir_fd, ALLOW_RUNNING, why);
+    return enter(dir_fd, ALLOW_RUNNING, 0, false, why);
+}
+
+int pnd_landlock_enter_sending(int dir_fd, struct pnd_why *why)
+{
+    return enter(dir_fd, ALLOW_WRITING, ALLOW_READING, true, why);
 }

@@ -22,6 +22,12 @@ int pnd_landlock_enter_reading(int dir_fd, struct pnd_why *why);
 /* The same, but beneath @p dir_fd programs can be started, too, in the same confinement. */
 int pnd_landlock_enter_running(int dir_fd, struct pnd_why *why);
 
+/* Like pnd_landlock_enter(), for one that has to read what others have written, and to speak to
+ * others: files can be read everywhere, and TCP is as it was; beneath @p dir_fd as above. No
+ * program can be started.
+ *   @return as above */
+int pnd_landlock_enter_sending(int dir_fd, struct pnd_why *why);
+
 /* Does this kernel have it? */
 bool pnd_landlock_known(void);
 

@@ -74,6 +74,7 @@ static const struct pnd_conf_key keys[] = {
     {.section = "policy"}, /* the rest is panicd's */
     {.section = "receive"},
     {.section = "time"},
+    {.section = "message", .named = pnd_conf_any_name},
 };
 
 /* A path that does not begin with a slash is one beside the file that names it. */

@@ -222,7 +222,8 @@ static const struct pnd_conf_key keys[] = {
      .min = 1000,
      .max = DAY_MS,
      .allowed = "a time such as 10min"},
-    {.section = "stream"}, /* panicctl receive's */
+    {.section = "stream"},                              /* panicctl receive's */
+    {.section = "message", .named = pnd_conf_any_name}, /* the messenger's */
 };
 
 void pnd_config_init(struct pnd_config *ret)

@@ -25,6 +25,7 @@ static const char import_word[] = "import ";
 struct client {
     int fd; /* -1: unused */
     bool watching, closing;
+    bool quiet;       /* watches, but no progress, and not every refusal */
     uint64_t waiting; /* for the answer to this token; 0: for none */
     char request[REQUEST_MAX];
     size_t request_len;
@@ -35,7 +36,7 @@ struct client {
 struct pnd_control {
     struct pnd_server *server;
     int epoll_fd, fd;
-    unsigned watchers;
+    unsigned watchers, quiet; /* of the watchers, those that want no progress */
     uint64_t progress_ms, next_token;
     struct client clients[PND_CONTROL_CLIENTS_MAX];
 };
@@ -184,6 +185,7 @@ static void drop(struct pnd_control *control, struct client *client)
     close(client->fd);
     free(client->out);
     control->watchers -= client->watching;
+    control->quiet -= client->quiet;
     *client = (struct client){.fd = -1};
 }
 
@@ -251,15 +253,22 @@ static json_t *event_of(const char *event, const char *key, json_t *value)
     return json_pack("{s:s, s:o}", "event", event, key, value);
 }
 
-static void broadcast(struct pnd_control *control, json_t *json)
+/* @param all  else to those alone that want to know everything */
+static void broadcast_to(struct pnd_control *control, bool all, json_t *json)
 {
     char *line = json_dumps(json, JSON_COMPACT);
 
     for (unsigned i = 0; line && i < PND_CONTROL_CLIENTS_MAX; i++)
-        if (control->clients[i].fd >= 0 && control->clients[i].watching)
+        if (control->clients[i].fd >= 0 && control->clients[i].watching &&
+            (all || !control->clients[i].quiet))
             put_line(control, &control->clients[i], line, strlen(line));
     free(line);
     json_decref(json);
+}
+
+static void broadcast(struct pnd_control *control, json_t *json)
+{
+    broadcast_to(control, true, json);
 }
 
 /* The keeper does it; its answer comes by pnd_control_imported(). */
@@ -283,6 +292,22 @@ static unsigned count_clients(const struct pnd_control *control)
     return count;
 }
 
+static void begin_watch(struct pnd_control *control, struct client *client)
+{
+    struct pnd_server *server = control->server;
+
+    client->closing = false;
+    client->watching = true;
+    control->watchers++;
+    for (uint32_t i = 0; i < pnd_table_size(server->table) && client->fd >= 0; i++) {
+        const struct pnd_slot *slot = pnd_table_at(server->table, i);
+
+        if (slot->class == PND_CLASS_BUSY)
+            put_json(control, client,
+                     event_of("progress", "transfer", json_transfer(server, slot)));
+    }
+}
+
 static void answer(struct pnd_control *control, struct client *client)
 {
     struct pnd_server *server = control->server;
@@ -299,16 +324,7 @@ static void answer(struct pnd_control *control, struct client *client)
     } else if (strcmp(client->request, "metrics") == 0) {
         put_json(control, client, pnd_control_metrics(server, count_clients(control)));
     } else if (strcmp(client->request, "watch") == 0) {
-        client->closing = false;
-        client->watching = true;
-        control->watchers++;
-        for (uint32_t i = 0; i < pnd_table_size(server->table) && client->fd >= 0; i++) {
-            const struct pnd_slot *slot = pnd_table_at(server->table, i);
-
-            if (slot->class == PND_CLASS_BUSY)
-                put_json(control, client,
-                         event_of("progress", "transfer", json_transfer(server, slot)));
-        }
+        begin_watch(control, client);
     } else {
         put_json(
             control, client,
@@ -346,13 +362,11 @@ static void read_request(struct pnd_control *control, struct client *client)
     }
 }
 
-static void accept_client(struct pnd_control *control)
+/* @return NULL: there are as many as may be, or it cannot be waited for; it is closed */
+static struct client *add_client(struct pnd_control *control, int fd)
 {
-    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     struct epoll_event event = {.events = EPOLLIN};
 
-    if (fd < 0)
-        return;
     for (unsigned i = 0; i < PND_CONTROL_CLIENTS_MAX; i++) {
         struct client *client = &control->clients[i];
 
@@ -360,11 +374,32 @@ static void accept_client(struct pnd_control *control)
             continue;
         *client = (struct client){.fd = fd};
         event.data.ptr = client;
-        if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-            drop(control, client);
-        return;
+        if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+            return client;
+        drop(control, client);
+        return NULL;
     }
     close(fd);
+    return NULL;
+}
+
+static void accept_client(struct pnd_control *control)
+{
+    int fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd >= 0)
+        add_client(control, fd);
+}
+
+void pnd_control_adopt(struct pnd_control *control, int fd)
+{
+    struct client *client = add_client(control, fd);
+
+    if (!client)
+        return;
+    client->quiet = true;
+    control->quiet++;
+    begin_watch(control, client);
 }
 
 int pnd_control_open(struct pnd_server *server, int epoll_fd, struct pnd_control **ret,
@@ -463,8 +498,9 @@ void pnd_control_progress(struct pnd_control *control, uint64_t now_ms)
         if (slot->class != PND_CLASS_BUSY)
             continue;
         sample_rate(slot, now_ms);
-        if (control->watchers)
-            broadcast(control, event_of("progress", "transfer", json_transfer(server, slot)));
+        if (control->watchers > control->quiet)
+            broadcast_to(control, false,
+                         event_of("progress", "transfer", json_transfer(server, slot)));
     }
 }
 
@@ -523,9 +559,11 @@ void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_n
                                      : event_of("cause", "arriving", json));
 }
 
-void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule)
+void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule,
+                         bool logged)
 {
-    if (pnd_control_watched(control))
-        broadcast(control, json_pack("{s:s, s:s, s:s}", "event", "refused", "peer", peer, "rule",
-                                     pnd_rule_name(rule)));
+    if (control && (logged ? control->watchers : control->watchers - control->quiet))
+        broadcast_to(control, logged,
+                     json_pack("{s:s, s:s, s:s}", "event", "refused", "peer", peer, "rule",
+                               pnd_rule_name(rule)));
 }

@@ -38,6 +38,11 @@ void pnd_control_ready(struct pnd_control *control, void *data, uint32_t events)
 bool pnd_control_watched(const struct pnd_control *control);
 void pnd_control_progress(struct pnd_control *control, uint64_t now_ms);
 
+/* A client that watches from now on: it is told of transfers when they begin and of what becomes of
+ * them, not of their progress; of refusals no more than are logged. Takes @p fd, a connected
+ * socket; what it is told of at once are the transfers that are under way. */
+void pnd_control_adopt(struct pnd_control *control, int fd);
+
 /* Events, for watchers; nothing happens when there are none. @p control NULL is fine. */
 void pnd_control_begin(struct pnd_control *control, const struct pnd_slot *slot);
 void pnd_control_dump(struct pnd_control *control, const char *event, const struct pnd_dump *dump);
@@ -48,6 +53,8 @@ void pnd_control_checked(struct pnd_control *control, const struct pnd_checker_n
  * wrong. @p token is pnd_server_import()'s */
 void pnd_control_imported(struct pnd_control *control, uint64_t token, const struct pnd_dump *dump,
                           const char *error);
-void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule);
+/* @param logged  it was not one of too many */
+void pnd_control_refused(struct pnd_control *control, const char *peer, enum pnd_rule rule,
+                         bool logged);
 
 #endif

@@ -178,13 +178,16 @@ static int parse_options(int argc, char **argv, struct options *ret)
     return 0;
 }
 
-static int configure(const struct options *options, struct pnd_config *config, struct pnd_why *why)
+static int configure(const struct options *options, struct pnd_config *config,
+                     struct pnd_messenger *messenger, struct pnd_why *why)
 {
     int err = PND_OK;
 
     pnd_config_init(config);
     if (options->config_path)
         err = pnd_config_read(options->config_path, config, why);
+    if (!err)
+        err = pnd_messenger_configure(options->config_path, messenger, why);
     if (err)
         return err;
     if (options->directory)
@@ -325,11 +328,12 @@ int pnd_server_open(struct pnd_server *server, const char *directory, struct pnd
 
 static void reload(struct pnd_server *server, const struct options *options)
 {
+    static struct pnd_messenger messenger; /* the main thread's; some pages */
     struct pnd_config fresh;
     struct pnd_why why;
 
     sd_notify(0, "RELOADING=1");
-    if (configure(options, &fresh, &why)) {
+    if (configure(options, &fresh, &messenger, &why)) {
         pnd_log(PND_ERR, "reload-failed", "kept=\"the settings of before\" why=\"%s\"", why.text);
     } else {
         server->config.allow = fresh.allow;
@@ -340,6 +344,7 @@ static void reload(struct pnd_server *server, const struct options *options)
         server->config.limits = fresh.limits;
         server->config.extension = fresh.extension;
         server->next_tick_ms = server->next_sweep_ms = 0;
+        pnd_messenger_reload(&server->messenger, &messenger);
         pnd_log(PND_NOTICE, "reloaded", "allow=%u", fresh.allow.count);
     }
     sd_notify(0, "READY=1");
@@ -538,6 +543,7 @@ static int loop(struct pnd_server *server, const struct options *options, int ep
         pnd_server_tick(server);
         timeout_ms = pnd_server_timeout_ms(server);
         pnd_control_progress(server->control, pnd_clock_ms());
+        pnd_messenger_tick(server, pnd_clock_ms());
         if (pnd_table_count(server->table, PND_CLASS_BUSY) && timeout_ms > PND_CONTROL_PROGRESS_MS)
             timeout_ms = PND_CONTROL_PROGRESS_MS;
         if (timeout_ms > 0 && pnd_server_hurried(server)) {
@@ -592,7 +598,7 @@ int main(int argc, char **argv)
     pnd_log_init(options.log_level);
     umask(077);
     raise_descriptor_limit();
-    if (configure(&options, &server.config, &why))
+    if (configure(&options, &server.config, &server.messenger, &why))
         return fail(&why);
     signal_fd = open_signals(); /* before the threads, which inherit the mask */
     if (signal_fd < 0) {

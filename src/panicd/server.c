@@ -340,6 +340,7 @@ void pnd_server_close(struct pnd_server *server)
     pnd_checker_stop(server->checker);
     pnd_handover_close(&server->handover);
     pnd_control_close(server->control);
+    pnd_messenger_stop(&server->messenger);
     pnd_net_destroy(server->net);
     pnd_table_destroy(server->table);
     pnd_journal_close(server->journal);

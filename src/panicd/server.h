@@ -14,6 +14,7 @@
 #include "panicd/cookie.h"
 #include "panicd/counters.h"
 #include "panicd/keeper.h"
+#include "panicd/messenger.h"
 #include "panicd/net.h"
 #include "panicd/table.h"
 #include "panicd/turn.h"
@@ -47,6 +48,7 @@ struct pnd_server {
     struct pnd_checker *checker;
     struct pnd_handover handover; /* the checker's */
     struct pnd_control *control;
+    struct pnd_messenger messenger;
     uint64_t next_id, next_generation, next_turn;
     uint64_t next_tick_ms;      /* no dump that arrives has a deadline before this, */
     uint64_t no_tick_before_ms; /* nor is looked after before that; */

@@ -32,17 +32,19 @@ void pnd_transfer_log(const char *event, const struct pnd_dump *dump)
 static void log_refusal(struct pnd_server *server, const char *peer, enum pnd_rule rule)
 {
     uint64_t now_s = pnd_clock_ms() / 1000;
+    bool logged;
 
     server->counters.refused++;
     server->counters.refused_by[rule]++;
-    pnd_control_refused(server->control, peer, rule);
     if (server->refusals_s != now_s) {
         if (server->refusals_unlogged)
             pnd_log(PND_WARNING, "refused-more", "count=%" PRIu64, server->refusals_unlogged);
         server->refusals_s = now_s;
         server->refusals_logged = server->refusals_unlogged = 0;
     }
-    if (server->refusals_logged++ < PND_SERVER_REFUSALS_S)
+    logged = server->refusals_logged++ < PND_SERVER_REFUSALS_S;
+    pnd_control_refused(server->control, peer, rule, logged);
+    if (logged)
         pnd_log(PND_WARNING, "refused", "peer=%s rule=%s", peer, pnd_rule_name(rule));
     else
         server->refusals_unlogged++;
