@@ -14,7 +14,7 @@ _panicctl_ids() {
 
 _panicctl() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
-    local verbs="status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup doctor help"
+    local verbs="status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup message doctor help"
     local verb="" i
     local -a directory=()
 
@@ -111,6 +111,7 @@ _panicctl() {
         info | log | map | debug | verify | export | pack | rm) words=$(_panicctl_ids "${directory[@]}") ;;
         groups) words=$(_panicctl_groups "${directory[@]}") ;;
         note) words="$(_panicctl_groups "${directory[@]}") $(_panicctl_ids "${directory[@]}")" ;;
+        message) words="test" ;;
         status | list | watch | extract | import | receive | setup | doctor | vacuum) words="" ;;
         esac
     fi

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # fish completion for panicctl(1)
-set -l verbs status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup doctor help
+set -l verbs status list info log map debug watch verify export pack extract import receive rm groups note vacuum bootargs setup message doctor help
 
 function __panicctl_ids
     panicctl list 2>/dev/null | string match -r '^ *[0-9]+' | string trim
@@ -43,6 +43,8 @@ complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l keep -x -d 'At m
 complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l older-than -x -d 'None that ended longer ago'
 complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -l bytes -x -d 'At most so many bytes'
 complete -c panicctl -n '__fish_seen_subcommand_from vacuum' -s n -l dry-run -d 'Only say what would go'
+complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a message -d 'Who is told of what happens'
+complete -c panicctl -n '__fish_seen_subcommand_from message' -a test -d 'Try it'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a doctor -d 'Could a dump reach this directory'
 complete -c panicctl -n "not __fish_seen_subcommand_from $verbs" -a help -d 'What there is'
 complete -c panicctl -n '__fish_seen_subcommand_from info log map debug verify export pack rm' -a '(__panicctl_ids)'

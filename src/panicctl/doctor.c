@@ -207,8 +207,8 @@ static void examine(struct pnd_doctor *doctor)
     static void (*const checks[])(struct pnd_doctor * doctor) = {
         pnd_doctor_server,   pnd_doctor_port,      pnd_doctor_address, pnd_doctor_firewall,
         pnd_doctor_services, pnd_doctor_directory, pnd_doctor_room,    pnd_doctor_catalog,
-        pnd_doctor_journal,  pnd_doctor_parts,     pnd_doctor_stream,  pnd_doctor_clock,
-        pnd_doctor_buffer,   pnd_doctor_client,
+        pnd_doctor_journal,  pnd_doctor_parts,     pnd_doctor_stream,  pnd_doctor_message,
+        pnd_doctor_clock,    pnd_doctor_buffer,    pnd_doctor_client,
     };
 
     for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++)

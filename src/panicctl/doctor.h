@@ -70,7 +70,8 @@ void pnd_doctor_room(struct pnd_doctor *doctor);
 void pnd_doctor_catalog(struct pnd_doctor *doctor);
 void pnd_doctor_journal(struct pnd_doctor *doctor); /* and the lock */
 void pnd_doctor_parts(struct pnd_doctor *doctor);   /* dumps that nobody receives any more */
-void pnd_doctor_stream(struct pnd_doctor *doctor);  /* nothing where nobody listens for them */
+void pnd_doctor_message(struct pnd_doctor *doctor);
+void pnd_doctor_stream(struct pnd_doctor *doctor); /* nothing where nobody listens for them */
 void pnd_doctor_clock(struct pnd_doctor *doctor);
 void pnd_doctor_buffer(struct pnd_doctor *doctor);
 void pnd_doctor_client(struct pnd_doctor *doctor); /* a dump, over the real way */

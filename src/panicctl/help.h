@@ -234,6 +234,13 @@
     "  --json             for, about, steps (title, how, do, check, undo, why)\n\n"                \
     "Exit status: 0; 2 not understood, or cannot be had.\n"
 
+#define PND_HELP_MESSAGE                                                                           \
+    "Names the channels of panicd.conf's [message NAME] sections, what each has sent,\n"           \
+    "what waits for it, and what is wrong.\n\n"                                                    \
+    "  test [CHANNEL]   send a test message to one, or to all, and say what came back\n"           \
+    "  --json           one object: served, channels; or tests\n\n"                                \
+    "Exit status: 0; 1 a channel fails, or nobody sends; 2 could not tell.\n"
+
 #define PND_HELP_DOCTOR                                                                            \
     "Looks at all that stands between a sender and this directory: a line for each,\n"             \
     "ok, warn or FAIL, and below it what to type. Changes nothing; root sees more.\n\n"            \

@@ -62,6 +62,8 @@ static const struct pnd_verb verbs[] = {
      pnd_verb_bootargs},
     {"setup", "--for SYSTEM --server IP [--interface NAME] ...",
      "what to type on the machine that may panic", PND_HELP_SETUP, pnd_verb_setup},
+    {"message", "[test [CHANNEL]]", "who is told of what happens; try it", PND_HELP_MESSAGE,
+     pnd_verb_message},
     {"doctor", "[--as-client IP[:PORT]] [--port N]",
      "could a dump reach this directory; if not, what to do", PND_HELP_DOCTOR, pnd_verb_doctor},
 };
@@ -98,11 +100,11 @@ void pnd_ctl_help(const char *name)
 
 static void help_all(FILE *to)
 {
-    fputs("usage: panicctl [--directory DIR] [--json] VERB ...\n", to);
+    fputs("usage: panicctl [--directory DIR] [--json] VERB ...    \"help VERB\": its options\n",
+          to);
     for (size_t i = 0; i < VERB_COUNT; i++)
         fprintf(to, "  %-10s%s\n", verbs[i].name, verbs[i].summary);
-    fputs("  help      this, or with a VERB the options of it\n"
-          "ID: number, file or sender's name, \"latest\". Exit: 0 yes; 1 no; 2 could not.\n"
+    fputs("ID: number, file or sender's name, \"latest\". Exit: 0 yes; 1 no; 2 could not.\n"
           "DIR: as given, else $PANICD_DIRECTORY, ./" DIRECTORY_LOCAL
           " if there, " DIRECTORY_SERVICE ".\n",
           to);

@@ -51,6 +51,7 @@ int pnd_verb_note(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_vacuum(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_bootargs(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_setup(struct pnd_ctl *ctl, int argc, char **argv);
+int pnd_verb_message(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_doctor(struct pnd_ctl *ctl, int argc, char **argv);
 int pnd_verb_rm(struct pnd_ctl *ctl, int argc, char **argv);
 

@@ -8,6 +8,7 @@
 
 #include "host/text.h"
 #include "panicctl/listener.h"
+#include "panicctl/message.h"
 #include "panicctl/print.h"
 #include "view/socket.h"
 #include "view/view.h"
@@ -21,6 +22,7 @@ struct status {
     uint64_t room_free, room_total;
     struct pnd_listener listeners[PND_LISTENERS_MAX];
     unsigned listener_count;
+    struct pnd_channels channels;
 };
 
 static int gather(struct pnd_ctl *ctl, struct status *status, struct pnd_why *why)
@@ -41,6 +43,8 @@ static int gather(struct pnd_ctl *ctl, struct status *status, struct pnd_why *wh
     status->known = !err;
     if (!err)
         status->listener_count = pnd_listener_read(&ctl->spool, status->listeners);
+    if (!err && pnd_channels_read(&ctl->spool, &status->channels, NULL))
+        status->channels.count = 0; /* what this user may not read; doctor says so */
     if (!err)
         err = pnd_spool_room(&ctl->spool, &status->room_free, &status->room_total);
     return err;
@@ -91,10 +95,11 @@ static int status_json(const struct pnd_ctl *ctl, struct status *status)
         else if (i >= first_shown(views))
             json_array_append_new(dumps, pnd_view_json(&ctl->spool, ctl->catalog, &views->at[i]));
     }
-    json = json_pack(
-        "{s:b, s:o, s:O?, s:o, s:o, s:o}", "listening", status->server != NULL, "directory",
-        pnd_print_json_text(status->known ? ctl->spool.path : ctl->directory), "server",
-        status->server, "transfers", transfers, "dumps", dumps, "streams", streams_json(status));
+    json = json_pack("{s:b, s:o, s:O?, s:o, s:o, s:o, s:o}", "listening", status->server != NULL,
+                     "directory",
+                     pnd_print_json_text(status->known ? ctl->spool.path : ctl->directory),
+                     "server", status->server, "transfers", transfers, "dumps", dumps, "streams",
+                     streams_json(status), "channels", pnd_channels_json(&status->channels));
     if (json)
         json_object_set_new(json, "room",
                             status->known
@@ -180,6 +185,7 @@ static int print_text(const struct pnd_ctl *ctl, const struct status *status)
     if (!status->known)
         return PND_OK;
     print_streams(status);
+    pnd_channels_print(&status->channels, "  tells      ");
     printf("  room       %s free of %s",
            pnd_text_bytes(free_text, sizeof(free_text), status->room_free),
            pnd_text_bytes(total, sizeof(total), status->room_total));
