@@ -65,7 +65,7 @@ static int make(struct pnd_request *request, struct pnd_catalog *catalog, json_t
     struct pnd_encrypted encrypted;
     struct pnd_facts facts = {0};
     struct pnd_group group;
-    struct pnd_view view;
+    struct pnd_view view = {0};
     char id[ID_CAP];
     struct pnd_known known = {.facts = &facts, .encrypted = &encrypted, .name = id};
     json_t *json;

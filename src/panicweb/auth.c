@@ -305,7 +305,6 @@ enum pnd_auth_answer pnd_auth_check(struct pnd_auth *auth,
                                     uint64_t now_ms, struct pnd_right *ret)
 {
     unsigned char given[DIGEST];
-    enum pnd_auth_answer answer = PND_AUTH_NO;
     bool yes;
 
     *ret = (struct pnd_right){0};
@@ -317,15 +316,14 @@ enum pnd_auth_answer pnd_auth_check(struct pnd_auth *auth,
         yes = check_token(auth, credentials->secret, ret);
     else
         yes = is_known(auth, given, ret);
-    if (yes)
-        answer = PND_AUTH_YES;
-    else if (waits(auth, address, now_ms))
-        answer = PND_AUTH_WAIT;
-    else if (credentials->kind == PND_CREDENTIALS_BASIC &&
-             check_password(auth, credentials, given, ret))
-        answer = PND_AUTH_YES;
-    else
+    if (!yes && waits(auth, address, now_ms)) {
+        pthread_mutex_unlock(&auth->lock);
+        return PND_AUTH_WAIT;
+    }
+    if (!yes && credentials->kind == PND_CREDENTIALS_BASIC)
+        yes = check_password(auth, credentials, given, ret);
+    if (!yes)
         count_failure(auth, address, now_ms);
     pthread_mutex_unlock(&auth->lock);
-    return answer;
+    return yes ? PND_AUTH_YES : PND_AUTH_NO;
 }

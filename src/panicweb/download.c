@@ -147,7 +147,7 @@ enum MHD_Result pnd_download_file(struct pnd_request *request)
                *if_match = header_of(request, "If-Match");
     struct pnd_why why = {0};
     struct pnd_range range;
-    struct pnd_dump dump;
+    struct pnd_dump dump = {0};
     struct stat st;
     char etag[ETAG_CAP], text[64];
     PND_AUTO_CLOSE int fd = -1;

@@ -367,7 +367,7 @@ int main(int argc, char **argv)
     web.names = options.names;
     web.name_count = options.name_count;
     code = decide_who(&options, &web);
-    if (!code && options.certificate) {
+    if (!code && options.certificate && options.key) {
         certificate = read_pem(options.certificate);
         key = read_pem(options.key);
         code = certificate && key ? 0 : EXIT_CANNOT;
