@@ -173,6 +173,18 @@ test('with the keyboard alone: to the content, between the pages, to a dump, the
   await eventually(() => /\/dumps\/\d+$/.test(page.url()), 'the dump');
 });
 
+test('a page that cannot be had says so, in words, and is there when panicweb is', async () => {
+  const page = await site.open('/');
+  await site.stopWeb('SIGKILL');
+  await page.keyboard.press('p');
+  await eventually(async () => (await text(page, 'h1')) === 'This page could not be shown');
+  assert.match(await text(page, '.notice'), /panicweb does not answer/);
+  assert.deepEqual(await findings(page), []);
+  await site.startWeb();
+  await page.getByRole('button', { name: 'Try again' }).click();
+  await eventually(async () => (await text(page, 'h1')) === 'Panics');
+});
+
 test('the keys can be turned off, and the colours stay as they were chosen', async () => {
   const page = await site.open('/', { scheme: 'light' });
   const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

@@ -125,7 +125,16 @@ function showConnection() {
 function problem(error) {
   return h('section', { class: 'notice bad', role: 'alert' }, h('h1', null, 'This page could not be shown'),
     h('p', null, error.message), error.act && h('p', null, error.act),
-    h('p', null, h('button', { type: 'button', onclick: () => route('keep') }, 'Try again')));
+    h('p', null, h('button', { type: 'button', onclick: () => location.reload() }, 'Try again')));
+}
+
+/** A panicweb that was replaced has the parts of this page no longer; the page anew has its own. */
+async function part(page) {
+  try {
+    return await page.load();
+  } catch {
+    throw new Error('A part of this page could not be loaded: panicweb does not answer, or is another one by now.');
+  }
 }
 
 function mark(nav) {
@@ -135,16 +144,26 @@ function mark(nav) {
   }
 }
 
+/** Who has followed a link is at the heading of what it leads to. @return is there one? */
+function arrive(root) {
+  const heading = root.querySelector('h1');
+  if (!heading) return false;
+  scrollTo(0, 0);
+  heading.setAttribute('tabindex', '-1');
+  heading.focus({ preventScroll: true });
+  return true;
+}
+
 /** @param how 'first', 'new' (by a link: focus goes to the heading), 'back', 'keep' (in place) */
 async function route(how) {
   const number = ++shown, path = location.pathname.replace(/(.)\/$/, '$1');
   const page = PAGES.find(({ match }) => match.test(path));
   mark(page?.nav);
   main.setAttribute('aria-busy', 'true');
-  let root = h('div', { class: 'page' });
+  let root = h('div', { class: 'page' }), arrived = false;
   try {
     if (!page) throw new Error('There is no such page here. Choose one above.');
-    const module = await page.load();
+    const module = await part(page);
     if (number !== shown) return;
     if (!module.show) throw new Error('This panicweb was built without this page.');
     down?.();
@@ -152,7 +171,9 @@ async function route(how) {
     const params = { ...match(page, path), query: new URLSearchParams(location.search) };
     titled(typeof module.title === 'function' ? module.title(params) : module.title);
     replace(main, root);
-    const end = await module.show(root, params, app);
+    const showing = module.show(root, params, app);
+    arrived = how === 'new' && arrive(root); // a page may have its heading before it has all
+    const end = await showing;
     if (number !== shown) {
       end?.();
       return;
@@ -162,18 +183,14 @@ async function route(how) {
     if (number !== shown) return;
     down?.();
     down = null;
+    arrived = false;
     root = h('div', { class: 'page' }, problem(error));
     replace(main, root);
     titled('Not shown');
   } finally {
     if (number === shown) main.removeAttribute('aria-busy');
   }
-  if (how === 'new') {
-    scrollTo(0, 0);
-    const heading = root.querySelector('h1');
-    heading?.setAttribute('tabindex', '-1');
-    heading?.focus({ preventScroll: true });
-  }
+  if (how === 'new' && !arrived) arrive(root);
 }
 
 const match = (page, path) => page.match.exec(path).groups ?? {};
