@@ -42,13 +42,14 @@ bool pnd_field_known(const char *name, size_t len)
 void pnd_fields_set(json_t *fields, const char *name, const char *text)
 {
     char clean[PND_FIELD_TEXT_MAX];
-    size_t len = strnlen(text, sizeof(clean));
+    size_t len = strlen(text);
 
     if (!len)
         return;
-    while (len == sizeof(clean) && len > 1 && ((uint8_t)text[len] & 0xc0) == 0x80)
-        len--; /* no character is cut in two */
-    len = pnd_text_clean(clean, text, len < sizeof(clean) ? len : sizeof(clean));
+    if (len > sizeof(clean))
+        for (len = sizeof(clean); len > 1 && ((uint8_t)text[len] & 0xc0) == 0x80;)
+            len--; /* no character is cut in two */
+    len = pnd_text_clean(clean, text, len);
     for (size_t i = 0; i < len; i++)
         clean[i] = clean[i] == '\n' || clean[i] == '\t' ? ' ' : clean[i];
     json_object_set_new(fields, name, json_stringn(clean, len));

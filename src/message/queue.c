@@ -174,7 +174,7 @@ int pnd_queue_turn(struct pnd_queue *queue, int64_t now_ms, unsigned *ret_expire
                    int64_t *ret_next_ms, struct pnd_why *why)
 {
     int64_t next_ms = INT64_MAX;
-    int err = PND_OK, before = sqlite3_total_changes(queue->db.db);
+    int err = PND_OK, before;
 
     for (unsigned i = 0; !err && i < queue->config->count; i++) {
         while (!(err = end_window(queue, &queue->config->at[i], now_ms, why)))

@@ -54,12 +54,13 @@ int pnd_messenger_configure(const char *config_path, struct pnd_messenger *ret, 
 {
     struct pnd_message_config *config = calloc(1, sizeof(*config));
     struct pnd_messenger out = {.since_ms = pnd_clock_wall_ms()};
-    char *path = config_path ? realpath(config_path, NULL) : NULL;
+    char *path;
     int err = PND_OK;
 
     if (!config)
-        err = pnd_why(why, PND_E_SYS, ENOMEM, "messages");
-    if (!err && path)
+        return pnd_why(why, PND_E_SYS, ENOMEM, "messages");
+    path = config_path ? realpath(config_path, NULL) : NULL;
+    if (path)
         err = pnd_message_config_read(config_path, config, why);
     if (!err)
         err = check_hooks(config, why);
