@@ -33,7 +33,8 @@ static const char *take_apart(const char *text, size_t len, struct question *ret
     ret->count = 0;
     if (len > sizeof(ret->text) || (len > 0 && text[len - 1] != '\0'))
         return "the question is too long, or cut";
-    memcpy(ret->text, text, len);
+    if (len > 0)
+        memcpy(ret->text, text, len);
     for (size_t at = 0; at < len; at += strlen(ret->text + at) + 1) {
         char *equals = strchr(ret->text + at, '=');
 
