@@ -41,7 +41,11 @@ function skipAll(why) {
 
 /* ---- tests ---- */
 
-const tests = [], closers = [];
+const tests = [], closers = [], sites = [];
+
+// A test that is told to end, or fails before finish(), leaves no server and no directory behind.
+process.on('exit', () => sites.forEach((site) => site.abandon()));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
 
 /** Queued; finish() runs them in order. What it returns as a string is printed as a remark. */
 export function test(name, run) {
@@ -167,6 +171,7 @@ export class Site {
     if (!existsSync(chromiumPath)) skipAll(`${chromiumPath} is not there: install chromium`);
     await launch();
     const site = new Site();
+    sites.push(site);
     site.home = mkdtempSync(join(tmpdir(), 'panicweb-test-'));
     site.directory = join(site.home, 'dumps');
     site.config = join(site.home, 'panicd.conf');
@@ -263,6 +268,11 @@ export class Site {
     const answer = await fetch(this.url + path);
     assert.equal(answer.status, 200, `${path}: ${answer.status}`);
     return answer.json();
+  }
+
+  abandon() {
+    for (const child of [this.web, this.panicd]) if (child?.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+    if (this.home) rmSync(this.home, { recursive: true, force: true });
   }
 
   async remove() {
