@@ -30,13 +30,6 @@ function styles() {
   return ['style.css', ...names].map((name) => `@import "./${name}";`).join('\n');
 }
 
-/** A page that is not there is no page: the shell says so when it is asked for. */
-const lacking = { name: 'lacking', setup(build) {
-  build.onResolve({ filter: /^\.\/(dump|setup)\.js$/ }, ({ path }) =>
-    existsSync(join(src, path)) ? null : { path, namespace: 'lacking' });
-  build.onLoad({ filter: /.*/, namespace: 'lacking' }, () => ({ contents: 'export {};' }));
-} };
-
 const options = {
   bundle: true, minify: true, metafile: true, legalComments: 'none', charset: 'utf8',
   absWorkingDir: source, outdir: assets, nodePaths: [join(place, 'node_modules')],
@@ -48,7 +41,7 @@ const options = {
 rmSync(out, { recursive: true, force: true });
 mkdirSync(assets, { recursive: true });
 const script = await esbuild.build({
-  ...options, entryPoints: [join(src, 'main.js')], format: 'esm', splitting: true, plugins: [lacking],
+  ...options, entryPoints: [join(src, 'main.js')], format: 'esm', splitting: true,
   entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]',
 });
 const style = await esbuild.build({

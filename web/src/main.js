@@ -165,7 +165,6 @@ async function route(how) {
     if (!page) throw new Error('There is no such page here. Choose one above.');
     const module = await part(page);
     if (number !== shown) return;
-    if (!module.show) throw new Error('This panicweb was built without this page.');
     down?.();
     down = null;
     const params = { ...match(page, path), query: new URLSearchParams(location.search) };
