@@ -106,7 +106,7 @@ test('panicd goes and comes back: the page says both, and its dumps go on', asyn
   await page.waitForSelector('.transfer');
   await site.stopPanicd('SIGKILL');
   await headline(page, 'panicd is not listening');
-  assert.ok(await page.locator('.notice.bad').count(), 'what is wrong is said');
+  await eventually(() => page.locator('.notice.bad').count(), 'what is wrong');
   assert.deepEqual(await findings(page), []);
   await site.startPanicd();
   await eventually(async () => !(await text(page, 'h1.headline')).includes('not listening'), 'the headline');

@@ -8,6 +8,7 @@ import { Transfers } from './transfers.js';
 export const title = 'Now';
 
 const LATEST = 5;
+const SETTLED_MS = 3000; // after panicd went or came
 
 /** The page in one sentence, and how good that is. */
 function headline({ server, problems }, arriving) {
@@ -143,6 +144,17 @@ export async function show(root, params, app) {
     }, 300);
   }
 
+  // What panicweb answers may be a moment old: what the event says counts, and is asked for once more.
+  function turned({ serving }) {
+    if (!serving) {
+      data.server = null;
+      server.update(null, data.room);
+      draw();
+    }
+    reread();
+    setTimeout(reread, SETTLED_MS);
+  }
+
   replace(root,
     h('div', { class: 'hero' }, head, sub), problems,
     h('section', { class: 'arriving', 'aria-label': 'Arriving' }, transfers.element, transfers.more, empty),
@@ -160,7 +172,7 @@ export async function show(root, params, app) {
     app.on('checked', ({ dump }) => { transfers.end(dump, true); reread(); }),
     app.on('refused', (event) => server.refused(event)),
     app.on('status', (status) => { data.server = status; server.update(data.server); draw(); }),
-    app.on('server', reread),
+    app.on('server', turned),
     app.on('reset', reread),
   ];
   const timer = setInterval(() => transfers.tick(), 1000);
