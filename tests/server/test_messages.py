@@ -235,6 +235,24 @@ def signed():
             assert SECRET not in panicd.log() and '/a?b=c' not in panicd.log()
 
 
+def secrets():
+    """a secret that everybody may read is not used until that ends; what sends has no more rights"""
+    secret = write('open', SECRET + '\n', 0o644)
+    with Web() as web, site(channel('ops', url=web.url(), secret_file=secret,
+                                    events='panic')) as panicd:
+        send(panicd)
+        until(lambda: 'not-told channel=ops' in panicd.log())
+        assert 'everybody may read' in panicd.log() and not web.tried
+        os.chmod(secret, 0o600)
+        assert web.wait(1)[0].headers['Panicd-Signature'].startswith('v1=')
+        pid, = [c for c in children_of(panicd.process.pid)
+                if open('/proc/%d/comm' % c).read().startswith('panicd-messenge')]
+        with open('/proc/%d/status' % pid) as f:
+            assert 'NoNewPrivs:\t1\n' in f.read()
+        with open('/proc/%d/limits' % pid) as f:
+            assert [line.split()[4:6] for line in f if line.startswith('Max core file')] == [['0', '0']]
+
+
 def openssl_verifies():
     """the recipe of panicd.conf(5) verifies it with openssl alone"""
     secret = write('secret', SECRET + '\n')
@@ -734,7 +752,8 @@ if __name__ == '__main__':
             tap.run(every_cut_of_the_messenger)
             tap.run(every_cut_of_the_server)
         only = os.environ.get('PND_ONLY', '').split()
-        for each in (tells, incomplete, selected, missed, again, signed, openssl_verifies, retried,
+        for each in (tells, incomplete, selected, missed, again, signed, secrets,
+                     openssl_verifies, retried,
                      not_wanted, tls, mails, mails_need_tls, mails_again, hooks, hooks_that_hang,
                      no_transfer_waits, unreachable, killed, reload, tried,
                      wrong_settings, soon):
