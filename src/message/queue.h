@@ -146,6 +146,9 @@ int64_t pnd_queue_version(struct pnd_queue *queue);
 /* The messenger of the directory holds .panicd/messages.lock. @return a descriptor, the caller's;
  * PND_E_BUSY another has it; PND_E_SYS */
 int pnd_queue_lock(const struct pnd_spool *spool, struct pnd_why *why);
+/* Since when somebody is to be told, in ms since 1970: now, unless it was called before. Any
+ * process, before the first dump that is to be told of has ended. */
+int64_t pnd_queue_since(const struct pnd_spool *spool);
 bool pnd_queue_served(const struct pnd_spool *spool);
 
 #endif

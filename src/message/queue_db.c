@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/clock.h"
 #include "host/guard.h"
 
 enum { BUSY_MS = 5000, VERSION = 1, PATH_BYTES_MAX = 500 };
@@ -304,6 +305,18 @@ int pnd_queue_lock(const struct pnd_spool *spool, struct pnd_why *why)
         return pnd_why(why, errno == EACCES || errno == EAGAIN ? PND_E_BUSY : PND_E_SYS, errno,
                        "lock .panicd/%s", lock_file);
     return pnd_steal_fd(&fd);
+}
+
+/* The file is made once, and never written. */
+int64_t pnd_queue_since(const struct pnd_spool *spool)
+{
+    PND_AUTO_CLOSE int fd =
+        openat(spool->state_fd, lock_file, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return pnd_clock_wall_ms();
+    return (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
 }
 
 bool pnd_queue_served(const struct pnd_spool *spool)

@@ -20,6 +20,7 @@
 #include "host/log.h"
 #include "message/config.h"
 #include "message/connection.h"
+#include "message/queue.h"
 #include "panicd/control.h"
 #include "panicd/server.h"
 
@@ -53,7 +54,7 @@ static int check_hooks(const struct pnd_message_config *config, struct pnd_why *
 int pnd_messenger_configure(const char *config_path, struct pnd_messenger *ret, struct pnd_why *why)
 {
     struct pnd_message_config *config = calloc(1, sizeof(*config));
-    struct pnd_messenger out = {.since_ms = pnd_clock_wall_ms()};
+    struct pnd_messenger out = {0};
     char *path;
     int err = PND_OK;
 
@@ -123,6 +124,7 @@ static void start(struct pnd_server *server)
     struct pnd_messenger *messenger = &server->messenger;
     int pair[2], err;
 
+    messenger->since_ms = pnd_queue_since(&server->spool);
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0) {
         pnd_log(PND_ERR, "messenger-lost", "why=\"%s\"", strerror(errno));
         return;
@@ -178,7 +180,6 @@ void pnd_messenger_reload(struct pnd_messenger *messenger, const struct pnd_mess
 {
     memcpy(messenger->config_path, fresh->config_path, sizeof(messenger->config_path));
     memcpy(messenger->program, fresh->program, sizeof(messenger->program));
-    messenger->since_ms = fresh->since_ms;
     messenger->pause_ms = 0;
     if (messenger->pid)
         kill(messenger->pid, SIGTERM);

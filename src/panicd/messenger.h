@@ -25,7 +25,7 @@ enum {
 struct pnd_messenger {
     char config_path[4096]; /* absolute; "": nobody is to be told */
     char program[4096];
-    int64_t since_ms; /* wall clock: somebody is to be told */
+    int64_t since_ms; /* wall clock: somebody is to be told; of its last start */
     pid_t pid;        /* 0: it does not run */
     uint64_t look_ms, start_ms, pause_ms;
 };

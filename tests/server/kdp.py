@@ -162,6 +162,7 @@ class Panicd:
         self.log_path = self.directory.rstrip('/') + '.log'
         self.config_path = self.directory.rstrip('/') + '.conf'
         self.process = None
+        self.program = PANICD
         self.configure(config)
 
     def configure(self, config):
@@ -174,7 +175,7 @@ class Panicd:
         if self.netdump_port is not None:
             ports += ['--netdump-port', str(self.netdump_port)]
         self.process = subprocess.Popen(
-            list(wrapper) + [PANICD, '--address', self.address, *ports, '--config',
+            list(wrapper) + [self.program, '--address', self.address, *ports, '--config',
                              self.config_path, *self.args, self.directory],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
         log.close()

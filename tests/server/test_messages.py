@@ -658,10 +658,10 @@ def run_cut(env_server, env_messenger):
     report = panicd.directory + '/.panicd/count'   # where the messenger may write
     if env_messenger and 'PND_CUT_REPORT' in env_messenger:
         env_messenger['PND_CUT_REPORT'] = report
-    tree = tempfile.mkdtemp(prefix='panicd-tree-')
+    tree = tempfile.mkdtemp(prefix='tree-', dir=PLACE)
     os.makedirs(tree + '/sbin')
     os.makedirs(tree + '/libexec/panicd')
-    shutil.copy(PANICD, tree + '/sbin/panicd')
+    os.link(PLACE + '/panicd', tree + '/sbin/panicd')   # nobody writes it while it is to run
     once = tree + '/once'
     if env_messenger:
         with open(once, 'w') as f:
@@ -672,15 +672,9 @@ def run_cut(env_server, env_messenger):
     os.chmod(tree + '/libexec/panicd/panicd-messenger', 0o700)
     kills = 0
 
-    def start(env=None, wait=True):
-        before, kdp.PANICD = kdp.PANICD, tree + '/sbin/panicd'
-        try:
-            panicd.start(env=env, wait=wait)
-        finally:
-            kdp.PANICD = before
-
+    panicd.program = tree + '/sbin/panicd'
     try:
-        start(env_server, wait=False)
+        panicd.start(env=env_server, wait=False)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             sent = pool.submit(send, panicd, 'paniclog-x', rto=0.05, patience=40)
 
@@ -689,7 +683,7 @@ def run_cut(env_server, env_messenger):
                 if panicd.process.poll() is not None:
                     assert panicd.process.returncode == -9, panicd.log()[-2000:]
                     kills += 1
-                    start()
+                    panicd.start()
                 return sent.done() and {(json.loads(r.body)['event']) for r in list(web.all)} >= {
                     'panic', 'complete'}
             until(told, timeout=60)
@@ -746,6 +740,7 @@ def every_cut_of_the_server():
 
 if __name__ == '__main__':
     certificates(PLACE)
+    shutil.copy(PANICD, PLACE + '/panicd')
     tap = Tap()
     try:
         if SHIM:
