@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The packages of a lock file, in a directory of the build that is named after it: what is there is
 // whole and right, so that nobody asks the registry twice. Several may install at the same time.
+// usage: npm.mjs FROM TO
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { argv, exit } from 'node:process';
+import { fileURLToPath } from 'node:url';
 
 const FILES = ['package.json', 'package-lock.json', '.npmrc'];
 
@@ -31,4 +34,13 @@ export function install(from, to) {
     if (!existsSync(place)) throw new Error(`npm ci in ${from}: ${error.stderr || error.message}`);
   }
   return place;
+}
+
+if (argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    install(argv[2], argv[3]);
+  } catch (error) {
+    console.error(error.message);
+    exit(1);
+  }
 }
