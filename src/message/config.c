@@ -218,7 +218,8 @@ static int check_use(const struct pnd_message_channel *channel, struct pnd_why *
     return PND_OK;
 }
 
-/* Whatever the fields say, it is to be JSON. */
+/* Whatever the fields say, it is to be JSON: each stands in a string, for what is a number today is
+ * nothing tomorrow, and a title that somebody else writes is never one. */
 static int check_json(const struct pnd_message_channel *channel, struct pnd_why *why)
 {
     json_t *fields = pnd_fields_create(PND_MESSAGE_TEST, SAMPLE_MS, "/"), *json = NULL;
@@ -226,7 +227,7 @@ static int check_json(const struct pnd_message_channel *channel, struct pnd_why 
     json_error_t error = {.text = "no memory"};
 
     for (unsigned i = 0; fields && pnd_field_name(i); i++)
-        pnd_fields_set(fields, pnd_field_name(i), "1");
+        pnd_fields_set(fields, pnd_field_name(i), "x"); /* nothing outside a string */
     if (fields)
         text = pnd_template_render(channel->body, fields, PND_TEMPLATE_JSON);
     if (text)

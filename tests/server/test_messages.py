@@ -217,7 +217,7 @@ def signed():
     """a webhook is signed over its time and body, and a template says what that is"""
     secret = write('secret', SECRET + '\n')
     with Web() as web:
-        body = '{"text":"${event}: ${title}",\n  "size": ${id}, "note": "$${x}",\n  "name": "${name}"}'
+        body = '{"text":"${event}: ${title}",\n  "size": "${id}", "note": "$${x}",\n  "name": "${name}"}'
         with site(channel('ops', url=web.url('/a?b=c'), secret_file=secret, events='panic',
                           page='http://panics.example/', body=body)) as panicd:
             send(panicd, EVIL, content=panic_log(HOSTILE))
@@ -228,7 +228,7 @@ def signed():
             assert abs(int(got.headers['Panicd-Timestamp']) - time.time()) < 30
             assert got.path == '/a?b=c'
             said = json.loads(got.body)
-            assert said['size'] == 1 and said['note'] == '${x}', said
+            assert said['size'] == '1' and said['note'] == '${x}', said
             assert said['text'].startswith('panic: ') and TITLE in said['text'], said
             assert said['name'] == NAME, said
             assert '\x1b' not in said['text'] and '\u202e' not in said['text'], said
@@ -607,6 +607,7 @@ def wrong_settings():
             ('[message a]\nurl = http://h/\nsubject = ${x}\n', (':3:', 'no field "x"')),
             ('[message a]\nurl = smtp://h\nbody = a\n  ${title\n', (':4:', 'no "}"')),
             ('[message a]\nurl = http://h/\nbody = {"a": ${title}\n', ('body is no JSON',)),
+            ('[message a]\nurl = http://h/\nbody = {"a": ${id}}\n', ('body is no JSON',)),
             ('[message a]\nurl = ftp://h/\n', ('[message a]', 'smtps://')),
             ('[message a]\n', ('program or url',)),
             ('[message a]\nprogram = true\n', ('absolute',)),
