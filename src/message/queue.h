@@ -136,6 +136,7 @@ int pnd_queue_channels(struct pnd_queue *queue,
 /* A test message for the channel, which the messenger finds. */
 int pnd_queue_test(struct pnd_queue *queue, const char *channel, const char *id, json_t *fields,
                    int64_t now_ms, struct pnd_why *why);
+int pnd_queue_tested(struct pnd_queue *queue, const char *channel, bool *ret, struct pnd_why *why);
 /* What came of it. @return PND_OK; PND_E_NOTFOUND nothing yet */
 int pnd_queue_answer(struct pnd_queue *queue, const char *id, bool *ret_sent,
                      char ret_said[PND_QUEUE_ERROR_CAP], struct pnd_why *why);

@@ -199,6 +199,16 @@ int pnd_queue_test(struct pnd_queue *queue, const char *channel, const char *id,
                          "ssiij", channel, id, now_ms, expires_ms, fields);
 }
 
+int pnd_queue_tested(struct pnd_queue *queue, const char *channel, bool *ret, struct pnd_why *why)
+{
+    int64_t waits = 0;
+    int err = pnd_queue_number(queue, 0, &waits, why,
+                               "SELECT 1 FROM message WHERE channel = ?1 AND test", "s", channel);
+
+    *ret = waits;
+    return err;
+}
+
 int pnd_queue_answer(struct pnd_queue *queue, const char *id, bool *ret_sent,
                      char ret_said[PND_QUEUE_ERROR_CAP], struct pnd_why *why)
 {

@@ -244,6 +244,23 @@ int pnd_deliver_turn(struct pnd_deliver *deliver, struct pnd_why *why)
     return err;
 }
 
+int pnd_deliver_wake(struct pnd_deliver *deliver, struct pnd_why *why)
+{
+    int err = PND_OK;
+
+    for (unsigned i = 0; !err && i < deliver->count; i++) {
+        struct pnd_delivery *delivery = &deliver->at[i];
+        bool tested = false;
+
+        delivery->next_ms = 0;
+        if (delivery->pause_ms > pnd_clock_ms())
+            err = pnd_queue_tested(deliver->queue, delivery->channel->name, &tested, why);
+        if (tested)
+            delivery->pause_ms = 0;
+    }
+    return err;
+}
+
 /* How long until the idle ones have something to do. */
 static int64_t idle_ms(const struct pnd_deliver *deliver, int64_t most_ms)
 {

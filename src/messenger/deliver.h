@@ -46,6 +46,10 @@ void pnd_deliver_deinit(struct pnd_deliver *deliver);
  *   @return PND_OK; as the queue: what has just been sent may be sent once more then */
 int pnd_deliver_turn(struct pnd_deliver *deliver, struct pnd_why *why);
 
+/* There may be something new in the queue. A test does not wait until a channel that fails is tried
+ * again: who has just mended it wants to know. @return PND_OK; as the queue */
+int pnd_deliver_wake(struct pnd_deliver *deliver, struct pnd_why *why);
+
 /* Until that may have something to do: while @p fd is silent, at most @p most_ms. */
 void pnd_deliver_wait(struct pnd_deliver *deliver, int fd, int most_ms);
 

@@ -172,14 +172,6 @@ static int look_at_room(struct messenger *messenger, struct pnd_why *why)
     return err;
 }
 
-/* There may be something new in the queue. */
-static void wake(struct messenger *messenger)
-{
-    for (unsigned i = 0; i < messenger->deliver.count; i++)
-        messenger->deliver.at[i].next_ms = 0;
-    messenger->turn_ms = 0;
-}
-
 static int turn_queue(struct messenger *messenger, struct pnd_why *why)
 {
     unsigned expired = 0;
@@ -204,10 +196,12 @@ static int go_round(struct messenger *messenger, bool *ret_over, struct pnd_why 
     if (err)
         return err;
     version = pnd_queue_version(messenger->queue);
-    if (messenger->news.told || version != messenger->version)
-        wake(messenger);
+    if (messenger->news.told || version != messenger->version) {
+        messenger->turn_ms = 0;
+        err = pnd_deliver_wake(&messenger->deliver, why);
+    }
     messenger->version = version;
-    if (pnd_clock_ms() >= messenger->room_ms)
+    if (!err && pnd_clock_ms() >= messenger->room_ms)
         err = look_at_room(messenger, why);
     if (!err && pnd_clock_wall_ms() >= messenger->turn_ms) {
         err = turn_queue(messenger, why);

@@ -600,6 +600,23 @@ def tried():
             assert 'nobody sends messages' in ctl(panicd, 'message', 'test', code=2)
 
 
+def tried_again():
+    """a channel that is to be left alone for an hour is tried at once by who has mended it"""
+    mended = threading.Event()
+
+    def answer(request, number, handler):
+        return (200, {}, b'') if mended.is_set() else (503, {'Retry-After': '3600'}, b'')
+
+    with Web(answer) as web:
+        with site(channel('a', url=web.url('/'), events='panic')) as panicd:
+            send(panicd)
+            until(lambda: 'not-told channel=a' in panicd.log())
+            mended.set()
+            got = subprocess.run([PANICCTL, '-D', panicd.directory, 'message', 'test', 'a'],
+                                 capture_output=True, text=True, timeout=100, check=False)
+            assert got.stdout == 'a: told, it answered with status 200\n', got
+
+
 def wrong_settings():
     """settings that mean nothing are refused at the start, with their line"""
     plain = write('plain', '')
@@ -752,7 +769,7 @@ if __name__ == '__main__':
                      openssl_verifies, retried,
                      not_wanted, tls, mails, mails_need_tls, mails_again, hooks, hooks_that_hang,
                      no_transfer_waits, unreachable, killed, reload, tried,
-                     wrong_settings, soon):
+                     tried_again, wrong_settings, soon):
             if not SHIM and (not only or each.__name__ in only):
                 tap.run(each)
     finally:
