@@ -2,6 +2,8 @@
  *
  * /api/now: the server, what arrives, what is wrong, and the latest dumps. */
 #include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -126,20 +128,51 @@ static json_t *room_json(const struct pnd_spool *spool)
     return json_pack("{s:I, s:I}", "free", (json_int_t)free_bytes, "total", (json_int_t)total);
 }
 
+/* ---- what the server says ---- */
+
+struct pnd_heard {
+    json_t *server, *transfers; /* NULL: it did not answer */
+    int err;                    /* of the first */
+    struct pnd_why why;
+};
+
+static void ask_server(const struct pnd_spool *spool, struct pnd_heard *ret)
+{
+    ret->err = pnd_socket_get_within(spool, "status", ANSWER_S, &ret->server, &ret->why);
+    if (!ret->err)
+        (void)pnd_socket_get_within(spool, "transfers", ANSWER_S, &ret->transfers, NULL);
+}
+
+/* Before the catalog is locked. While it hangs, one at a time waits for it, and the other threads
+ * have time for other requests. */
+static void hear(struct pnd_request *request, struct pnd_heard *ret)
+{
+    static pthread_mutex_t asking = PTHREAD_MUTEX_INITIALIZER;
+    static atomic_bool hangs;
+    bool alone = atomic_load(&hangs);
+
+    if (alone && pthread_mutex_trylock(&asking) != 0) {
+        ret->err = pnd_why(&ret->why, PND_E_SYS, 0, "panicd does not answer");
+        return;
+    }
+    ask_server(&request->web->spool, ret);
+    atomic_store(&hangs, ret->err && ret->err != PND_E_NOTFOUND);
+    if (alone)
+        pthread_mutex_unlock(&asking);
+}
+
 static int make(struct pnd_request *request, struct pnd_catalog *catalog, json_t **ret,
                 struct pnd_why *why)
 {
     const struct pnd_spool *spool = &request->web->spool;
     struct latest latest = {.spool = spool, .list = json_array()};
     static const struct pnd_filter any;
-    json_t *server = NULL, *answer = NULL, *problems = json_array();
-    struct pnd_why cause = {0};
+    const struct pnd_heard *heard = request->heard;
+    json_t *server = json_incref(heard->server), *problems = json_array();
     uint64_t count = 0;
-    int err = pnd_socket_get_within(spool, "status", ANSWER_S, &server, &cause);
+    int err;
 
-    add_server_problems(problems, spool, server, err, &cause);
-    if (!err)
-        (void)pnd_socket_get_within(spool, "transfers", ANSWER_S, &answer, NULL);
+    add_server_problems(problems, spool, server, heard->err, &heard->why);
     latest.serving = server != NULL;
     err = catalog ? pnd_catalog_select(catalog, &any, 0, LATEST, add_latest, &latest, &count, why)
                   : PND_OK;
@@ -150,15 +183,25 @@ static int make(struct pnd_request *request, struct pnd_catalog *catalog, json_t
     } else {
         *ret = json_pack(
             "{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:b}", "server", server ? server : json_null(),
-            "transfers", transfers_json(catalog, answer), "problems", problems, "dumps",
+            "transfers", transfers_json(catalog, heard->transfers), "problems", problems, "dumps",
             (json_int_t)count, "latest", latest.list, "room", room_json(spool), "now",
             pnd_print_json_time(pnd_clock_wall_ms()), "may_download", (int)request->right.download);
     }
-    json_decref(answer);
     return err;
 }
 
 enum MHD_Result pnd_api_now(struct pnd_request *request)
 {
-    return pnd_cache_answer(request, make);
+    struct pnd_heard heard = {0};
+    enum MHD_Result result;
+
+    if (pnd_cache_answer_kept(request, &result))
+        return result;
+    hear(request, &heard);
+    request->heard = &heard;
+    result = pnd_cache_answer(request, make);
+    request->heard = NULL;
+    json_decref(heard.server);
+    json_decref(heard.transfers);
+    return result;
 }

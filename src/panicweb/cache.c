@@ -114,6 +114,17 @@ static bool still_good(const struct kept *kept, int64_t version, uint64_t now_ms
     return age_ms < PND_CACHE_FRESH_MS || (age_ms < PND_CACHE_OLD_MS && kept->version == version);
 }
 
+/* @return false: there is none that would do */
+static bool answer_kept(struct pnd_request *request, struct kept *kept, int64_t version,
+                        uint64_t now_ms, enum MHD_Result *ret)
+{
+    if (!kept || !still_good(kept, version, now_ms))
+        return false;
+    kept->used_ms = now_ms;
+    *ret = MHD_queue_response(request->connection, MHD_HTTP_OK, kept->response);
+    return true;
+}
+
 static enum MHD_Result answer(struct pnd_request *request, pnd_maker make,
                               struct pnd_catalog *catalog)
 {
@@ -126,12 +137,11 @@ static enum MHD_Result answer(struct pnd_request *request, pnd_maker make,
     struct MHD_Response *response;
     struct pnd_why why = {0};
     json_t *json = NULL;
+    enum MHD_Result result;
     int err;
 
-    if (kept && still_good(kept, version, now_ms)) {
-        kept->used_ms = now_ms;
-        return MHD_queue_response(request->connection, MHD_HTTP_OK, kept->response);
-    }
+    if (answer_kept(request, kept, version, now_ms, &result))
+        return result;
     err = make(request, catalog, &json, &why);
     if (err)
         return pnd_reply_why(request, err, &why);
@@ -159,4 +169,19 @@ enum MHD_Result pnd_cache_answer(struct pnd_request *request, pnd_maker make)
     result = err ? pnd_reply_why(request, err, &why) : answer(request, make, catalog);
     pnd_data_unlock(request->web->data);
     return result;
+}
+
+bool pnd_cache_answer_kept(struct pnd_request *request, enum MHD_Result *ret)
+{
+    struct pnd_catalog *catalog = NULL;
+    struct key key;
+    bool answered = false;
+
+    if (!make_key(request, &key))
+        return false;
+    if (pnd_data_lock(request->web->data, &catalog, NULL) == PND_OK)
+        answered = answer_kept(request, find(request->web->cache, &key),
+                               pnd_data_version(request->web->data), pnd_clock_ms(), ret);
+    pnd_data_unlock(request->web->data);
+    return answered;
 }

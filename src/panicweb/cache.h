@@ -28,4 +28,8 @@ typedef int (*pnd_maker)(struct pnd_request *request, struct pnd_catalog *catalo
  * rights. */
 enum MHD_Result pnd_cache_answer(struct pnd_request *request, pnd_maker make);
 
+/* Answers with what is kept for it, if that still does: else the caller does first what would keep
+ * the catalog from others. @return false: there is none, and @p ret is not set */
+bool pnd_cache_answer_kept(struct pnd_request *request, enum MHD_Result *ret);
+
 #endif

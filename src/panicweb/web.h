@@ -36,6 +36,7 @@ struct pnd_cache;
 struct pnd_data;
 struct pnd_feed;
 struct pnd_guests;
+struct pnd_heard;
 struct pnd_packer;
 
 /* What somebody may. */
@@ -64,6 +65,7 @@ struct pnd_request {
     bool head;        /* HEAD: the same answer without its body */
     bool gzip;        /* the client takes it */
     struct pnd_right right;
+    const struct pnd_heard *heard; /* of /api/now: what the server has said */
 };
 
 /* Answers one request. @return what MHD_queue_response() says */

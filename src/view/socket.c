@@ -17,10 +17,21 @@
 
 enum { CHUNK = 64 << 10 };
 
-int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pnd_why *why)
+/* @return 0; -1: errno */
+static int reach(const struct pnd_spool *spool, int fd)
 {
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
-    struct timeval wait = {.tv_sec = PND_SOCKET_WAIT_S};
+
+    /* Through the descriptor: a socket's path may have no more than 107 bytes. */
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/control", spool->state_fd);
+    return connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* Also to be connected takes @p wait_s at most: a server that hangs has a queue that fills. */
+static int ask_within(const struct pnd_spool *spool, const char *request, unsigned wait_s,
+                      struct pnd_why *why)
+{
+    struct timeval wait = {.tv_sec = wait_s};
     struct iovec line[] = {{.iov_base = (void *)(uintptr_t)request, .iov_len = strlen(request)},
                            {.iov_base = (char[]){'\n'}, .iov_len = 1}};
     struct msghdr msg = {.msg_iov = line, .msg_iovlen = 2};
@@ -28,27 +39,31 @@ int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pn
 
     if (fd < 0)
         return pnd_why(why, PND_E_SYS, errno, "make a socket");
-    /* Through the descriptor: a socket's path may have no more than 107 bytes. */
-    snprintf(addr.sun_path, sizeof(addr.sun_path), "/proc/self/fd/%d/control", spool->state_fd);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof(wait));
-    if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) != 0) {
+    if (reach(spool, fd) != 0) {
         if (errno == ENOENT || errno == ECONNREFUSED)
             return pnd_why(why, PND_E_NOTFOUND, 0, "no panicd is running for %s", spool->path);
-        return pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
+        return errno == EAGAIN
+                   ? pnd_why(why, PND_E_SYS, 0, "panicd does not answer")
+                   : pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
     }
     if (sendmsg(fd, &msg, MSG_NOSIGNAL) != (ssize_t)(line[0].iov_len + line[1].iov_len))
         return pnd_why(why, PND_E_SYS, errno, "ask the panicd of %s", spool->path);
     return pnd_steal_fd(&fd);
 }
 
+int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pnd_why *why)
+{
+    return ask_within(spool, request, PND_SOCKET_WAIT_S, why);
+}
+
+/* One with so many who ask that no other is let in is there, too. */
 bool pnd_socket_there(const struct pnd_spool *spool)
 {
-    int fd = pnd_socket_ask(spool, "status", NULL);
+    PND_AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-    if (fd >= 0)
-        close(fd);
-    return fd >= 0;
+    return fd >= 0 && (reach(spool, fd) == 0 || errno == EAGAIN);
 }
 
 /* Everything until the end, in a buffer that the caller frees. */
@@ -96,16 +111,14 @@ int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **
 int pnd_socket_get_within(const struct pnd_spool *spool, const char *request, unsigned wait_s,
                           json_t **ret, struct pnd_why *why)
 {
-    struct timeval wait = {.tv_sec = wait_s};
     char *text = NULL;
     size_t len = 0;
     json_t *got;
     int err;
-    PND_AUTO_CLOSE int fd = pnd_socket_ask(spool, request, why);
+    PND_AUTO_CLOSE int fd = ask_within(spool, request, wait_s, why);
 
     if (fd < 0)
         return fd;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     err = read_all(fd, &text, &len, why);
     if (err)
         return err;

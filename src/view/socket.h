@@ -20,7 +20,7 @@ enum {
  *   @return a descriptor; PND_E_NOTFOUND no server is listening; PND_E_SYS it may not be asked */
 int pnd_socket_ask(const struct pnd_spool *spool, const char *request, struct pnd_why *why);
 
-/* Is a server listening? */
+/* Is a server listening? Waits for nothing. */
 bool pnd_socket_there(const struct pnd_spool *spool);
 
 /* The whole answer, an object. @param ret  the caller's, json_decref()
@@ -28,7 +28,7 @@ bool pnd_socket_there(const struct pnd_spool *spool);
 int pnd_socket_get(const struct pnd_spool *spool, const char *request, json_t **ret,
                    struct pnd_why *why);
 
-/* The same with a wait of its own for the answer. */
+/* The same with a wait of its own, for the connection and for each part of the answer. */
 int pnd_socket_get_within(const struct pnd_spool *spool, const char *request, unsigned wait_s,
                           json_t **ret, struct pnd_why *why);
 

@@ -10,12 +10,14 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 
@@ -409,6 +411,45 @@ def run_alone(tap, panicd, web):
         events.close()
         again.close()
 
+    def hangs():
+        """a server that hangs keeps nobody from what is known of the dumps, also with many who ask"""
+        panicd.process.send_signal(signal.SIGSTOP)
+        asking = []
+        try:
+            ended = []
+
+            def ask(path):
+                web.json(path)
+                ended.append(path)
+            now = threading.Thread(target=ask, args=('/api/now?first',))
+            now.start()
+            time.sleep(0.3)  # it asks the server
+            ask('/api/dumps?limit=7')
+            now.join()
+            assert ended == ['/api/dumps?limit=7', '/api/now?first'], ended
+            for _ in range(1000):  # the queue of its control socket is full
+                asking.append(socket.socket(socket.AF_UNIX))
+                asking[-1].setblocking(False)
+                if asking[-1].connect_ex(panicd.directory + '/.panicd/control') != 0:
+                    break
+            else:
+                raise AssertionError('it lets everybody in')
+            now = threading.Thread(target=ask, args=('/api/now?second',))
+            now.start()
+            time.sleep(0.3)
+            ask('/api/dumps?limit=8')
+            now.join()
+            assert ended[2:] == ['/api/dumps?limit=8', '/api/now?second'], ended
+            said = web.json('/api/now?third')
+            assert said['server'] is None and said['problems'][0]['text'] == 'panicd does not answer', said
+        finally:
+            for each in asking:
+                each.close()
+            panicd.process.send_signal(signal.SIGCONT)
+        events = Events(web)
+        events.wait('status')
+        events.close()
+
     def hostile():
         """names from outside come as JSON, whatever is in them"""
         db = sqlite3.connect(panicd.directory + '/.panicd/catalog.db')
@@ -477,7 +518,7 @@ def run_alone(tap, panicd, web):
         events.thread.join(timeout=10)
         assert events.ended
 
-    for test in (who_may, bad_files, tls, streams, hostile, many, ends):
+    for test in (who_may, bad_files, tls, streams, hangs, hostile, many, ends):
         tap.run(test)
 
 
