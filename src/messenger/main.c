@@ -42,6 +42,7 @@ struct messenger {
     struct pnd_deliver deliver;
     uint64_t room_ms;
     int64_t turn_ms, version;
+    int64_t wall_ms; /* the clock when it was last looked at */
 };
 
 static int fail(const struct pnd_why *why)
@@ -172,6 +173,15 @@ static int look_at_room(struct messenger *messenger, struct pnd_why *why)
     return err;
 }
 
+/* What waits until a time waits too long when the clock is set back. @return has it been? */
+static bool clock_went_back(struct messenger *messenger)
+{
+    int64_t before_ms = messenger->wall_ms;
+
+    messenger->wall_ms = pnd_clock_wall_ms();
+    return messenger->wall_ms < before_ms;
+}
+
 static int turn_queue(struct messenger *messenger, struct pnd_why *why)
 {
     unsigned expired = 0;
@@ -196,7 +206,7 @@ static int go_round(struct messenger *messenger, bool *ret_over, struct pnd_why 
     if (err)
         return err;
     version = pnd_queue_version(messenger->queue);
-    if (messenger->news.told || version != messenger->version) {
+    if (clock_went_back(messenger) || messenger->news.told || version != messenger->version) {
         messenger->turn_ms = 0;
         err = pnd_deliver_wake(&messenger->deliver, why);
     }

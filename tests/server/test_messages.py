@@ -22,6 +22,7 @@ from made_cores import core, panic_log
 from receivers import Mail, Web, certificates, context
 
 SHIM = sys.argv[1] if len(sys.argv) > 1 else None
+CLOCK = sys.argv[2] if len(sys.argv) > 2 else None
 MESSENGER = os.environ.get('PND_MESSENGER', os.path.join(kdp.BUILD, 'src/messenger/panicd-messenger'))
 PLACE = tempfile.mkdtemp(prefix='panicd-messages-')
 SECRET = 'correct horse'
@@ -667,6 +668,30 @@ def soon():
             ' '.join('%.0f' % (1000 * p) for p in panics)))
 
 
+def clock_set_back():
+    """what was gathered when the clock was a month ahead is told when it is right again"""
+    with Web() as web:
+        panicd = site(channel('ops', url=web.url(), events='panic', again='10s'), ready=False)
+        ahead = panicd.directory + '/ahead'
+        write(ahead, '2592000')
+        try:
+            panicd.start(env={'LD_PRELOAD': CLOCK, 'CLOCKSHIM': ahead})
+            send(panicd)
+            web.wait(1)
+            send(panicd, 'paniclog-y')
+
+            def gathered():
+                got = subprocess.run([PANICCTL, '-D', panicd.directory, 'message', '--json'],
+                                     capture_output=True, timeout=60, check=False)
+                return json.loads(got.stdout)['channels'][0]['gathered'] == 1
+            until(gathered)
+            assert len(web.all) == 1, events(web.all)
+            write(ahead, '0')
+            web.wait(2)
+        finally:
+            panicd.remove()
+
+
 # ---- killed before every operation ----
 
 def run_cut(env_server, env_messenger):
@@ -761,6 +786,8 @@ if __name__ == '__main__':
     shutil.copy(PANICD, PLACE + '/panicd')
     tap = Tap()
     try:
+        if CLOCK:
+            tap.run(clock_set_back)
         if SHIM:
             tap.run(every_cut_of_the_messenger)
             tap.run(every_cut_of_the_server)
