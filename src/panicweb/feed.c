@@ -26,6 +26,7 @@ enum {
     AWAITED_MAX = PND_WEB_ZIPS_MAX,
     BLOCK_BYTES = 16384,
     GUESTS_MS = 1000,
+    ANSWER_S = 2, /* all streams wait for it */
 };
 
 struct event {
@@ -66,7 +67,7 @@ struct pnd_feed {
 
     /* of the thread alone */
     int watch_fd;
-    bool serving, said_serving;
+    bool serving, said_serving, silent; /* silent: it did not answer when it was last asked */
     char *line;
     size_t line_len;
     bool dirty, urgent;
@@ -387,12 +388,26 @@ static void find_server(struct pnd_feed *feed, uint64_t now_ms)
     feed->serving = feed->watch_fd >= 0;
 }
 
+static void say_serving(struct pnd_feed *feed, bool serving)
+{
+    append_json(feed, "server", json_pack("{s:b}", "serving", (int)serving));
+}
+
+/* A page that hears neither this nor that takes its connection for dead, and makes another. */
 static void say_status(struct pnd_feed *feed)
 {
     json_t *status = NULL;
 
-    if (feed->serving && pnd_socket_get_within(feed->spool, "status", 2, &status, NULL) == PND_OK)
-        append_json(feed, "status", status);
+    if (!feed->serving ||
+        pnd_socket_get_within(feed->spool, "status", ANSWER_S, &status, NULL) != PND_OK) {
+        say_serving(feed, false);
+        feed->silent = feed->serving;
+        return;
+    }
+    if (feed->silent)
+        say_serving(feed, true);
+    feed->silent = false;
+    append_json(feed, "status", status);
 }
 
 /* @return ms until the next turn, for poll() */
@@ -409,7 +424,8 @@ static int turn(struct pnd_feed *feed, uint64_t now_ms)
     if (viewers && feed->watch_fd < 0)
         find_server(feed, now_ms);
     if (viewers && feed->serving != feed->said_serving) {
-        append_json(feed, "server", json_pack("{s:b}", "serving", (int)feed->serving));
+        if (feed->serving)
+            say_serving(feed, true);
         feed->said_serving = feed->serving;
         feed->status_ms = now_ms; /* and how it is, at once */
     }

@@ -173,6 +173,25 @@ test('with the keyboard alone: to the content, between the pages, to a dump, the
   await eventually(() => /\/dumps\/\d+$/.test(page.url()), 'the dump');
 });
 
+test('without panicd the connection to panicweb stays, and that panicd has gone is said once', async () => {
+  const page = await site.open('/');
+  await eventually(async () => (await text(page, '.connection')) === 'Live');
+  await page.waitForTimeout(11000); // it has heard that panicd serves
+  await page.evaluate(() => {
+    globalThis.said = [];
+    const polite = document.querySelector('[aria-live=polite]');
+    new MutationObserver(() => globalThis.said.push(polite.textContent)).observe(polite, { childList: true, characterData: true, subtree: true });
+  });
+  await site.stopPanicd();
+  await headline(page, 'panicd is not listening');
+  await page.waitForTimeout(40000); // longer than a connection may say nothing
+  // A stream is among these when it has ended.
+  assert.equal(await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/api/events')).length), 0);
+  assert.deepEqual(await page.evaluate(() => globalThis.said), ['panicd has gone.']);
+  await site.startPanicd();
+  await eventually(async () => (await page.evaluate(() => globalThis.said)).includes('panicd is listening again.'));
+});
+
 test('a page that cannot be had says so, in words, and is there when panicweb is', async () => {
   const page = await site.open('/');
   await site.stopWeb('SIGKILL');

@@ -450,6 +450,21 @@ def run_alone(tap, panicd, web):
         events.wait('status')
         events.close()
 
+    def alone():
+        """a page without a server hears so again and again, and so that its connection lives"""
+        empty = tempfile.mkdtemp(prefix='panicweb-')
+        shutil.copytree(panicd.directory + '/.panicd', empty + '/.panicd', dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns('control'))
+        try:
+            with Panicweb(empty) as own:
+                events = Events(own)
+                events.wait('server', lambda data: not data['serving'])
+                events.heard.clear()
+                events.wait('server', lambda data: not data['serving'])
+                events.close()
+        finally:
+            shutil.rmtree(empty)
+
     def hostile():
         """names from outside come as JSON, whatever is in them"""
         db = sqlite3.connect(panicd.directory + '/.panicd/catalog.db')
@@ -518,7 +533,7 @@ def run_alone(tap, panicd, web):
         events.thread.join(timeout=10)
         assert events.ended
 
-    for test in (who_may, bad_files, tls, streams, hangs, hostile, many, ends):
+    for test in (who_may, bad_files, tls, streams, hangs, alone, hostile, many, ends):
         tap.run(test)
 
 

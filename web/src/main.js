@@ -208,13 +208,22 @@ function follow(event) {
 
 const machine = (transfer) => transfer.host || transfer.peer || 'a machine';
 
+let serves = null; // is not known yet
+
+/** Is said when it changes; it is heard again and again. */
+function hearServing(serving) {
+  if (serves !== null && serves !== serving) app.announce(serving ? 'panicd is listening again.' : 'panicd has gone.');
+  serves = serving;
+}
+
 function hear() {
   live.on('connection', showConnection);
   live.on('begin', ({ transfer }) => app.announce(`A dump arrives from ${machine(transfer)}.`));
   live.on('cause', ({ arriving }) => arriving?.title && app.announce(`Panic: ${arriving.title}.`));
   live.on('incomplete', ({ dump }) => app.announce(`The dump ${dump.name} ended incomplete.`));
   live.on('checked', ({ dump }) => app.announce(`The dump ${dump.name} is ${dump.state}.`));
-  live.on('server', ({ serving }) => app.announce(serving ? 'panicd is listening again.' : 'panicd has gone.'));
+  live.on('status', () => hearServing(true));
+  live.on('server', ({ serving }) => hearServing(serving));
 }
 
 async function search() {
