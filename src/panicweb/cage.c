@@ -42,7 +42,7 @@ static const int calls_free[] = {
     SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
     SCMP_SYS(rt_sigtimedwait), SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(rseq),
     SCMP_SYS(set_robust_list), SCMP_SYS(exit), SCMP_SYS(exit_group),
-    SCMP_SYS(wait4), /* for the packer, at the end */
+    SCMP_SYS(wait4), /* for the runner, at the end */
 };
 
 static int allow_opening(scmp_filter_ctx ctx)

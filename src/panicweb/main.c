@@ -26,7 +26,7 @@
 #include "panicweb/feed.h"
 #include "panicweb/guests.h"
 #include "panicweb/listen.h"
-#include "panicweb/packer.h"
+#include "panicweb/runner.h"
 
 #ifndef PND_VERSION
 #define PND_VERSION "unknown"
@@ -298,7 +298,7 @@ static int make_parts(struct pnd_web *web, struct pnd_why *why)
 
 static void drop_parts(struct pnd_web *web)
 {
-    pnd_packer_stop(web->packer);
+    pnd_runner_stop(web->runner);
     pnd_feed_destroy(web->feed);
     pnd_cache_destroy(web->cache);
     pnd_data_destroy(web->data);
@@ -313,7 +313,7 @@ static int run(const struct options *options, struct pnd_web *web, const struct 
     struct MHD_Daemon *daemon;
     struct pnd_why why = {0};
 
-    if (pnd_packer_start(&web->spool, &web->packer, &why))
+    if (pnd_runner_start(&web->spool, &web->runner, &why))
         pnd_log(PND_WARNING, "web-no-zips", "why=\"%s\"", why.text);
     if (pnd_web_cage_files(&web->spool, &why) || make_parts(web, &why))
         return fail("%s", why.text);

@@ -14,8 +14,8 @@
 #include "panicweb/download.h"
 #include "panicweb/guests.h"
 #include "panicweb/http.h"
-#include "panicweb/packer.h"
 #include "panicweb/reply.h"
+#include "panicweb/zip.h"
 
 enum need { NEED_SEE, NEED_DOWNLOAD, NEED_MEASURE };
 
@@ -32,7 +32,7 @@ static const struct {
     {"/setup", NULL, NEED_SEE, page},
     {"/dumps/", "", NEED_SEE, page},
     {"/dumps/", "/file", NEED_DOWNLOAD, pnd_download_file},
-    {"/dumps/", "/zip", NEED_DOWNLOAD, pnd_packer_zip},
+    {"/dumps/", "/zip", NEED_DOWNLOAD, pnd_zip_send},
     {"/api/now", NULL, NEED_SEE, pnd_api_now},
     {"/api/dumps", NULL, NEED_SEE, pnd_api_dumps},
     {"/api/dumps/", "", NEED_SEE, pnd_api_dump},

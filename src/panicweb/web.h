@@ -37,7 +37,7 @@ struct pnd_data;
 struct pnd_feed;
 struct pnd_guests;
 struct pnd_heard;
-struct pnd_packer;
+struct pnd_runner;
 
 /* What somebody may. */
 struct pnd_right {
@@ -50,7 +50,7 @@ struct pnd_web {
     struct pnd_cache *cache;
     struct pnd_feed *feed;
     struct pnd_guests *guests;
-    struct pnd_packer *packer; /* NULL: no zips are made */
+    struct pnd_runner *runner; /* NULL: no zips are made */
     struct pnd_auth *auth;     /* NULL: everybody who gets here may everything */
     bool local;                /* only this machine gets here: the Host header is looked at */
     unsigned name_count;
