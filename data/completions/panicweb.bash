@@ -14,11 +14,15 @@ _panicweb()
         mapfile -t COMPREPLY < <(compgen -W "127.0.0.1 ::1 0.0.0.0 ::" -- "$cur")
         return
         ;;
+    --symbols)
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+        ;;
     -p | --port | --name) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "--address --port --password-file --token-file
-            --certificate --key --name --verbose --quiet --help --version" -- "$cur")
+            --certificate --key --name --symbols --verbose --quiet --help --version" -- "$cur")
     else
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     fi

@@ -10,7 +10,9 @@
 #include "host/guard.h"
 #include "panicweb/cache.h"
 #include "panicweb/data.h"
+#include "panicweb/query.h"
 #include "panicweb/reply.h"
+#include "panicweb/symbolic.h"
 #include "store/catalog_facts.h"
 #include "view/known.h"
 #include "view/text.h"
@@ -114,6 +116,22 @@ static int read_log(struct pnd_request *request, struct pnd_facts *ret, struct p
     return err;
 }
 
+/* The names that panicctl finds, of a dump that has ended. @return false: there are none */
+static bool answer_named(const struct pnd_request *request, enum MHD_Result *ret)
+{
+    struct pnd_catalog *catalog = NULL;
+    struct pnd_view view = {0};
+    struct pnd_why why = {0};
+    int err = pnd_data_lock(request->web->data, &catalog, &why);
+
+    if (!err)
+        err = find(request, catalog, &view, &why);
+    pnd_data_unlock(request->web->data);
+    if (err || view.arriving || view.dump.id != request->id)
+        return false; /* the log itself says what is wrong */
+    return pnd_symbolic_answer(request, view.dump.id, (int64_t)view.dump.received_ms, ret);
+}
+
 enum MHD_Result pnd_api_log(struct pnd_request *request)
 {
     struct pnd_facts facts = {0};
@@ -121,9 +139,14 @@ enum MHD_Result pnd_api_log(struct pnd_request *request)
     struct MHD_Response *response = NULL;
     char *text = NULL;
     size_t len = 0;
+    enum MHD_Result result;
     FILE *out;
-    int err = read_log(request, &facts, &why);
+    int err;
 
+    if (request->web->symbolic && pnd_query_has(request, "symbols") &&
+        answer_named(request, &result))
+        return result;
+    err = read_log(request, &facts, &why);
     if (err)
         return pnd_reply_why(request, err, &why);
     if (!facts.log) {

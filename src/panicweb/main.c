@@ -27,6 +27,7 @@
 #include "panicweb/guests.h"
 #include "panicweb/listen.h"
 #include "panicweb/runner.h"
+#include "panicweb/symbolic.h"
 
 #ifndef PND_VERSION
 #define PND_VERSION "unknown"
@@ -47,6 +48,7 @@ enum {
     OPTION_CERTIFICATE,
     OPTION_KEY,
     OPTION_NAME,
+    OPTION_SYMBOLS,
 };
 
 static const char usage[] =
@@ -60,6 +62,7 @@ static const char usage[] =
     "      --certificate FILE    HTTPS, with this certificate (PEM, chain included)\n"
     "      --key FILE            and its private key (PEM)\n"
     "      --name NAME           another name of this page, in front of which a proxy stands\n"
+    "      --symbols DIRECTORY   kernels with symbols: their names in the logs\n"
     "  -v, --verbose             log more\n"
     "  -q, --quiet               log warnings and errors only\n"
     "  -h, --help                show this\n"
@@ -68,7 +71,7 @@ static const char usage[] =
     "On an address that others reach it wants a password file or a token file.\n";
 
 struct options {
-    const char *directory, *address, *passwords, *tokens, *certificate, *key;
+    const char *directory, *address, *passwords, *tokens, *certificate, *key, *symbols;
     const char *names[NAMES_MAX];
     unsigned name_count;
     uint16_t port;
@@ -122,6 +125,9 @@ static int take_option(int option, struct options *ret)
             return 1 + fail("--name may stand there %d times", NAMES_MAX);
         ret->names[ret->name_count++] = optarg;
         return 0;
+    case OPTION_SYMBOLS:
+        ret->symbols = optarg;
+        return 0;
     case 'v':
         ret->log_level = PND_DEBUG;
         return 0;
@@ -150,6 +156,7 @@ static int parse_options(int argc, char **argv, struct options *ret)
         {"certificate", required_argument, NULL, OPTION_CERTIFICATE},
         {"key", required_argument, NULL, OPTION_KEY},
         {"name", required_argument, NULL, OPTION_NAME},
+        {"symbols", required_argument, NULL, OPTION_SYMBOLS},
         {"verbose", no_argument, NULL, 'v'},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
@@ -170,6 +177,13 @@ static int parse_options(int argc, char **argv, struct options *ret)
         return 1 + fail("one DIRECTORY; type \"panicweb --help\"");
     if (!ret->certificate != !ret->key)
         return 1 + fail("--certificate and --key go together");
+    /* In a directory what a dump names by its id is found. A file alone would be believed to be the
+     * kernel of every dump that names none. */
+    if (ret->symbols && stat(ret->symbols, &st) != 0)
+        return 1 + fail("look at %s: %s", ret->symbols, strerror(errno));
+    if (ret->symbols && (!S_ISDIR(st.st_mode) || access(ret->symbols, R_OK | X_OK) != 0))
+        return 1 +
+               fail("--symbols takes a directory that can be read: put %s into one", ret->symbols);
     if (optind < argc)
         ret->directory = argv[optind];
     else
@@ -283,7 +297,7 @@ static void block_signals(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-static int make_parts(struct pnd_web *web, struct pnd_why *why)
+static int make_parts(const struct options *options, struct pnd_web *web, struct pnd_why *why)
 {
     int err = pnd_guests_create(&web->guests, why);
 
@@ -291,13 +305,25 @@ static int make_parts(struct pnd_web *web, struct pnd_why *why)
         err = pnd_data_create(&web->spool, &web->data, why);
     if (!err)
         err = pnd_cache_create(&web->cache, why);
+    if (!err && options->symbols && web->runner)
+        err = pnd_symbolic_start(web->runner, &web->symbolic, why);
     if (!err)
         err = pnd_feed_start(&web->spool, web->guests, &web->feed, why);
+    if (err)
+        pnd_symbolic_stop(web->symbolic);
     return err;
+}
+
+/* No response waits for anything any more. */
+static void stop_parts(struct pnd_web *web)
+{
+    pnd_symbolic_stop(web->symbolic);
+    pnd_feed_stop(web->feed);
 }
 
 static void drop_parts(struct pnd_web *web)
 {
+    pnd_symbolic_destroy(web->symbolic);
     pnd_runner_stop(web->runner);
     pnd_feed_destroy(web->feed);
     pnd_cache_destroy(web->cache);
@@ -313,18 +339,18 @@ static int run(const struct options *options, struct pnd_web *web, const struct 
     struct MHD_Daemon *daemon;
     struct pnd_why why = {0};
 
-    if (pnd_runner_start(&web->spool, &web->runner, &why))
+    if (pnd_runner_start(&web->spool, options->symbols, &web->runner, &why))
         pnd_log(PND_WARNING, "web-no-zips", "why=\"%s\"", why.text);
-    if (pnd_web_cage_files(&web->spool, &why) || make_parts(web, &why))
+    if (pnd_web_cage_files(&web->spool, &why) || make_parts(options, web, &why))
         return fail("%s", why.text);
     daemon = serve(web, listen->fd, certificate, key);
     if (!daemon) {
-        pnd_feed_stop(web->feed);
+        stop_parts(web);
         return fail("could not start to serve%s",
                     certificate ? ": do certificate and key go together?" : "");
     }
     if (pnd_web_cage_calls(&why)) {
-        pnd_feed_stop(web->feed);
+        stop_parts(web);
         MHD_stop_daemon(daemon);
         return fail("%s", why.text);
     }
@@ -339,7 +365,7 @@ static int run(const struct options *options, struct pnd_web *web, const struct 
     sd_notify(0, "READY=1");
     wait_for_the_end();
     sd_notify(0, "STOPPING=1");
-    pnd_feed_stop(web->feed);
+    stop_parts(web);
     MHD_stop_daemon(daemon);
     return EXIT_SUCCESS;
 }

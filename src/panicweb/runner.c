@@ -27,15 +27,15 @@
 
 enum {
     FDS = 2, /* of a request */
-    JOBS_MAX = PND_WEB_ZIPS_MAX,
+    JOBS_MAX = PND_WEB_ZIPS_MAX + PND_WEB_NAMINGS_MAX,
     ARGS_MAX = 4, /* of a verb, itself included */
     RUN_NICE = 10,
     EXIT_EXEC = 127,
     OWN_FD = 3, /* of the other process: its end of the socket */
 };
 
-/* Stands for what a request says. */
-static const char the_id[] = "ID";
+/* Stand for what is said of a request, and what panicweb was started with. */
+static const char the_id[] = "ID", the_symbols[] = "SYMBOLS";
 
 /* All that panicctl is started for. */
 static const struct {
@@ -44,6 +44,7 @@ static const struct {
 } verbs[PND_RUN_VERBS] = {
     /* 1: the dump is not what was received, which the zip says itself */
     [PND_RUN_PACK] = {{"pack", the_id, "-o", "-"}, 1},
+    [PND_RUN_LOG] = {{"log", the_id, "--symbols", the_symbols}, 0},
 };
 
 struct wish {
@@ -59,7 +60,7 @@ struct pnd_runner {
     pid_t pid;
     int fd;
     char program[PATH_MAX]; /* of the other process alone */
-    const char *directory;
+    const char *directory, *symbols;
 };
 
 /* ---- the other process ---- */
@@ -74,7 +75,7 @@ static void become_panicctl(const struct pnd_runner *runner, const struct wish *
     for (unsigned i = 0; i < ARGS_MAX; i++) {
         const char *arg = verbs[wish->verb].args[i];
 
-        argv[3 + i] = arg == the_id ? number : arg;
+        argv[3 + i] = arg == the_id ? number : arg == the_symbols ? runner->symbols : arg;
     }
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -123,9 +124,10 @@ static void begin_job(const struct pnd_runner *runner, struct job *job, const st
 }
 
 /* Is it one of the table? */
-static bool may_be(const struct wish *wish, ssize_t len)
+static bool may_be(const struct pnd_runner *runner, const struct wish *wish, ssize_t len)
 {
-    return len == sizeof(*wish) && wish->verb < PND_RUN_VERBS;
+    return len == sizeof(*wish) && wish->verb < PND_RUN_VERBS &&
+           (wish->verb != PND_RUN_LOG || runner->symbols);
 }
 
 /* @return false: panicweb is gone */
@@ -150,7 +152,7 @@ static bool take_request(const struct pnd_runner *runner, struct job *jobs)
     if (!cmsg || cmsg->cmsg_len != CMSG_LEN(sizeof(fds)))
         return true;
     memcpy(fds, CMSG_DATA(cmsg), sizeof(fds));
-    for (unsigned i = 0; may_be(&wish, n) && i < JOBS_MAX; i++) {
+    for (unsigned i = 0; may_be(runner, &wish, n) && i < JOBS_MAX; i++) {
         if (jobs[i].pid)
             continue;
         begin_job(runner, &jobs[i], &wish, fds);
@@ -229,7 +231,8 @@ static bool find_panicctl(char ret[PATH_MAX])
     return false;
 }
 
-int pnd_runner_start(const struct pnd_spool *spool, struct pnd_runner **ret, struct pnd_why *why)
+int pnd_runner_start(const struct pnd_spool *spool, const char *symbols, struct pnd_runner **ret,
+                     struct pnd_why *why)
 {
     struct pnd_runner *runner = calloc(1, sizeof(*runner));
     int fds[2];
@@ -237,6 +240,7 @@ int pnd_runner_start(const struct pnd_spool *spool, struct pnd_runner **ret, str
     if (!runner)
         return pnd_why(why, PND_E_SYS, ENOMEM, "start the runner");
     runner->directory = spool->path;
+    runner->symbols = symbols;
     if (!find_panicctl(runner->program)) {
         free(runner);
         return pnd_why(why, PND_E_NOTFOUND, 0, "panicctl is not installed beside panicweb");

@@ -11,6 +11,7 @@
 
 enum pnd_run_verb {
     PND_RUN_PACK, /* panicctl pack ID -o - */
+    PND_RUN_LOG,  /* panicctl log ID --symbols DIRECTORY, where one was given at the start */
     PND_RUN_VERBS,
 };
 
@@ -30,14 +31,16 @@ struct pnd_run {
 
 /* Forks; before any thread. panicctl is the one that stands beside this program, or in a build
  * directory in its neighbour's.
+ *   @param symbols  the directory in which PND_RUN_LOG looks; borrowed; NULL: none
  *   @return PND_OK; PND_E_NOTFOUND there is none: nothing can be run; PND_E_SYS */
-int pnd_runner_start(const struct pnd_spool *spool, struct pnd_runner **ret, struct pnd_why *why);
+int pnd_runner_start(const struct pnd_spool *spool, const char *symbols, struct pnd_runner **ret,
+                     struct pnd_why *why);
 
 /* Whatever runs ends, and it does. NULL is fine. */
 void pnd_runner_stop(struct pnd_runner *runner);
 
-/* From any thread. Of no more runs than PND_WEB_ZIPS_MAX; one too many ends at once, badly. Closed
- * by pnd_run_close().
+/* From any thread. Of no more runs than PND_WEB_ZIPS_MAX and PND_WEB_NAMINGS_MAX together; one too
+ * many ends at once, badly. Closed by pnd_run_close().
  *   @return PND_OK; PND_E_SYS errno says why */
 int pnd_runner_begin(const struct pnd_runner *runner, enum pnd_run_verb verb, uint64_t id,
                      struct pnd_run *ret);

@@ -25,6 +25,7 @@ enum {
     PND_WEB_VIEWERS_MAX = 400,        /* streams of events */
     PND_WEB_DOWNLOADS_MAX = 32,       /* files on their way */
     PND_WEB_ZIPS_MAX = 4,             /* made at the same time, each by a process */
+    PND_WEB_NAMINGS_MAX = 1,          /* logs that get their symbols at the same time, likewise */
     PND_WEB_ROWS_MAX = 500,           /* of one answer */
     PND_WEB_GROUPS_MAX = 1000,        /* of one answer */
     PND_WEB_POINTS_MAX = 20000,       /* of one answer */
@@ -38,6 +39,7 @@ struct pnd_feed;
 struct pnd_guests;
 struct pnd_heard;
 struct pnd_runner;
+struct pnd_symbolic;
 
 /* What somebody may. */
 struct pnd_right {
@@ -50,9 +52,10 @@ struct pnd_web {
     struct pnd_cache *cache;
     struct pnd_feed *feed;
     struct pnd_guests *guests;
-    struct pnd_runner *runner; /* NULL: no zips are made */
-    struct pnd_auth *auth;     /* NULL: everybody who gets here may everything */
-    bool local;                /* only this machine gets here: the Host header is looked at */
+    struct pnd_runner *runner;     /* NULL: no zips are made, nothing is named */
+    struct pnd_symbolic *symbolic; /* NULL: no symbols are looked for */
+    struct pnd_auth *auth;         /* NULL: everybody who gets here may everything */
+    bool local;                    /* only this machine gets here: the Host header is looked at */
     unsigned name_count;
     const char *const *names; /* others that the Host header may have */
 };

@@ -3,7 +3,7 @@
 // that ends, or is removed, while it is looked at.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { FORMS, Site, assert, eventually, findings, finish, made, overflow, panicctl, sleep, test } from './harness.mjs';
@@ -35,6 +35,13 @@ writeFileSync(join(site.home, 'core-mac'), made('core', 2 * MIB, PANIC));
 const mac = await take(join(site.home, 'core-mac'), 'core-mac');
 writeFileSync(join(site.home, 'notes'), 'no dump of anything\n');
 const odd = await take(join(site.home, 'notes'), 'notes');
+
+// One whose symbols are known, from now on.
+const [panicLog, kernels] = [join(site.home, 'panic.log'), mkdtempSync(join(site.home, 'kernels-'))];
+python(join(here, 'symbolic.py'), panicLog, join(kernels, 'kernel'));
+const named = await take(panicLog, 'log-named');
+await site.stopWeb();
+await site.startWeb(['--symbols', kernels]);
 
 const text = (page, selector) => page.locator(selector).first().innerText();
 const says = (page, selector, wanted) => eventually(async () => {
@@ -347,6 +354,21 @@ test('symbols that are not there are said to be not there, and the log stays', a
   await says(page, '.log-section .notice', /symbols[\s\S]*panicctl log 1 --symbols PATH/i);
   assert.equal(await page.getByRole('checkbox', { name: 'Symbols' }).isChecked(), false);
   assert.match(await text(page, '.log-row.panic'), /sysrq triggered crash/);
+});
+
+test('a log gets the names of its backtrace, and loses them again', async () => {
+  const page = await opened(named);
+  await logReady(page);
+  const box = page.getByRole('checkbox', { name: 'Symbols' });
+  assert.doesNotMatch(await text(page, '.log'), /_panic_of_a_test/);
+  await box.click();
+  await says(page, '.log', /0xffffff8011c02346\s+-> _panic_of_a_test \+ 0x46/);
+  assert.equal(await box.isChecked(), true);
+  assert.match(await text(page, '.log-row.panic'), /^panic\(cpu 2/);
+  assert.equal(await page.locator('.log-section .notice').count(), 0);
+  await box.click();
+  await says(page, '.log', /0xffffff8011c02346\n(?!\s*->)/);
+  assert.doesNotMatch(await text(page, '.log'), /_panic_of_a_test/);
 });
 
 /* ---- what one does with it ---- */

@@ -19,9 +19,9 @@ PANICWEB = os.path.join(os.environ.get('PND_BUILD', 'build'), 'src/panicweb/pani
 class Panicweb:
     """One on a free port."""
 
-    def __init__(self, directory, *args, wait=True):
+    def __init__(self, directory, *args, wait=True, program=PANICWEB):
         self.log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([PANICWEB, '--port', '0', *args, directory],
+        self.process = subprocess.Popen([program, '--port', '0', *args, directory],
                                         stdout=subprocess.PIPE, stderr=self.log,
                                         stdin=subprocess.DEVNULL)
         self.url = self.host = None
@@ -66,6 +66,12 @@ class Panicweb:
             got[name.lower()] = value
         connection.close()
         return answer.status, got, body
+
+    def begin(self, path):
+        """Asks, and does not wait. @return a socket, which ends with the answer"""
+        s = socket.create_connection((self.host, self.port), timeout=60)
+        s.sendall(('GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' % path).encode())
+        return s
 
     def json(self, path, **more):
         status, _, body = self.get(path, **more)

@@ -3,6 +3,7 @@
 """panicweb over HTTP: every route, who may what, and what it does with requests that nobody means
 well."""
 import base64
+import contextlib
 import crypt
 import gzip
 import hashlib
@@ -21,6 +22,7 @@ import threading
 import time
 import zipfile
 
+import symbolic
 from panicweb import PANICWEB, Events, Panicweb
 
 from kdp import Panicd, Sender, Tap  # noqa: E402  (panicweb.py says where it is)
@@ -58,6 +60,30 @@ def refused(*args):
     finally:
         if own.process.poll() is None:
             own.stop()
+
+
+@contextlib.contextmanager
+def another(contents):
+    """A directory of its own, with these dumps in it: {name: content}."""
+    panicd = Panicd().start()
+    try:
+        for name, content in contents.items():
+            send(panicd, name, content)
+        panicd.settled(len(contents))
+        yield panicd
+    finally:
+        panicd.remove()
+
+
+def at_once(act, count):
+    """What act() returns to each of as many."""
+    got = []
+    threads = [threading.Thread(target=lambda: got.append(act())) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return got
 
 
 def main():
@@ -465,6 +491,94 @@ def run_alone(tap, panicd, web):
         finally:
             shutil.rmtree(empty)
 
+    def named():
+        """a log has the names of its backtrace where the symbols are, and one run is for all viewers"""
+        known = 'web-symbols'
+        dumps = {'log-one': symbolic.log(), 'log-other': symbolic.log(symbolic.OTHER), 'core-three': CONTENT,
+                 'log-nameless': b''.join(l for l in symbolic.log().splitlines(True) if b'UUID' not in l)}
+        with tempfile.TemporaryDirectory() as folder, another(dumps) as own:
+            os.mkdir(folder + '/kernels')
+            kernel = folder + '/kernels/kernel'
+            with open(kernel, 'wb') as f:
+                f.write(symbolic.kernel())
+            with Panicweb(own.directory, '--symbols', folder + '/kernels') as seen:
+                plain = seen.get('/api/dumps/1/log')[2]
+                assert symbolic.NAME.encode() not in plain and b'"boo"' in plain
+                answers = at_once(lambda: seen.get('/api/dumps/1/log?symbols', timeout=60), 200)
+                assert {status for status, _, _ in answers} == {200} and len(answers) == 200
+                (text,) = {body for _, _, body in answers}
+                assert symbolic.NAME.encode() in text and b'"boo"' in text, text
+                assert answers[0][1]['content-type'] == 'text/plain; charset=utf-8'
+                assert "default-src 'none'" in answers[0][1]['content-security-policy']
+                packed = seen.get('/api/dumps/1/log?symbols', headers={'Accept-Encoding': 'gzip'})
+                if packed[1].get('content-encoding') == 'gzip':
+                    packed = (packed[0], packed[1], gzip.decompress(packed[2]))
+                assert packed[2] == text
+                status, headers, body = seen.get('/api/dumps/1/log?symbols', 'HEAD')
+                assert status == 200 and not body and headers['content-length'] == str(len(text))
+                assert seen.said().count(known) == 1, seen.said()
+                other = seen.get('/api/dumps/2/log')[2]
+                assert {body for _, _, body in at_once(lambda: seen.get('/api/dumps/2/log?symbols'), 9)} == {other}
+                assert seen.said().count(known) == 2 and 'found=no-symbols' in seen.said()
+                assert seen.get('/api/dumps/3/log?symbols')[0] == seen.get('/api/dumps/3/log')[0] == 404
+                nameless = seen.get('/api/dumps/4/log')[2]
+                assert b'boo' in nameless and seen.get('/api/dumps/4/log?symbols')[2] == nameless
+                runs = seen.said().count(known)
+                for bad in ('0', '01', '-1', '77', '1%20--force', '1%2f..%2f2', 'latest', 'log-one', '--help',
+                            '9223372036854775807', '9223372036854775808', '%2fetc%2fpasswd'):
+                    status, _, body = seen.get('/api/dumps/%s/log?symbols' % bad)
+                    assert status == 404 and json.loads(body)['error'], (bad, status, body)
+                assert seen.get('/api/dumps/1/log?symbols=/etc/passwd&force=1')[2] == text
+                assert seen.said().count(known) == runs, seen.said()
+            with Panicweb(own.directory, '--symbols', folder) as seen:
+                assert symbolic.NAME.encode() in seen.get('/api/dumps/1/log?symbols')[2]
+                with open(kernel, 'wb') as f:  # what is known stays; the next one finds a damaged file
+                    f.write(symbolic.kernel()[:100])
+                assert symbolic.NAME.encode() in seen.get('/api/dumps/1/log?symbols')[2]
+                assert seen.get('/api/dumps/2/log?symbols')[2] == other
+            with Panicweb(own.directory) as seen:
+                assert seen.get('/api/dumps/1/log?symbols')[2] == plain and known not in seen.said()
+            assert 'takes a directory' in refused(own.directory, '--symbols', kernel)
+            os.remove(kernel)
+            os.mkfifo(kernel)  # nobody writes to it
+            with Panicweb(own.directory, '--symbols', folder) as seen:
+                assert seen.get('/api/dumps/1/log?symbols', timeout=60)[2] == plain
+            assert 'nowhere' in refused(own.directory, '--symbols', folder + '/nowhere')
+
+    def named_slowly():
+        """nobody waits for symbols longer than they may take, and none who asks for something else"""
+        dumps = {'log-%d' % i: symbolic.log(words='boo %d' % i) for i in range(1, 10)}
+        with tempfile.TemporaryDirectory() as folder, another(dumps) as own:
+            for name in ('panicweb', 'panicctl'):  # it takes the panicctl beside itself: one that hangs
+                path = folder + '/' + name
+                if name == 'panicweb':
+                    shutil.copy(PANICWEB, path)
+                else:
+                    with open(path, 'w') as f:
+                        f.write('#!/bin/sh\necho "$@" >&2\necho begun\nexec sleep 1000\n')
+                    os.chmod(path, 0o755)
+            with Panicweb(own.directory, '--symbols', folder, program=folder + '/panicweb') as seen:
+                waiting = [seen.begin('/api/dumps/%d/log?symbols' % i) for i in range(1, 9)]
+                for _ in range(100):
+                    if 'log 1 --symbols ' + folder in seen.said():
+                        break
+                    time.sleep(0.05)
+                else:
+                    raise AssertionError(seen.said())
+                time.sleep(0.3)
+                status, _, body = seen.get('/api/dumps/9/log?symbols')
+                assert status == 503 and b'in a moment' in body, (status, body)
+                before = time.monotonic()
+                assert b'boo 1' in seen.get('/api/dumps/1/log')[2] and time.monotonic() < before + 5
+                waiting.pop().close()  # gone meanwhile
+                answer = b''.join(iter(lambda: waiting[0].recv(65536), b''))
+                assert answer.startswith(b'HTTP/1.1 200') and b'boo 1' in answer and b'begun' not in answer
+                assert 'found=time' in seen.said()
+                before = time.monotonic()
+                assert seen.stop() == 0 and time.monotonic() < before + 10, 'while some wait'
+                for s in waiting:
+                    s.close()
+
     def hostile():
         """names from outside come as JSON, whatever is in them"""
         db = sqlite3.connect(panicd.directory + '/.panicd/catalog.db')
@@ -533,7 +647,8 @@ def run_alone(tap, panicd, web):
         events.thread.join(timeout=10)
         assert events.ended
 
-    for test in (who_may, bad_files, tls, streams, hangs, alone, hostile, many, ends):
+    for test in (who_may, bad_files, tls, streams, hangs, alone, named, named_slowly, hostile, many,
+                 ends):
         tap.run(test)
 
 
