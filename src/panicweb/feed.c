@@ -60,6 +60,7 @@ struct pnd_feed {
     bool stopping;
     struct viewer *viewers;
     unsigned viewer_count;
+    bool joined; /* somebody has just come */
     struct event *ring[PND_FEED_EVENTS];
     uint64_t first, next; /* of the events in the ring, [first, next) */
     size_t ring_bytes;
@@ -71,7 +72,7 @@ struct pnd_feed {
     char *line;
     size_t line_len;
     bool dirty, urgent;
-    uint64_t flush_ms, status_ms, comment_ms, retry_ms, alone_since_ms, guests_ms;
+    uint64_t flush_ms, status_ms, said_ms, comment_ms, retry_ms, alone_since_ms, guests_ms;
 };
 
 /* ---- events ---- */
@@ -263,6 +264,7 @@ static struct viewer *join(struct pnd_feed *feed, struct MHD_Connection *connect
         viewer->next->at = &viewer->next;
     feed->viewers = viewer;
     feed->viewer_count++;
+    feed->joined = true;
     pthread_mutex_unlock(&feed->lock);
     (void)!write(feed->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
     return viewer;
@@ -410,6 +412,18 @@ static void say_status(struct pnd_feed *feed)
     append_json(feed, "status", status);
 }
 
+/* Has somebody come since it was asked last? */
+static bool somebody_joined(struct pnd_feed *feed)
+{
+    bool joined;
+
+    pthread_mutex_lock(&feed->lock);
+    joined = feed->joined;
+    feed->joined = false;
+    pthread_mutex_unlock(&feed->lock);
+    return joined;
+}
+
 /* @return ms until the next turn, for poll() */
 static int turn(struct pnd_feed *feed, uint64_t now_ms)
 {
@@ -429,7 +443,10 @@ static int turn(struct pnd_feed *feed, uint64_t now_ms)
         feed->said_serving = feed->serving;
         feed->status_ms = now_ms; /* and how it is, at once */
     }
+    if (somebody_joined(feed) && feed->status_ms > feed->said_ms + PND_FEED_STATUS_SOON_MS)
+        feed->status_ms = feed->said_ms + PND_FEED_STATUS_SOON_MS;
     if (viewers && now_ms >= feed->status_ms) {
+        feed->said_ms = now_ms;
         feed->status_ms = now_ms + PND_FEED_STATUS_MS;
         say_status(feed);
     }

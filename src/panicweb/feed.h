@@ -15,6 +15,7 @@ enum {
     PND_FEED_LINE_MAX = 1 << 20,  /* of panicd */
     PND_FEED_GATHER_MS = 100,     /* progress is sent on together */
     PND_FEED_STATUS_MS = 10000,
+    PND_FEED_STATUS_SOON_MS = 1000, /* for somebody new, since the last one */
     PND_FEED_COMMENT_MS = 15000,
     PND_FEED_RETRY_MS = 500,    /* before panicd is looked for again */
     PND_FEED_LINGER_MS = 10000, /* the last viewer may come back */

@@ -396,6 +396,9 @@ def run_alone(tap, panicd, web):
         events = Events(web)
         events.wait('server', lambda data: data['serving'])
         events.wait('status', lambda data: data['pid'] == panicd.process.pid)
+        late = Events(web)  # the next one is due in ten seconds, and comes at once
+        late.wait('status', lambda data: data['pid'] == panicd.process.pid, timeout=5)
+        late.close()
         sender = Sender(panicd.port)
         sender.open('live-three')
         sender.data(CONTENT[:1024])  # before that it may be nothing
