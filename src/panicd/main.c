@@ -576,6 +576,7 @@ static int serve(struct pnd_server *server, const struct options *options, int s
         watch_fd(epoll_fd, pnd_net_sock_fd(server->net, i), &socket_tag);
     if (pnd_control_open(server, epoll_fd, &server->control, &why))
         return fail(&why);
+    pnd_messenger_tick(server, pnd_clock_ms()); /* before a dump can end that is to be told */
     say_ready(server);
     code = loop(server, options, epoll_fd, signal_fd);
     sd_notify(0, "STOPPING=1");
