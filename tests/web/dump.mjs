@@ -327,8 +327,9 @@ test('a log of 16 MiB is shown at its panic, piece by piece, and searched', asyn
   await page.locator('.log').focus();
   await page.keyboard.press('Home');
   await says(page, '.log-where', /From line 1 of/);
-  for (let i = 0; i < 80; i++) await page.keyboard.press('PageDown');
-  await says(page, '.log-where', /From line (1,|[5-9]\d\d )/);
+  const far = /From line (1,|[5-9]\d\d )/; // a key that comes while it still scrolls moves it less
+  for (let i = 0; i < 400 && !far.test(await text(page, '.log-where')); i++) await page.keyboard.press('PageDown');
+  await says(page, '.log-where', far);
   assert.ok((await rows()) <= ROWS_MAX, `${await rows()} rows`);
   const shown = await page.locator('.log-row').evaluateAll((all) => all.map((row) => Number(row.dataset.row)));
   assert.ok(shown.every((row, i) => i === 0 || row === shown[i - 1] + 1), 'no row is missing between them');
