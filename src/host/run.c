@@ -71,33 +71,38 @@ static int add_actions(posix_spawn_file_actions_t *actions, int dir_fd, int in_f
     return err;
 }
 
+int pnd_run_spawn(const char *path, const posix_spawn_file_actions_t *actions, bool leads,
+                  char *const argv[], char *const env[], pid_t *ret)
+{
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    posix_spawnattr_t attr;
+    sigset_t none, all;
+    int err = posix_spawnattr_init(&attr);
+
+    if (err)
+        return err;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    posix_spawnattr_setpgroup(&attr, 0);
+    posix_spawnattr_setflags(&attr, (short)(leads ? flags | POSIX_SPAWN_SETPGROUP : flags));
+    err = posix_spawn(ret, path, actions, &attr, argv, env);
+    posix_spawnattr_destroy(&attr);
+    return err;
+}
+
 static int spawn(char *const argv[], char *const env[], int dir_fd, int in_fd, int out_fd,
                  pid_t *ret)
 {
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int err;
+    int err = posix_spawn_file_actions_init(&actions);
 
-    sigemptyset(&none);
-    sigfillset(&all);
-    err = posix_spawn_file_actions_init(&actions);
     if (err)
         return err;
-    err = posix_spawnattr_init(&attr);
-    if (err) {
-        posix_spawn_file_actions_destroy(&actions);
-        return err;
-    }
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                        POSIX_SPAWN_SETPGROUP);
     err = add_actions(&actions, dir_fd, in_fd, out_fd);
     if (!err)
-        err = posix_spawn(ret, argv[0], &actions, &attr, argv, env);
-    posix_spawnattr_destroy(&attr);
+        err = pnd_run_spawn(argv[0], &actions, true, argv, env, ret);
     posix_spawn_file_actions_destroy(&actions);
     return err;
 }

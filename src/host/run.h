@@ -6,6 +6,7 @@
 #ifndef PND_HOST_RUN_H
 #define PND_HOST_RUN_H
 
+#include <spawn.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,5 +63,11 @@ void pnd_run_kill(struct pnd_run *run, uint64_t until_ms);
 /* It has printed its last, and is reaped here and nowhere else: until then its group's number is
  * nobody else's. @p run is empty then. */
 void pnd_run_finish(struct pnd_run *run, struct pnd_run_end *ret);
+
+/* For who starts a program otherwise: no signal is blocked or ignored there.
+ *   @param leads  a process group of its own, so that a terminal's Ctrl-C is not for it
+ *   @return 0, or an errno */
+int pnd_run_spawn(const char *path, const posix_spawn_file_actions_t *actions, bool leads,
+                  char *const argv[], char *const env[], pid_t *ret);
 
 #endif

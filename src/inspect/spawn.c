@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "host/guard.h"
+#include "host/run.h"
 #include "inspect/sandbox.h"
 #include "inspect/sanitizer.h"
 
@@ -46,21 +47,11 @@ static int spawn_child(char *const argv[], const struct gifts *gifts, pid_t *ret
 {
     char *env[ENV_CAP + 1];
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    int err;
+    int err = posix_spawn_file_actions_init(&actions);
 
-    pick_environment(env);
-    sigemptyset(&none);
-    sigfillset(&all);
-    err = posix_spawn_file_actions_init(&actions);
     if (err)
         return err;
-    err = posix_spawnattr_init(&attr);
-    if (err) {
-        posix_spawn_file_actions_destroy(&actions);
-        return err;
-    }
+    pick_environment(env);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
     posix_spawn_file_actions_adddup2(&actions, STDIN_FILENO, STDOUT_FILENO);
     if (!PND_SANITIZED)
@@ -69,11 +60,7 @@ static int spawn_child(char *const argv[], const struct gifts *gifts, pid_t *ret
     posix_spawn_file_actions_adddup2(&actions, gifts->answer, PND_SANDBOX_ANSWER_FD);
     if (gifts->go >= 0)
         posix_spawn_file_actions_adddup2(&actions, gifts->go, PND_SANDBOX_GO_FD);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    err = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attr, argv, env);
-    posix_spawnattr_destroy(&attr);
+    err = pnd_run_spawn("/proc/self/exe", &actions, false, argv, env, ret_pid);
     posix_spawn_file_actions_destroy(&actions);
     return err;
 }

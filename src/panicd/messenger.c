@@ -18,6 +18,7 @@
 #include "host/clock.h"
 #include "host/guard.h"
 #include "host/log.h"
+#include "host/run.h"
 #include "message/config.h"
 #include "message/connection.h"
 #include "message/queue.h"
@@ -87,34 +88,18 @@ static int spawn(const struct pnd_messenger *messenger, const char *directory, i
                     (char *)(uintptr_t)messenger->config_path, (char *)(uintptr_t)directory, since,
                     NULL};
     posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
     int err = posix_spawn_file_actions_init(&actions);
 
     if (err)
         return err;
     snprintf(since, sizeof(since), "%" PRId64, messenger->since_ms);
-    err = posix_spawnattr_init(&attr);
-    if (err) {
-        posix_spawn_file_actions_destroy(&actions);
-        return err;
-    }
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    /* A terminal's Ctrl-C is the server's; it ends when that has ended. */
-    posix_spawnattr_setpgroup(&attr, 0);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                        POSIX_SPAWN_SETPGROUP);
     err = posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     if (!err)
         err = posix_spawn_file_actions_adddup2(&actions, fd, PND_MESSENGER_FD);
     if (!err)
         err = posix_spawn_file_actions_addclosefrom_np(&actions, PND_MESSENGER_FD + 1);
-    if (!err)
-        err = posix_spawn(ret, argv[0], &actions, &attr, argv, environ);
-    posix_spawnattr_destroy(&attr);
+    if (!err) /* a terminal's Ctrl-C is the server's; it ends when that has ended */
+        err = pnd_run_spawn(argv[0], &actions, true, argv, environ, ret);
     posix_spawn_file_actions_destroy(&actions);
     return err;
 }
