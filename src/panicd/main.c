@@ -535,6 +535,7 @@ static int loop(struct pnd_server *server, const struct options *options, int ep
     struct epoll_event events[EVENTS];
     struct spinning spinning = {0};
     int count, timeout_ms;
+    uint64_t now_ms;
 
     do {
         for (unsigned i = 0; i < HEAR_ROUNDS_MAX && pnd_server_tick_due(server); i++)
@@ -542,8 +543,9 @@ static int loop(struct pnd_server *server, const struct options *options, int ep
                 break;
         pnd_server_tick(server);
         timeout_ms = pnd_server_timeout_ms(server);
-        pnd_control_progress(server->control, pnd_clock_ms());
-        pnd_messenger_tick(server, pnd_clock_ms());
+        now_ms = pnd_clock_ms();
+        pnd_control_progress(server->control, now_ms);
+        pnd_messenger_tick(server, now_ms);
         if (pnd_table_count(server->table, PND_CLASS_BUSY) && timeout_ms > PND_CONTROL_PROGRESS_MS)
             timeout_ms = PND_CONTROL_PROGRESS_MS;
         if (timeout_ms > 0 && pnd_server_hurried(server)) {
